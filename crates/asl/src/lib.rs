@@ -1,0 +1,19 @@
+//! The Amazon States Language: its tree, its parser, its validator.
+//!
+//! [`parse`] gives a [`Machine`] in which every `Next` exists, every path is compiled and every field is
+//! where the language allows it; or the list of diagnostics that says why not. Nobody asks again later.
+//!
+//! **It does not know** executions, history or time.
+//!
+//! In reading order: [`tree`] (what a definition says), [`diagnostic`] (what is wrong with it),
+//! [`resource`] (what a Task's ARN means), [`parse`].
+
+pub mod tree;
+pub mod diagnostic;
+pub mod resource;
+mod parse;
+
+pub use diagnostic::{Diagnostic, Severity};
+pub use parse::{Parsed, parse};
+pub use resource::{Pattern, Resource};
+pub use tree::*;

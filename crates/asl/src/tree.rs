@@ -1,0 +1,332 @@
+//! What a definition says, after it was found valid.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use base::{Json, Timestamp};
+use expr::intrinsic::Intrinsic;
+use expr::{Path, ReferencePath, Template};
+
+use crate::resource::Resource;
+
+/// A state's name.
+pub type Name = Arc<str>;
+
+/// A valid state machine. `blocks[0]` is the machine itself; every Parallel branch and every Map's
+/// processor is a block of its own, named by its [`BlockId`].
+#[derive(Debug, Clone)]
+pub struct Machine {
+    pub blocks: Vec<Block>,
+    pub timeout_seconds: Option<u64>,
+}
+
+/// Index into [`Machine::blocks`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BlockId(pub u32);
+
+impl Machine {
+    pub const ROOT: BlockId = BlockId(0);
+
+    pub fn block(&self, id: BlockId) -> &Block {
+        &self.blocks[id.0 as usize]
+    }
+
+    pub fn state(&self, block: BlockId, name: &str) -> &State {
+        self.block(block).states.get(name).expect("machine is validated: every state named in it exists")
+    }
+}
+
+/// A `StartAt` and its `States`. Every [`Then::Next`] inside names a state of the same block.
+#[derive(Debug, Clone)]
+pub struct Block {
+    pub start_at: Name,
+    pub states: BTreeMap<Name, State>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MachineKind {
+    Standard,
+    Express,
+}
+
+/// One state. JSONPath and JSONata states differ in how they say input and output.
+#[derive(Debug, Clone)]
+pub struct State {
+    pub name: Name,
+    pub input: Select,
+    pub output: Select,
+    pub body: Body,
+}
+
+/// `InputPath`, `OutputPath`: the whole (the default, `$`), nothing (`null`: `{}`), or a part.
+#[derive(Debug, Clone)]
+pub enum Select {
+    All,
+    Nothing,
+    Path(Path),
+}
+
+/// Where a state leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Then {
+    Next(Name),
+    End,
+}
+
+#[derive(Debug, Clone)]
+pub enum Body {
+    Pass(Pass),
+    Task(Task),
+    Choice(Choice),
+    Wait(Wait),
+    Succeed,
+    Fail(Fail),
+    Parallel(Parallel),
+    Map(Map),
+}
+
+#[derive(Debug, Clone)]
+pub struct Pass {
+    pub parameters: Option<Template>,
+    /// Literal; wins over `parameters` as what the state gives.
+    pub result: Option<Json>,
+    pub result_path: ResultPath,
+    pub then: Then,
+}
+
+#[derive(Debug, Clone)]
+pub struct Task {
+    pub resource: Resource,
+    pub parameters: Option<Template>,
+    pub credentials: Option<Template>,
+    pub timeout: Option<Seconds>,
+    pub heartbeat: Option<Seconds>,
+    pub result_selector: Option<Template>,
+    pub result_path: ResultPath,
+    pub retry: Vec<Retrier>,
+    pub catch: Vec<Catcher>,
+    pub then: Then,
+}
+
+#[derive(Debug, Clone)]
+pub struct Choice {
+    /// Never empty.
+    pub rules: Vec<ChoiceRule>,
+    pub default: Option<Name>,
+}
+
+#[derive(Debug, Clone)]
+pub struct ChoiceRule {
+    pub test: Test,
+    pub next: Name,
+}
+
+/// A choice rule's condition.
+#[derive(Debug, Clone)]
+pub enum Test {
+    And(Vec<Test>),
+    Or(Vec<Test>),
+    Not(Box<Test>),
+    /// `IsPresent`: true when `variable` finds something, negated when `expected` is false.
+    IsPresent { variable: Path, expected: bool },
+    /// `IsNull`, `IsNumeric`, …: negated when `expected` is false.
+    Is { variable: Path, kind: JsonKind, expected: bool },
+    Compare { variable: Path, operator: Compare, with: Operand },
+    /// `StringMatches`: `*` is any run of characters, `\\*` a star.
+    Matches { variable: Path, pattern: String },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JsonKind {
+    Null,
+    Numeric,
+    String,
+    Boolean,
+    Timestamp,
+}
+
+/// `TimestampLessThanEquals` is `Compare { domain: Timestamp, order: LessEqual }`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Compare {
+    pub domain: Domain,
+    pub order: Order,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Domain {
+    String,
+    Numeric,
+    Boolean,
+    Timestamp,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    Equal,
+    Less,
+    Greater,
+    LessEqual,
+    GreaterEqual,
+}
+
+/// What a variable is compared with: a value in the definition, or (`…Path`) one in the data.
+#[derive(Debug, Clone)]
+pub enum Operand {
+    Literal(Json),
+    Path(Path),
+}
+
+#[derive(Debug, Clone)]
+pub struct Wait {
+    pub until: Until,
+    pub then: Then,
+}
+
+#[derive(Debug, Clone)]
+pub enum Until {
+    Seconds(u64),
+    SecondsPath(Path),
+    Timestamp(Timestamp),
+    TimestampPath(Path),
+}
+
+#[derive(Debug, Clone)]
+pub struct Fail {
+    pub error: Option<FailText>,
+    pub cause: Option<FailText>,
+}
+
+#[derive(Debug, Clone)]
+pub enum FailText {
+    Literal(Arc<str>),
+    Path(Path),
+    Intrinsic(Intrinsic),
+}
+
+#[derive(Debug, Clone)]
+pub struct Parallel {
+    /// Never empty.
+    pub branches: Vec<BlockId>,
+    pub parameters: Option<Template>,
+    pub result_selector: Option<Template>,
+    pub result_path: ResultPath,
+    pub retry: Vec<Retrier>,
+    pub catch: Vec<Catcher>,
+    pub then: Then,
+}
+
+#[derive(Debug, Clone)]
+pub struct Map {
+    pub processor: BlockId,
+    pub mode: MapMode,
+    /// `$` when not given.
+    pub items: Option<ReferencePath>,
+    /// `ItemSelector`, or the older `Parameters`.
+    pub item_selector: Option<Template>,
+    pub concurrency: Concurrency,
+    pub result_selector: Option<Template>,
+    pub result_path: ResultPath,
+    pub retry: Vec<Retrier>,
+    pub catch: Vec<Catcher>,
+    pub then: Then,
+}
+
+/// How a Map runs its iterations.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MapMode {
+    Inline,
+    /// Child executions of their own.
+    Distributed { children: MachineKind, label: Option<Arc<str>> },
+}
+
+/// How many iterations at a time; 0 is "as many as may be".
+#[derive(Debug, Clone)]
+pub enum Concurrency {
+    Literal(u64),
+    Path(ReferencePath),
+}
+
+/// `TimeoutSeconds` or `TimeoutSecondsPath`; the same for heartbeats.
+#[derive(Debug, Clone)]
+pub enum Seconds {
+    Literal(u64),
+    Path(ReferencePath),
+}
+
+/// `ResultPath`: replace the input (the default, `$`), drop the result (`null`), or put it into the input.
+#[derive(Debug, Clone)]
+pub enum ResultPath {
+    Replace,
+    Discard,
+    At(ReferencePath),
+}
+
+#[derive(Debug, Clone)]
+pub struct Retrier {
+    pub error_equals: Vec<Arc<str>>,
+    /// 1 when not given.
+    pub interval_seconds: u64,
+    /// 3 when not given.
+    pub max_attempts: u64,
+    /// 2.0 when not given.
+    pub backoff_rate: f64,
+    pub max_delay_seconds: Option<u64>,
+    pub jitter: Jitter,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Jitter {
+    None,
+    /// Uniform between nothing and the whole delay.
+    Full,
+}
+
+#[derive(Debug, Clone)]
+pub struct Catcher {
+    pub error_equals: Vec<Arc<str>>,
+    pub next: Name,
+    pub result_path: ResultPath,
+}
+
+impl State {
+    pub fn kind(&self) -> StateKind {
+        match &self.body {
+            Body::Pass(_) => StateKind::Pass,
+            Body::Task(_) => StateKind::Task,
+            Body::Choice(_) => StateKind::Choice,
+            Body::Wait(_) => StateKind::Wait,
+            Body::Succeed => StateKind::Succeed,
+            Body::Fail(_) => StateKind::Fail,
+            Body::Parallel(_) => StateKind::Parallel,
+            Body::Map(_) => StateKind::Map,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StateKind {
+    Pass,
+    Task,
+    Choice,
+    Wait,
+    Succeed,
+    Fail,
+    Parallel,
+    Map,
+}
+
+impl StateKind {
+    /// As the `Type` field and the history write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            StateKind::Pass => "Pass",
+            StateKind::Task => "Task",
+            StateKind::Choice => "Choice",
+            StateKind::Wait => "Wait",
+            StateKind::Succeed => "Succeed",
+            StateKind::Fail => "Fail",
+            StateKind::Parallel => "Parallel",
+            StateKind::Map => "Map",
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! The words every crate shares: JSON, instants, identifiers, ARNs, limits.
+//!
+//! Nothing else lives here; a type used by one crate belongs to that crate.
+//!
+//! **It does not know** what a state machine, an agent or a store is, and it never reads the clock.
+//!
+//! In reading order: [`json`] (values that are cheap to share), [`jackson`] (why a text is not JSON, in
+//! the words that AWS uses), [`time`], [`id`], [`arn`], [`limits`].
+
+pub mod json;
+pub mod jackson;
+pub mod time;
+pub mod id;
+pub mod arn;
+pub mod limits;
+
+pub use arn::Arn;
+pub use id::{AccountId, Caller, Id, RegionName};
+pub use json::{Json, Number, Object};
+pub use time::Timestamp;

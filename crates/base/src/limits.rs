@@ -1,0 +1,27 @@
+//! Everything that can grow has a named end. The defaults are AWS's quotas
+//! (Step Functions Developer Guide, "Service quotas").
+
+/// A definition's text, in bytes.
+pub const DEFINITION_BYTES_MAX: usize = 1_048_576;
+
+/// A payload (input, output, result) in bytes of UTF-8.
+pub const PAYLOAD_BYTES_MAX: usize = 262_144;
+
+/// Events in one execution's history.
+pub const HISTORY_EVENTS_MAX: u64 = 25_000;
+
+/// An execution's or a task's longest time, in seconds: the default of `TimeoutSeconds`.
+pub const TIMEOUT_SECONDS_MAX: u64 = 99_999_999;
+
+/// Iterations of one inline Map that run at a time, whatever `MaxConcurrency` says.
+pub const MAP_CONCURRENCY_INLINE_MAX: usize = 40;
+
+/// A Wait's longest time, in days, when it names a moment.
+pub const WAIT_DAYS_MAX: i64 = 24_855;
+
+/// Bytes of an error's name and of its cause in the history.
+pub const ERROR_CHARS_MAX: usize = 256;
+pub const CAUSE_CHARS_MAX: usize = 32_768;
+
+/// Tags on one resource.
+pub const TAGS_MAX: usize = 50;

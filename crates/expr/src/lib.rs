@@ -1,0 +1,60 @@
+//! Expressions: JSONPath with AWS's rules, intrinsic functions, and the templates made of them.
+//!
+//! Everything is compiled once, when a definition is parsed, and evaluated many times.
+//!
+//! **It does not know** states, executions or the shape of a definition: it sees a [`Scope`].
+//!
+//! **Invariant:** evaluation is pure. Chance (`States.UUID`, `States.MathRandom`) comes from the scope.
+//!
+//! **Invariant:** hostile expressions end in an error: depth, size and argument limits are in [`limits`].
+//!
+//! In reading order: [`Scope`], [`path`], [`intrinsic`], [`template`], [`limits`].
+
+pub mod path;
+pub mod intrinsic;
+pub mod template;
+pub mod limits;
+
+pub use path::{Path, ReferencePath};
+pub use template::Template;
+
+use base::Json;
+
+/// What an expression may look at: the state's input, the context object, variables, and chance.
+pub trait Scope {
+    /// What `$` means.
+    fn input(&self) -> &Json;
+    /// What `$$` means: the context object.
+    fn context(&self) -> &Json;
+    /// What `$name` means, if there is such a variable.
+    fn variable(&self, name: &str) -> Option<&Json>;
+    /// 64 fresh random bits; recorded by whoever calls, never asked twice for one event.
+    fn chance(&self) -> u64;
+}
+
+/// Why an expression gave no value, in the words that AWS puts into a cause.
+/// Always a `States.Runtime` unless [`kind`](Failure::kind) says otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    pub kind: FailureKind,
+    pub message: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailureKind {
+    /// A path found nothing.
+    Missing,
+    /// A function was called with arguments it does not take, or its result is too large.
+    Intrinsic,
+    /// Anything else: a filter on a scalar, a ResultPath into an array, …
+    Other,
+}
+
+/// Why a text is not an expression. Positions are byte offsets into the text.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct SyntaxError {
+    pub message: String,
+    pub at: usize,
+}
