@@ -1,1 +1,142 @@
-//! TBD
+//! An execution as a value: a pure function from a command to facts and requests.
+//!
+//! ```text
+//! Command ──► step(machine, execution, command, env) ──► Step { events, effects }
+//!                              ▲                                │
+//!                              └────── Execution::apply ◄───────┘
+//! ```
+//!
+//! [`step`] decides, [`Execution::apply`] remembers, and nothing here performs.
+//!
+//! **It does not know** stores, agents, HTTP or AWS's wire; nor what a task does.
+//!
+//! **Invariant:** no IO, no clock, no randomness, no async. Time and chance come in through [`Env`] and leave
+//! as recorded facts, so replaying a history needs neither.
+//!
+//! **Invariant:** an execution changes only through [`Execution::apply`]. Whoever holds the events holds the
+//! execution.
+//!
+//! **Invariant:** one step runs to quiescence: as far as it goes without the outside world.
+//!
+//! **Invariant:** an effect is never the only trace of a decision. [`Execution::outstanding`] rebuilds every
+//! effect still owed, which is how a restarted server picks up.
+//!
+//! In reading order: [`id`], [`event`] (what happened), [`Command`] and [`Effect`] below, `execution` (what it
+//! remembers), `step` (what it decides), `data` (what a state makes of its input), [`pack`] (how events are
+//! kept).
+
+pub mod id;
+pub mod event;
+mod execution;
+mod data;
+mod step;
+pub mod pack;
+
+pub use event::{Alarm, Event, Fact, Failure, Kind};
+pub use execution::{Execution, Frame, Outcome, Status};
+pub use id::{FrameId, TaskId, TimerId};
+pub use step::step;
+
+use std::sync::Arc;
+
+use base::{Json, Timestamp};
+
+/// Something asked of an execution. May be refused.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    Start(Start),
+    /// A task's outcome. Refused unless that attempt is the current one.
+    Complete { task: TaskId, outcome: Result<Json, Failure> },
+    /// A `.sync` task's job was accepted; `output` is the answer that accepted it.
+    Submit { task: TaskId, output: Json },
+    Heartbeat { task: TaskId },
+    /// An alarm went off. Refused unless it is still wanted.
+    Fire { timer: TimerId },
+    /// `StopExecution`.
+    Stop { failure: Failure },
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Start {
+    /// Who this is: what the context object shows. Kept in the execution.
+    pub identity: Identity,
+    pub input: Json,
+}
+
+/// The part of the context object that does not change (`$$.Execution`, `$$.StateMachine`).
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+pub struct Identity {
+    pub execution_arn: Arc<str>,
+    pub name: Arc<str>,
+    pub machine_arn: Arc<str>,
+    pub machine_name: Arc<str>,
+    pub role_arn: Arc<str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version_arn: Option<Arc<str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alias_arn: Option<Arc<str>>,
+}
+
+/// Something the outside world is asked to do. Delivered at least once, after the commit that records it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Have a task done; its outcome comes back as [`Command::Complete`] with the same id.
+    RunTask { task: TaskId, resource: Arc<str>, parameters: Json, credentials: Option<Json>, submitted: bool },
+    /// Nobody waits for this task any more.
+    AbandonTask { task: TaskId, resource: Arc<str> },
+    SetTimer(Alarm),
+    ClearTimer(Alarm),
+    /// The execution has ended: whoever waits for it may be told.
+    Ended,
+}
+
+/// What a decision may depend on besides the execution itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Env {
+    pub now: Timestamp,
+    /// Chance, for jitter and `States.UUID`: the seed of everything random in this step.
+    pub entropy: u64,
+    pub limits: Limits,
+}
+
+/// Ends that configuration may move. The defaults are AWS's quotas.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    pub history_events_max: u64,
+    pub payload_bytes_max: usize,
+    pub map_concurrency_max: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            history_events_max: base::limits::HISTORY_EVENTS_MAX,
+            payload_bytes_max: base::limits::PAYLOAD_BYTES_MAX,
+            map_concurrency_max: base::limits::MAP_CONCURRENCY_INLINE_MAX as u64,
+        }
+    }
+}
+
+/// What followed from one command: facts that are already applied, then requests to send once they are
+/// durable.
+#[derive(Debug, Default, PartialEq)]
+pub struct Step {
+    pub events: Vec<Event>,
+    pub effects: Vec<Effect>,
+}
+
+/// Why a command was refused. The execution is untouched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error("execution has already started")]
+    AlreadyStarted,
+    #[error("execution is not running")]
+    NotRunning,
+    #[error("{0} is not outstanding")]
+    UnknownTask(TaskId),
+    #[error("{0} is not outstanding")]
+    UnknownTimer(TimerId),
+}
+
+#[cfg(test)]
+mod tests;

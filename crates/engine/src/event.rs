@@ -1,0 +1,312 @@
+//! What happened: the facts of a history.
+//!
+//! Stored for as long as a history is kept. **Add to these types, never alter or remove**; old histories
+//! are test data (`tests/histories`).
+
+use std::sync::Arc;
+
+use asl::StateKind;
+use base::{Json, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::id::{FrameId, TaskId, TimerId};
+
+/// One fact. `D` is what stands for a payload: the value itself, or (packed) its place in a table.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event<D = Json> {
+    #[serde(rename = "t")]
+    pub at: Timestamp,
+    /// Which part of the execution it happened in.
+    #[serde(rename = "f", default, skip_serializing_if = "FrameId::is_root")]
+    pub frame: FrameId,
+    /// The number that `GetExecutionHistory` shows, from 1 without gaps; 0 for facts of our own, which AWS
+    /// does not have.
+    #[serde(rename = "i", default, skip_serializing_if = "is_zero")]
+    pub id: u64,
+    #[serde(rename = "p", default, skip_serializing_if = "is_zero")]
+    pub previous: u64,
+    #[serde(rename = "e")]
+    pub fact: Fact<D>,
+}
+
+/// What happened, in AWS's terms where AWS has one. Tasks of Lambda functions and activities are Tasks here;
+/// their [`Resource`](asl::Resource) tells which events AWS would show.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Fact<D = Json> {
+    ExecutionStarted {
+        input: D,
+        role_arn: Arc<str>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        version_arn: Option<Arc<str>>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        alias_arn: Option<Arc<str>>,
+        /// Ours: when the whole machine's `TimeoutSeconds` ends.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        timeout: Option<Alarm>,
+    },
+    ExecutionSucceeded {
+        output: D,
+    },
+    ExecutionFailed {
+        failure: Failure,
+    },
+    ExecutionAborted {
+        failure: Failure,
+    },
+    ExecutionTimedOut {
+        failure: Failure,
+    },
+
+    StateEntered {
+        kind: Kind,
+        name: Arc<str>,
+        input: D,
+    },
+    StateExited {
+        kind: Kind,
+        name: Arc<str>,
+        output: D,
+    },
+    /// Given up because something else failed.
+    StateAborted {
+        kind: Kind,
+        name: Arc<str>,
+    },
+
+    TaskScheduled {
+        task: TaskId,
+        resource: Arc<str>,
+        parameters: D,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        timeout_seconds: Option<u64>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        heartbeat_seconds: Option<u64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        credentials: Option<D>,
+        /// Ours: when it times out, and when the first heartbeat is due.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        timeout: Option<Alarm>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        heartbeat: Option<Alarm>,
+    },
+    TaskStarted {
+        task: TaskId,
+        resource: Arc<str>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        worker: Option<Arc<str>>,
+    },
+    TaskSubmitted {
+        task: TaskId,
+        resource: Arc<str>,
+        output: D,
+    },
+    TaskSucceeded {
+        task: TaskId,
+        resource: Arc<str>,
+        output: D,
+    },
+    TaskFailed {
+        task: TaskId,
+        resource: Arc<str>,
+        failure: Failure,
+    },
+    TaskTimedOut {
+        task: TaskId,
+        resource: Arc<str>,
+        failure: Failure,
+    },
+    /// Ours: a heartbeat came; the next is due at `next`.
+    TaskHeartbeat {
+        task: TaskId,
+        next: Alarm,
+    },
+
+    /// `frames`: one for each branch, numbered from `first`.
+    ParallelStarted {
+        input: D,
+        first: FrameId,
+        frames: u32,
+    },
+    ParallelSucceeded,
+    ParallelFailed,
+
+    MapStarted {
+        items: D,
+        length: u64,
+        /// At most so many at a time.
+        concurrency: u64,
+    },
+    MapIterationStarted {
+        name: Arc<str>,
+        index: u64,
+        input: D,
+        /// The frame that it runs in.
+        child: FrameId,
+    },
+    MapIterationSucceeded {
+        name: Arc<str>,
+        index: u64,
+    },
+    MapIterationFailed {
+        name: Arc<str>,
+        index: u64,
+    },
+    MapIterationAborted {
+        name: Arc<str>,
+        index: u64,
+    },
+    MapSucceeded,
+    MapFailed,
+
+    /// Ours: a Wait state began to wait.
+    WaitStarted {
+        alarm: Alarm,
+    },
+    /// Ours: a retrier was chosen and its delay began.
+    RetryScheduled {
+        retrier: u32,
+        alarm: Alarm,
+    },
+    /// Ours: a branch or an iteration is over and its frame is gone; `output` is its result.
+    FrameEnded {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        output: Option<D>,
+    },
+}
+
+/// When, and which alarm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alarm {
+    pub timer: TimerId,
+    pub due: Timestamp,
+}
+
+/// Why a state failed, in the States Language's own terms. Data, not a Rust error.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Failure {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Arc<str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Arc<str>>,
+}
+
+impl Failure {
+    pub fn new(error: &str, cause: impl Into<Arc<str>>) -> Failure {
+        Failure { error: Some(error.into()), cause: Some(cause.into()) }
+    }
+
+    /// With a name and no cause, as AWS reports a task's timeout.
+    pub fn named(error: &str) -> Failure {
+        Failure { error: Some(error.into()), cause: None }
+    }
+}
+
+/// A state's type, as it is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Kind {
+    Pass,
+    Task,
+    Choice,
+    Wait,
+    Succeed,
+    Fail,
+    Parallel,
+    Map,
+}
+
+impl Kind {
+    /// As the `Type` field and the history write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Pass => "Pass",
+            Kind::Task => "Task",
+            Kind::Choice => "Choice",
+            Kind::Wait => "Wait",
+            Kind::Succeed => "Succeed",
+            Kind::Fail => "Fail",
+            Kind::Parallel => "Parallel",
+            Kind::Map => "Map",
+        }
+    }
+}
+
+impl From<StateKind> for Kind {
+    fn from(kind: StateKind) -> Kind {
+        match kind {
+            StateKind::Pass => Kind::Pass,
+            StateKind::Task => Kind::Task,
+            StateKind::Choice => Kind::Choice,
+            StateKind::Wait => Kind::Wait,
+            StateKind::Succeed => Kind::Succeed,
+            StateKind::Fail => Kind::Fail,
+            StateKind::Parallel => Kind::Parallel,
+            StateKind::Map => Kind::Map,
+        }
+    }
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+impl<D> Event<D> {
+    /// Whether `GetExecutionHistory` shows it.
+    pub fn is_aws(&self) -> bool {
+        self.id != 0
+    }
+
+    /// The same fact with each payload replaced by what `to` makes of it.
+    pub fn map<E, X>(self, to: &mut impl FnMut(D) -> Result<E, X>) -> Result<Event<E>, X> {
+        let Event { at, frame, id, previous, fact } = self;
+        Ok(Event { at, frame, id, previous, fact: fact.map(to)? })
+    }
+}
+
+impl<D> Fact<D> {
+    fn map<E, X>(self, to: &mut impl FnMut(D) -> Result<E, X>) -> Result<Fact<E>, X> {
+        use Fact::*;
+        Ok(match self {
+            ExecutionStarted { input, role_arn, version_arn, alias_arn, timeout } => {
+                ExecutionStarted { input: to(input)?, role_arn, version_arn, alias_arn, timeout }
+            }
+            ExecutionSucceeded { output } => ExecutionSucceeded { output: to(output)? },
+            ExecutionFailed { failure } => ExecutionFailed { failure },
+            ExecutionAborted { failure } => ExecutionAborted { failure },
+            ExecutionTimedOut { failure } => ExecutionTimedOut { failure },
+            StateEntered { kind, name, input } => StateEntered { kind, name, input: to(input)? },
+            StateExited { kind, name, output } => StateExited { kind, name, output: to(output)? },
+            StateAborted { kind, name } => StateAborted { kind, name },
+            TaskScheduled { task, resource, parameters, timeout_seconds, heartbeat_seconds, credentials, timeout, heartbeat } => TaskScheduled {
+                task,
+                resource,
+                parameters: to(parameters)?,
+                timeout_seconds,
+                heartbeat_seconds,
+                credentials: credentials.map(&mut *to).transpose()?,
+                timeout,
+                heartbeat,
+            },
+            TaskStarted { task, resource, worker } => TaskStarted { task, resource, worker },
+            TaskSubmitted { task, resource, output } => TaskSubmitted { task, resource, output: to(output)? },
+            TaskSucceeded { task, resource, output } => TaskSucceeded { task, resource, output: to(output)? },
+            TaskFailed { task, resource, failure } => TaskFailed { task, resource, failure },
+            TaskTimedOut { task, resource, failure } => TaskTimedOut { task, resource, failure },
+            TaskHeartbeat { task, next } => TaskHeartbeat { task, next },
+            ParallelStarted { input, first, frames } => ParallelStarted { input: to(input)?, first, frames },
+            ParallelSucceeded => ParallelSucceeded,
+            ParallelFailed => ParallelFailed,
+            MapStarted { items, length, concurrency } => MapStarted { items: to(items)?, length, concurrency },
+            MapIterationStarted { name, index, input, child } => {
+                MapIterationStarted { name, index, input: to(input)?, child }
+            }
+            MapIterationSucceeded { name, index } => MapIterationSucceeded { name, index },
+            MapIterationFailed { name, index } => MapIterationFailed { name, index },
+            MapIterationAborted { name, index } => MapIterationAborted { name, index },
+            MapSucceeded => MapSucceeded,
+            MapFailed => MapFailed,
+            WaitStarted { alarm } => WaitStarted { alarm },
+            RetryScheduled { retrier, alarm } => RetryScheduled { retrier, alarm },
+            FrameEnded { output } => FrameEnded { output: output.map(to).transpose()? },
+        })
+    }
+}

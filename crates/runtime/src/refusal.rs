@@ -1,0 +1,81 @@
+//! Why a request was refused: values that the faces match on and put into their own words.
+
+/// A refusal of ours. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// The text is what follows `Invalid Arn: `, without its quotes.
+    #[error("invalid ARN: {0}")]
+    InvalidArn(String),
+    #[error("invalid name: {0}")]
+    InvalidName(String),
+    #[error("invalid definition: {}", asl::diagnostic::render(.0))]
+    InvalidDefinition(Vec<asl::Diagnostic>),
+    /// The text is the JSON parser's.
+    #[error("invalid execution input: {0}")]
+    InvalidExecutionInput(String),
+    #[error("invalid logging configuration: {0}")]
+    InvalidLoggingConfiguration(String),
+    #[error("invalid pagination token")]
+    InvalidToken,
+    #[error("neither definition nor role nor logging nor tracing was given")]
+    MissingRequiredParameter,
+    #[error("state machine {0} does not exist")]
+    StateMachineDoesNotExist(String),
+    #[error("state machine {0} exists already and differs")]
+    StateMachineAlreadyExists(String),
+    #[error("state machine {0} is being deleted")]
+    StateMachineDeleting(String),
+    #[error("not supported by this type of state machine")]
+    StateMachineTypeNotSupported,
+    #[error("execution {0} does not exist")]
+    ExecutionDoesNotExist(String),
+    #[error("execution {0} exists already")]
+    ExecutionAlreadyExists(String),
+    #[error("too many open executions")]
+    ExecutionLimitExceeded,
+    #[error("resource {0} not found")]
+    ResourceNotFound(String),
+    #[error("more than {} tags on {0}", base::limits::TAGS_MAX)]
+    TooManyTags(String),
+    /// AWS's `ValidationException`; the text is complete.
+    #[error("{0}")]
+    Validation(String),
+    /// Run Command's refusals.
+    #[error(transparent)]
+    Command(#[from] CommandRefusal),
+    /// The store is full: new work is refused, old work goes on.
+    #[error("the store is full")]
+    Full,
+    /// This server cannot say whether it happened; asking again is safe.
+    #[error("the store cannot say whether it happened")]
+    Unknown,
+    /// The machinery failed.
+    #[error("internal failure")]
+    Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Why Run Command refused (`SSM API reference, SendCommand, Errors`).
+#[derive(Debug, thiserror::Error)]
+pub enum CommandRefusal {
+    #[error("document {0} is not known")]
+    InvalidDocument(String),
+    #[error("document version {0} is not known")]
+    InvalidDocumentVersion(String),
+    #[error("{0}")]
+    InvalidParameters(String),
+    /// Instances that are not registered, in the order given.
+    #[error("instances {0:?} are not registered")]
+    InvalidInstanceId(Vec<String>),
+    #[error("an instance was named twice")]
+    DuplicateInstanceId,
+    #[error("{0}")]
+    InvalidFilter(String),
+    #[error("command {0} is not known")]
+    InvalidCommandId(String),
+    #[error("plugin {0} is not known")]
+    InvalidPluginName(String),
+    #[error("there is no such invocation")]
+    InvocationDoesNotExist,
+    #[error("invalid next token")]
+    InvalidNextToken,
+}
