@@ -1,0 +1,277 @@
+//! The agent protocol: what a server and the agent on a host say to each other.
+//!
+//! The agent connects out to `GET /api/v1/agents/connect` as a WebSocket. Each text frame is one JSON
+//! message, [`FromAgent`] or [`ToAgent`], told apart by its `type`.
+//!
+//! ```text
+//! agent                                             server
+//!   Hello { attempts: what the journal knows }  ──►
+//!                                               ◄──  Welcome, or Refused and the connection closes
+//!                                               ◄──  what is still owed: Offer, Go, Cancel, Acknowledged
+//!
+//!                                               ◄──  Offer        may be repeated until Accepted
+//!   (a worker is free; the accept is on disk)
+//!   Accepted                                    ──►
+//!                                               ◄──  Go           may be repeated until Started
+//!   (the start is on disk; the script begins)
+//!   Started                                     ──►
+//!   (the script ends; the result is on disk)
+//!   Finished                                    ──►               repeated until Acknowledged
+//!                                               ◄──  Acknowledged
+//!   (the journal forgets the attempt)
+//! ```
+//!
+//! **Invariant:** an attempt begins at most once. Nothing begins without `Go`, an attempt's start is on the
+//! agent's disk before the script runs, and what is on disk is never begun again. Every message may therefore
+//! be lost, doubled or late.
+//!
+//! **Invariant:** each side tells only what it has made durable.
+//!
+//! **Additive:** fields and messages are added, never changed. A reader ignores fields it does not know, and
+//! reads a message it does not know as `Unknown`. What an old reader could not survive raises [`PROTOCOL`].
+
+use base::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// The protocol's version, told in [`Hello`].
+pub const PROTOCOL: u32 = 1;
+
+/// Where agents connect.
+pub const CONNECT_PATH: &str = "/api/v1/agents/connect";
+
+/// Bytes of one message.
+pub const MESSAGE_BYTES_MAX: usize = 1_048_576;
+
+/// What an agent says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum FromAgent {
+    /// Always first. Who is there, and what its journal holds.
+    Hello(Hello),
+    /// The offer is on the agent's disk and a worker is kept free for it. Nothing has begun.
+    Accepted { attempt: String },
+    /// The script has begun, or is about to: the start is on disk.
+    Started { attempt: String, started_at: Timestamp },
+    /// The attempt has ended and its result is on disk. Said again after each `Welcome` until acknowledged.
+    Finished(Finished),
+    /// Still here. Answered with `Pong`.
+    Ping,
+    /// A message of a later version. Ignored.
+    #[serde(other)]
+    Unknown,
+}
+
+/// What a server says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ToAgent {
+    /// The answer to `Hello`: the agent may work.
+    Welcome(Welcome),
+    /// The answer to `Hello`: the agent may not. The connection closes; the agent tries again later.
+    Refused { code: String, message: String },
+    /// Asks whether the agent will take this attempt. Repeating it changes nothing.
+    Offer(Offer),
+    /// Begin. Only for an attempt that was accepted; repeating it changes nothing.
+    Go { attempt: String },
+    /// End the attempt: if it has not begun it never will, if it runs it is killed. Answered with `Finished`
+    /// unless the agent does not know the attempt.
+    Cancel { attempt: String },
+    /// The server needs nothing more of this attempt: forget it. One that has not begun never will.
+    Acknowledged { attempt: String },
+    /// The answer to `Ping`.
+    Pong,
+    /// A message of a later version. Ignored.
+    #[serde(other)]
+    Unknown,
+}
+
+/// Who the agent is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Hello {
+    /// [`PROTOCOL`] as the agent speaks it.
+    pub protocol: u32,
+    /// `mi-` and 17 hexadecimal digits, or what the operator chose.
+    pub instance_id: String,
+    /// What people call this agent.
+    pub name: String,
+    pub agent_version: String,
+    /// `Linux`, as Systems Manager writes it.
+    pub platform_type: String,
+    /// As in `Debian GNU/Linux`.
+    pub platform_name: String,
+    /// As in `12`.
+    pub platform_version: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ip: Option<String>,
+    pub computer_name: String,
+    /// Differs after each start of the host.
+    pub boot_id: String,
+    /// Grows by one with each start of the agent. A smaller one than before is a copied or restored disk.
+    pub incarnation: u64,
+    /// Every attempt in the agent's journal, and no other: what is missing here the agent does not know.
+    pub attempts: Vec<AttemptReport>,
+}
+
+/// What an agent knows about one attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttemptReport {
+    pub attempt: String,
+    pub state: AttemptState,
+}
+
+/// Where an attempt stands on its host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AttemptState {
+    /// It has not begun and will not without another offer.
+    NeverStarted,
+    /// Accepted, not begun: `Go` begins it.
+    Accepted,
+    Running,
+    /// It has ended; `Finished` follows.
+    Finished,
+    /// It may have begun, and nobody can know how it ended. `Finished` says so too.
+    Indeterminate,
+    /// A state of a later version.
+    #[serde(other)]
+    Unknown,
+}
+
+/// What the agent needs to know of the server.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Welcome {
+    /// The server's clock: times in offers are read against it.
+    pub server_time: Timestamp,
+    /// An agent unheard of for so long is lost.
+    pub lost_after_seconds: u64,
+    /// How often the agent pings.
+    pub ping_seconds: u64,
+}
+
+/// One attempt, with all that the agent needs to run it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Offer {
+    pub attempt: String,
+    /// The text of a file that `/bin/sh` runs.
+    pub script: String,
+    /// The agent's own directory for the attempt when empty.
+    #[serde(default)]
+    pub working_directory: String,
+    pub execution_timeout_seconds: u64,
+    /// Set for the script besides the agent's own environment.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub environment: Vec<Variable>,
+    /// Not begun by then, it never will. The server's clock.
+    pub expires_at: Timestamp,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Variable {
+    pub name: String,
+    pub value: String,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finished {
+    pub attempt: String,
+    #[serde(flatten)]
+    pub ended: Ended,
+    /// The first part of what the script wrote, as UTF-8; what is not UTF-8 is replaced.
+    #[serde(default)]
+    pub stdout: String,
+    #[serde(default)]
+    pub stderr: String,
+    /// Whether the script wrote more than is kept.
+    #[serde(default)]
+    pub stdout_truncated: bool,
+    #[serde(default)]
+    pub stderr_truncated: bool,
+    /// The host's clock. None when it never began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<Timestamp>,
+}
+
+/// `"exit_code": 3`, or `"failure": { "code": "Agent.TimedOut", … }`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ended {
+    /// The script ran to its end. Anything but 0 is a failure.
+    ExitCode(i64),
+    /// It did not run, or not to its end.
+    Failure(Failure),
+}
+
+/// Why an attempt did not run to its end. `code` is one of [`failure`]; a reader lets others pass.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    pub code: String,
+    pub message: String,
+    /// What a shell would show for this end, where there is such a thing: 128 + signal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i64>,
+}
+
+/// The codes of [`Failure`].
+pub mod failure {
+    /// The script was killed by a signal that the agent did not send.
+    pub const KILLED: &str = "Agent.Killed";
+    /// It ran for longer than its execution timeout and was killed.
+    pub const TIMED_OUT: &str = "Agent.TimedOut";
+    /// It did not begin in time, and never will.
+    pub const DELIVERY_TIMED_OUT: &str = "Agent.DeliveryTimedOut";
+    /// It was cancelled, before it began or while it ran.
+    pub const CANCELLED: &str = "Agent.Cancelled";
+    /// It may have begun; nobody can know how it ended.
+    pub const INDETERMINATE: &str = "Agent.Indeterminate";
+    /// The agent cannot take it (its disk is full, its journal broken). It never began.
+    pub const UNDELIVERABLE: &str = "Agent.Undeliverable";
+    /// The script's file or its interpreter is not there.
+    pub const SCRIPT_MISSING: &str = "Agent.ScriptMissing";
+    /// The script or its interpreter may not be run.
+    pub const NOT_EXECUTABLE: &str = "Agent.NotExecutable";
+    /// Its working directory is not there, or is no directory.
+    pub const WORKING_DIRECTORY_MISSING: &str = "Agent.WorkingDirectoryMissing";
+    /// It could not be started for another reason.
+    pub const START_FAILED: &str = "Agent.StartFailed";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from_agent(text: &str) -> FromAgent {
+        serde_json::from_str(text).expect("a message")
+    }
+
+    fn text(message: &impl Serialize) -> String {
+        serde_json::to_string(message).expect("a message has a text")
+    }
+
+    #[test]
+    fn messages_are_told_apart_by_their_type() {
+        assert_eq!(text(&FromAgent::Ping), r#"{"type":"ping"}"#);
+        assert_eq!(text(&ToAgent::Go { attempt: "c.i.1".into() }), r#"{"type":"go","attempt":"c.i.1"}"#);
+    }
+
+    #[test]
+    fn an_end_is_an_exit_code_or_a_failure() {
+        let exited = from_agent(r#"{"type":"finished","attempt":"a","exit_code":3,"stderr":"no"}"#);
+        let FromAgent::Finished(finished) = &exited else { panic!("{exited:?}") };
+        assert_eq!((&finished.ended, finished.stderr.as_str()), (&Ended::ExitCode(3), "no"));
+        assert_eq!(from_agent(&text(&exited)), exited);
+
+        let failed = from_agent(r#"{"type":"finished","attempt":"a","failure":{"code":"Agent.TimedOut","message":"after 1 s"}}"#);
+        assert_eq!(from_agent(&text(&failed)), failed);
+    }
+
+    #[test]
+    fn what_a_later_version_says_is_let_pass() {
+        assert_eq!(from_agent(r#"{"type":"sang","song":"ra"}"#), FromAgent::Unknown);
+        assert_eq!(from_agent(r#"{"type":"accepted","attempt":"a","mood":"good"}"#), FromAgent::Accepted { attempt: "a".into() });
+        let report: AttemptReport = serde_json::from_str(r#"{"attempt":"a","state":"pondering"}"#).expect("a report");
+        assert_eq!(report.state, AttemptState::Unknown);
+    }
+}
