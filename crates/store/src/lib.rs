@@ -50,7 +50,7 @@ pub struct Batch {
     pub steps: Vec<Step>,
 }
 
-/// What one step changes.
+/// What one step changes. What it clears and deletes goes first, so that a row both deleted and put is there after.
 #[derive(Debug, Clone, Default)]
 pub struct Step {
     pub id: Id,
@@ -71,6 +71,31 @@ pub struct Step {
     pub index_deleted: Vec<IndexKey>,
     /// Names taken for good by this step; a name that is taken is [`Answer::Conflict`].
     pub claims: Vec<Bytes>,
+}
+
+impl Step {
+    /// How many events the value has after this step.
+    ///
+    /// # Panics
+    ///
+    /// If the chunks do not follow on from `expected`: whoever built such a step has lost count of the events,
+    /// and no answer could make that good.
+    pub fn until(&self) -> Seq {
+        assert!(!self.chunks.is_empty(), "a step of {} brings at least one event", self.id);
+        let mut until = self.expected;
+        for chunk in &self.chunks {
+            assert!(chunk.first == until && chunk.count > 0, "the events of a step of {} follow on", self.id);
+            until = chunk.until();
+        }
+        until
+    }
+}
+
+impl Chunk {
+    /// The position after its last event.
+    pub fn until(&self) -> Seq {
+        Seq(self.first.0 + u64::from(self.count))
+    }
 }
 
 /// Events of one step, packed. `count` is at least 1.
@@ -133,7 +158,7 @@ pub struct Error {
 }
 
 /// A value as it is read: the latest snapshot and the chunks since.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Loaded {
     pub kind: Kind,
     pub seq: Seq,
@@ -143,7 +168,7 @@ pub struct Loaded {
 }
 
 /// A header alone.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Head {
     pub kind: Kind,
     pub seq: Seq,
