@@ -13,7 +13,7 @@ pub mod diagnostic;
 pub mod resource;
 mod parse;
 
-pub use diagnostic::{Diagnostic, Severity};
+pub use diagnostic::{Diagnostic, Severity, refusal};
 pub use parse::{Parsed, parse};
 pub use resource::{Pattern, Resource};
 pub use tree::*;

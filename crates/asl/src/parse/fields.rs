@@ -1,0 +1,235 @@
+//! Which fields each object of a definition may have, and in which query language.
+//!
+//! **A new field starts here**: a line in its state's table, then a read in the state's own file. A field
+//! that this version knows but cannot run is [`not_yet`]; taking it up is changing that word.
+
+use base::Object;
+
+use super::at::At;
+use super::report::Report;
+use crate::tree::StateKind;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Language {
+    JsonPath,
+    Jsonata,
+}
+
+/// The fields of one kind of object.
+pub(super) struct Shape {
+    pub(super) required: &'static [&'static str],
+    groups: &'static [&'static [Field]],
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct Field {
+    name: &'static str,
+    allowed: Allowed,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Allowed {
+    Both,
+    Only(Language),
+    NotYet,
+}
+
+const fn both(name: &'static str) -> Field {
+    Field { name, allowed: Allowed::Both }
+}
+
+const fn path(name: &'static str) -> Field {
+    Field { name, allowed: Allowed::Only(Language::JsonPath) }
+}
+
+const fn jsonata(name: &'static str) -> Field {
+    Field { name, allowed: Allowed::Only(Language::Jsonata) }
+}
+
+const fn not_yet(name: &'static str) -> Field {
+    Field { name, allowed: Allowed::NotYet }
+}
+
+/// Returns the fields of a state of this kind.
+pub(super) fn of_state(kind: StateKind) -> &'static Shape {
+    match kind {
+        StateKind::Pass => &PASS,
+        StateKind::Task => &TASK,
+        StateKind::Choice => &CHOICE,
+        StateKind::Wait => &WAIT,
+        StateKind::Succeed => &SUCCEED,
+        StateKind::Fail => &FAIL,
+        StateKind::Parallel => &PARALLEL,
+        StateKind::Map => &MAP,
+    }
+}
+
+pub(super) static MACHINE: Shape = Shape {
+    required: &["States", "StartAt"],
+    groups: &[&[both("States"), both("StartAt"), both("Comment"), both("Version"), both("TimeoutSeconds"), both("QueryLanguage")]],
+};
+
+/// A Parallel's branch.
+pub(super) static BRANCH: Shape =
+    Shape { required: &["States", "StartAt"], groups: &[&[both("States"), both("StartAt"), both("Comment")]] };
+
+/// A Map's `ItemProcessor` or `Iterator`.
+pub(super) static PROCESSOR: Shape = Shape {
+    required: &["States", "StartAt"],
+    groups: &[&[both("States"), both("StartAt"), both("Comment"), both("ProcessorConfig")]],
+};
+
+pub(super) static PROCESSOR_CONFIG: Shape = Shape { required: &[], groups: &[&[both("Mode"), both("ExecutionType")]] };
+
+const STATE: &[Field] = &[both("Type"), both("Comment"), both("QueryLanguage")];
+const THEN: &[Field] = &[both("Next"), both("End")];
+const IN_OUT: &[Field] = &[path("InputPath"), path("OutputPath"), jsonata("Output")];
+const RESULT: &[Field] = &[path("ResultSelector"), path("ResultPath")];
+const ASSIGN: &[Field] = &[not_yet("Assign")];
+const RETRY_CATCH: &[Field] = &[both("Retry"), both("Catch")];
+
+static PASS: Shape = Shape {
+    required: &["Type"],
+    groups: &[STATE, THEN, IN_OUT, ASSIGN, &[path("Parameters"), path("Result"), path("ResultPath")]],
+};
+
+static TASK: Shape = Shape {
+    required: &["Type", "Resource"],
+    groups: &[
+        STATE,
+        THEN,
+        IN_OUT,
+        RESULT,
+        ASSIGN,
+        RETRY_CATCH,
+        &[
+            both("Resource"),
+            path("Parameters"),
+            jsonata("Arguments"),
+            both("Credentials"),
+            both("TimeoutSeconds"),
+            path("TimeoutSecondsPath"),
+            both("HeartbeatSeconds"),
+            path("HeartbeatSecondsPath"),
+        ],
+    ],
+};
+
+static CHOICE: Shape =
+    Shape { required: &["Type", "Choices"], groups: &[STATE, IN_OUT, ASSIGN, &[both("Choices"), both("Default")]] };
+
+static WAIT: Shape = Shape {
+    required: &["Type"],
+    groups: &[STATE, THEN, IN_OUT, ASSIGN, &[both("Seconds"), path("SecondsPath"), both("Timestamp"), path("TimestampPath")]],
+};
+
+static SUCCEED: Shape = Shape { required: &["Type"], groups: &[STATE, IN_OUT] };
+
+static FAIL: Shape =
+    Shape { required: &["Type"], groups: &[STATE, &[both("Error"), path("ErrorPath"), both("Cause"), path("CausePath")]] };
+
+static PARALLEL: Shape = Shape {
+    required: &["Type", "Branches"],
+    groups: &[STATE, THEN, IN_OUT, RESULT, ASSIGN, RETRY_CATCH, &[both("Branches"), path("Parameters"), jsonata("Arguments")]],
+};
+
+static MAP: Shape = Shape {
+    required: &["Type"],
+    groups: &[
+        STATE,
+        THEN,
+        IN_OUT,
+        RESULT,
+        ASSIGN,
+        RETRY_CATCH,
+        &[
+            both("ItemProcessor"),
+            both("Iterator"),
+            both("ItemSelector"),
+            path("Parameters"),
+            path("ItemsPath"),
+            jsonata("Items"),
+            both("MaxConcurrency"),
+            path("MaxConcurrencyPath"),
+            not_yet("ItemReader"),
+            not_yet("ItemBatcher"),
+            not_yet("ResultWriter"),
+            not_yet("Label"),
+            not_yet("ToleratedFailureCount"),
+            not_yet("ToleratedFailureCountPath"),
+            not_yet("ToleratedFailurePercentage"),
+            not_yet("ToleratedFailurePercentagePath"),
+        ],
+    ],
+};
+
+/// An element of `Choices`. The operators are in `choice.rs`.
+pub(super) static RULE: Shape = Shape {
+    required: &["Next"],
+    groups: &[ASSIGN, RULE_TEST, &[both("Next"), both("Comment"), jsonata("Condition"), jsonata("Output")]],
+};
+
+/// A rule inside `And`, `Or` or `Not`.
+pub(super) static NESTED_RULE: Shape = Shape { required: &[], groups: &[RULE_TEST, &[both("Comment")]] };
+
+const RULE_TEST: &[Field] = &[path("Variable"), path("And"), path("Or"), path("Not")];
+
+pub(super) static RETRIER: Shape = Shape {
+    required: &["ErrorEquals"],
+    groups: &[&[
+        both("ErrorEquals"),
+        both("Comment"),
+        both("IntervalSeconds"),
+        both("MaxAttempts"),
+        both("BackoffRate"),
+        both("MaxDelaySeconds"),
+        both("JitterStrategy"),
+    ]],
+};
+
+pub(super) static CATCHER: Shape = Shape {
+    required: &["ErrorEquals", "Next"],
+    groups: &[ASSIGN, &[both("ErrorEquals"), both("Next"), both("Comment"), path("ResultPath"), jsonata("Output")]],
+};
+
+impl Shape {
+    /// Reports every missing and every misplaced field of `object`.
+    pub(super) fn check(&self, object: &Object, at: &At, language: Language, report: &mut Report) {
+        self.check_required(object, at, report);
+        for name in object.keys() {
+            self.check_field(name, at, language, report);
+        }
+    }
+
+    pub(super) fn check_required(&self, object: &Object, at: &At, report: &mut Report) {
+        let missing: Vec<&str> = self.required.iter().copied().filter(|name| !object.contains_key(*name)).collect();
+        if !missing.is_empty() {
+            report.schema(at, format!("These fields are required: [{}]", missing.join(", ")));
+        }
+    }
+
+    pub(super) fn check_field(&self, name: &str, at: &At, language: Language, report: &mut Report) {
+        let field = self.groups.iter().copied().flatten().find(|field| field.name == name);
+        match field.map(|field| field.allowed) {
+            None => report.schema(at, format!("Field '{name}' is not supported")),
+            Some(Allowed::NotYet) => report.not_yet(at, &format!("the field '{name}'")),
+            Some(Allowed::Only(only)) if only != language => {
+                let (is, only) = (language.name(), only.name());
+                report.schema(
+                    at,
+                    format!("The QueryLanguage is set to '{is}', but field '{name}' is only supported for the '{only}' QueryLanguage"),
+                );
+            }
+            Some(Allowed::Only(_) | Allowed::Both) => {}
+        }
+    }
+}
+
+impl Language {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Language::JsonPath => "JSONPath",
+            Language::Jsonata => "JSONata",
+        }
+    }
+}

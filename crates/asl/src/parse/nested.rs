@@ -1,0 +1,109 @@
+//! Parallel and Map: states that hold blocks.
+
+use base::Json;
+use expr::{ReferencePath, Template};
+
+use super::fields::{self, Language, Shape};
+use super::read::Fields;
+use super::report::Report;
+use super::states::{result_path, then};
+use super::{Parser, block, retry};
+use crate::tree::{BlockId, Concurrency, MachineKind, Map, MapMode, Parallel};
+
+pub(super) fn parallel<'a>(p: &mut Parser<'a>, fields: Fields<'a, '_>) -> Option<Parallel> {
+    let branches = branches(p, fields);
+    let parameters = fields.template("Parameters", &mut p.report);
+    let result_selector = fields.template("ResultSelector", &mut p.report);
+    let result_path = result_path(fields, &mut p.report);
+    let retry = retry::retry(fields, &mut p.report);
+    let catch = retry::catch(p, fields);
+    let then = then(p, fields);
+    Some(Parallel { branches: branches?, parameters, result_selector, result_path, retry, catch, then: then? })
+}
+
+pub(super) fn map<'a>(p: &mut Parser<'a>, fields: Fields<'a, '_>) -> Option<Map> {
+    let processor = processor(p, fields);
+    let items = items(fields, &mut p.report);
+    let item_selector = item_selector(fields, &mut p.report);
+    let concurrency = concurrency(fields, &mut p.report);
+    let result_selector = fields.template("ResultSelector", &mut p.report);
+    let result_path = result_path(fields, &mut p.report);
+    let retry = retry::retry(fields, &mut p.report);
+    let catch = retry::catch(p, fields);
+    let then = then(p, fields);
+    let (processor, mode) = processor?;
+    Some(Map { processor, mode, items, item_selector, concurrency, result_selector, result_path, retry, catch, then: then? })
+}
+
+pub(super) fn branches<'a>(p: &mut Parser<'a>, fields: Fields<'a, '_>) -> Option<Vec<BlockId>> {
+    let items = fields.array_nonempty("Branches", &mut p.report)?;
+    let at = fields.at.key("Branches");
+    let read = |(index, item)| {
+        let at = at.index(index);
+        let fields = Fields::of(item, &at, &mut p.report)?;
+        inner_block(p, fields, &fields::BRANCH, p.scope.kind)
+    };
+    items.iter().enumerate().map(read).collect()
+}
+
+/// `ItemProcessor`, or `Iterator` as it was once called.
+pub(super) fn processor<'a>(p: &mut Parser<'a>, fields: Fields<'a, '_>) -> Option<(BlockId, MapMode)> {
+    let name = match (fields.has("ItemProcessor"), fields.has("Iterator")) {
+        (false, false) => {
+            p.report.schema(fields.at, "These fields are required: [ItemProcessor]");
+            return None;
+        }
+        _ => fields.at_most_one(&["ItemProcessor", "Iterator"], &mut p.report)?,
+    };
+    let at = fields.at.key(name);
+    let fields = Fields::of(fields.get(name)?, &at, &mut p.report)?;
+    let mode = mode(p, fields);
+    let kind = match mode {
+        MapMode::Inline => p.scope.kind,
+        MapMode::Distributed { children, .. } => children,
+    };
+    let block = inner_block(p, fields, &fields::PROCESSOR, kind)?;
+    Some((block, mode))
+}
+
+fn inner_block<'a>(p: &mut Parser<'a>, fields: Fields<'a, '_>, shape: &Shape, kind: MachineKind) -> Option<BlockId> {
+    shape.check(fields.object, fields.at, Language::JsonPath, &mut p.report);
+    fields.string("Comment", &mut p.report);
+    block::block(p, fields, kind)
+}
+
+fn mode(p: &mut Parser, fields: Fields) -> MapMode {
+    let at = fields.at.key("ProcessorConfig");
+    let Some(config) = fields.get("ProcessorConfig").and_then(|json: &Json| Fields::of(json, &at, &mut p.report)) else {
+        return MapMode::Inline;
+    };
+    fields::PROCESSOR_CONFIG.check(config.object, config.at, Language::JsonPath, &mut p.report);
+    let words = [("STANDARD", MachineKind::Standard), ("EXPRESS", MachineKind::Express)];
+    let children = config.word("ExecutionType", &words, &mut p.report).unwrap_or(MachineKind::Standard);
+    let words = [("INLINE", false), ("DISTRIBUTED", true)];
+    if !config.word("Mode", &words, &mut p.report).unwrap_or(false) {
+        return MapMode::Inline;
+    }
+    if p.scope.kind == MachineKind::Express {
+        p.report.schema(&at.key("Mode"), "Express state machine does not support Map state with 'DISTRIBUTED' mode");
+    }
+    MapMode::Distributed { children, label: None }
+}
+
+fn items(fields: Fields, report: &mut Report) -> Option<ReferencePath> {
+    fields.reference_path("ItemsPath", report)
+}
+
+fn item_selector(fields: Fields, report: &mut Report) -> Option<Template> {
+    let name = fields.at_most_one(&["ItemSelector", "Parameters"], report)?;
+    fields.template(name, report)
+}
+
+fn concurrency(fields: Fields, report: &mut Report) -> Concurrency {
+    let concurrency = match fields.at_most_one(&["MaxConcurrency", "MaxConcurrencyPath"], report) {
+        Some("MaxConcurrency") => fields.integer("MaxConcurrency", 0..=u64::from(u32::MAX), report).map(Concurrency::Literal),
+        Some(_) => fields.reference_path("MaxConcurrencyPath", report).map(Concurrency::Path),
+        None => None,
+    };
+    concurrency.unwrap_or(Concurrency::Literal(0))
+}

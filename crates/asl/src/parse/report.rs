@@ -1,0 +1,41 @@
+//! What the parser found, in the order in which it met it.
+
+use super::at::At;
+use crate::diagnostic::{Diagnostic, Severity};
+
+/// More findings than this help nobody; AWS shows at most 100.
+pub(super) const DIAGNOSTICS_MAX: usize = 1_000;
+
+#[derive(Default)]
+pub(super) struct Report {
+    diagnostics: Vec<Diagnostic>,
+    has_errors: bool,
+}
+
+impl Report {
+    /// A `SCHEMA_VALIDATION_FAILED` at a place.
+    pub(super) fn schema(&mut self, at: &At, message: impl Into<String>) {
+        self.error(Diagnostic::SCHEMA, Some(at), message);
+    }
+
+    pub(super) fn error(&mut self, code: &'static str, at: Option<&At>, message: impl Into<String>) {
+        self.has_errors = true;
+        if self.diagnostics.len() < DIAGNOSTICS_MAX {
+            let location = at.map(At::to_string);
+            self.diagnostics.push(Diagnostic { severity: Severity::Error, code, message: message.into(), location });
+        }
+    }
+
+    /// What the language has and this version cannot run: one sentence that says so.
+    pub(super) fn not_yet(&mut self, at: &At, what: &str) {
+        self.schema(at, format!("This version does not support {what} yet"));
+    }
+
+    pub(super) fn has_errors(&self) -> bool {
+        self.has_errors
+    }
+
+    pub(super) fn into_diagnostics(self) -> Vec<Diagnostic> {
+        self.diagnostics
+    }
+}

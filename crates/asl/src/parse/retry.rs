@@ -1,0 +1,105 @@
+//! Retry and Catch.
+
+use std::sync::Arc;
+
+use base::{Json, limits};
+
+use super::at::At;
+use super::fields::{self, Language};
+use super::read::{Fields, expected};
+use super::report::Report;
+use super::states::result_path;
+use super::{Parser, block};
+use crate::tree::{Catcher, Jitter, Retrier};
+
+/// 366 days.
+const MAX_DELAY_SECONDS_MAX: u64 = 31_622_400;
+
+const ALL: &str = "States.ALL";
+
+pub(super) fn retry(fields: Fields, report: &mut Report) -> Vec<Retrier> {
+    let Some(items) = fields.array("Retry", report) else {
+        return Vec::new();
+    };
+    let at = fields.at.key("Retry");
+    let read = |(index, item)| {
+        let at = at.index(index);
+        let fields = Fields::of(item, &at, report)?;
+        retrier(fields, Place { last: index + 1 == items.len() }, report)
+    };
+    items.iter().enumerate().filter_map(read).collect()
+}
+
+pub(super) fn catch<'a>(p: &mut Parser<'a>, fields: Fields<'a, '_>) -> Vec<Catcher> {
+    let Some(items) = fields.array("Catch", &mut p.report) else {
+        return Vec::new();
+    };
+    let at = fields.at.key("Catch");
+    let read = |(index, item)| {
+        let at = at.index(index);
+        let fields = Fields::of(item, &at, &mut p.report)?;
+        catcher(p, fields, Place { last: index + 1 == items.len() })
+    };
+    items.iter().enumerate().filter_map(read).collect()
+}
+
+/// Where in its list something stands.
+#[derive(Clone, Copy)]
+struct Place {
+    last: bool,
+}
+
+fn retrier(fields: Fields, place: Place, report: &mut Report) -> Option<Retrier> {
+    fields::RETRIER.check(fields.object, fields.at, Language::JsonPath, report);
+    fields.string("Comment", report);
+    let seconds_max = limits::TIMEOUT_SECONDS_MAX;
+    let error_equals = error_equals(fields, place, report);
+    let interval_seconds = fields.integer("IntervalSeconds", 1..=seconds_max, report).unwrap_or(1);
+    let max_attempts = fields.integer("MaxAttempts", 0..=seconds_max, report).unwrap_or(3);
+    let backoff_rate = fields.number_at_least("BackoffRate", 1.0, report).unwrap_or(2.0);
+    let max_delay_seconds = fields.integer("MaxDelaySeconds", 1..=MAX_DELAY_SECONDS_MAX, report);
+    let jitter = fields.word("JitterStrategy", &[("FULL", Jitter::Full), ("NONE", Jitter::None)], report);
+    let jitter = jitter.unwrap_or(Jitter::None);
+    Some(Retrier { error_equals: error_equals?, interval_seconds, max_attempts, backoff_rate, max_delay_seconds, jitter })
+}
+
+fn catcher<'a>(p: &mut Parser<'a>, fields: Fields<'a, '_>, place: Place) -> Option<Catcher> {
+    fields::CATCHER.check(fields.object, fields.at, Language::JsonPath, &mut p.report);
+    fields.string("Comment", &mut p.report);
+    let error_equals = error_equals(fields, place, &mut p.report);
+    let next = block::target(p, fields, "Next");
+    let result_path = result_path(fields, &mut p.report);
+    Some(Catcher { error_equals: error_equals?, next: next?, result_path })
+}
+
+fn error_equals(fields: Fields, place: Place, report: &mut Report) -> Option<Vec<Arc<str>>> {
+    let items = fields.array_nonempty("ErrorEquals", report)?;
+    let at = fields.at.key("ErrorEquals");
+    let names: Vec<Arc<str>> =
+        items.iter().enumerate().filter_map(|(index, item)| error_name(item, &at.index(index), report)).collect();
+    check_all(&names, place, &at, report);
+    Some(names)
+}
+
+fn error_name(item: &Json, at: &At, report: &mut Report) -> Option<Arc<str>> {
+    match item {
+        Json::String(name) => Some(Arc::clone(name)),
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::Array(_) | Json::Object(_) => {
+            report.schema(at, expected("STRING"));
+            None
+        }
+    }
+}
+
+/// `States.ALL` stands alone, and nothing comes after it.
+fn check_all(names: &[Arc<str>], place: Place, at: &At, report: &mut Report) {
+    if names.iter().all(|name| &**name != ALL) {
+        return;
+    }
+    if names.len() > 1 {
+        report.schema(at, format!("'{ALL}' must appear alone in 'ErrorEquals'"));
+    }
+    if !place.last {
+        report.schema(at, format!("'{ALL}' must be in the last element of the list"));
+    }
+}

@@ -1,0 +1,203 @@
+//! A state: what all have, and the ones that are short.
+
+use std::sync::Arc;
+
+use base::{Timestamp, limits};
+
+use super::fields::{self, Language};
+use super::read::Fields;
+use super::report::Report;
+use super::{Parser, block, choice, jsonata, language, nested, task};
+use crate::tree::{Body, Fail, FailText, Name, Pass, ResultPath, Select, State, StateKind, Then, Until, Wait};
+
+/// In the order in which AWS lists them.
+const KINDS: [StateKind; 8] = [
+    StateKind::Task,
+    StateKind::Wait,
+    StateKind::Pass,
+    StateKind::Succeed,
+    StateKind::Fail,
+    StateKind::Choice,
+    StateKind::Parallel,
+    StateKind::Map,
+];
+
+/// The functions whose result can be a Fail's text.
+const FAIL_FUNCTIONS: [&str; 7] = [
+    "States.Format",
+    "States.JsonToString",
+    "States.ArrayGetItem",
+    "States.Base64Encode",
+    "States.Base64Decode",
+    "States.Hash",
+    "States.UUID",
+];
+
+/// Reads a state. The match reads like the specification's list of state types.
+pub(super) fn state<'a>(p: &mut Parser<'a>, name: &Name, fields: Fields<'a, '_>) -> Option<State> {
+    let Some(kind) = kind(fields, &mut p.report) else {
+        p.scope.unclear();
+        return None;
+    };
+    let language = state_language(p, fields);
+    fields::of_state(kind).check(fields.object, fields.at, language, &mut p.report);
+    fields.string("Comment", &mut p.report);
+    if language == Language::Jsonata {
+        jsonata::state(p, kind, fields);
+        return None;
+    }
+    let input = select(fields, "InputPath", &mut p.report);
+    let output = select(fields, "OutputPath", &mut p.report);
+    let body = match kind {
+        StateKind::Pass => pass(p, fields).map(Body::Pass),
+        StateKind::Task => task::task(p, fields).map(Body::Task),
+        StateKind::Choice => choice::choice(p, fields).map(Body::Choice),
+        StateKind::Wait => wait(p, fields).map(Body::Wait),
+        StateKind::Succeed => succeed(p),
+        StateKind::Fail => Some(Body::Fail(fail(p, fields))),
+        StateKind::Parallel => nested::parallel(p, fields).map(Body::Parallel),
+        StateKind::Map => nested::map(p, fields).map(Body::Map),
+    };
+    Some(State { name: Arc::clone(name), input, output, body: body? })
+}
+
+fn kind(fields: Fields, report: &mut Report) -> Option<StateKind> {
+    if !fields.has("Type") {
+        report.schema(fields.at, "These fields are required: [Type]");
+    }
+    let text = fields.string("Type", report)?;
+    let kind = KINDS.into_iter().find(|kind| kind.name() == &**text);
+    if kind.is_none() {
+        let names = KINDS.map(StateKind::name).join(", ");
+        report.schema(&fields.at.key("Type"), format!("The field 'Type' should have one of these values: [{names}]"));
+    }
+    kind
+}
+
+/// The state's own language, else the machine's. There is no way back from JSONata.
+fn state_language(p: &mut Parser, fields: Fields) -> Language {
+    let own = language(p, fields);
+    if (p.language, own) == (Language::Jsonata, Some(Language::JsonPath)) {
+        p.report.schema(fields.at, "'QueryLanguage' can not be 'JSONPath' if set to 'JSONata' for whole state machine");
+    }
+    own.unwrap_or(p.language)
+}
+
+fn pass<'a>(p: &mut Parser<'a>, fields: Fields<'a, '_>) -> Option<Pass> {
+    let parameters = fields.template("Parameters", &mut p.report);
+    let result = fields.get("Result").cloned();
+    let result_path = result_path(fields, &mut p.report);
+    let then = then(p, fields);
+    Some(Pass { parameters, result, result_path, then: then? })
+}
+
+fn wait<'a>(p: &mut Parser<'a>, fields: Fields<'a, '_>) -> Option<Wait> {
+    let until = until(fields, &mut p.report);
+    let then = then(p, fields);
+    Some(Wait { until: until?, then: then? })
+}
+
+fn until(fields: Fields, report: &mut Report) -> Option<Until> {
+    let names = ["Seconds", "SecondsPath", "Timestamp", "TimestampPath"];
+    match fields.exactly_one(&names, report)? {
+        "Seconds" => fields.integer("Seconds", 0..=limits::TIMEOUT_SECONDS_MAX, report).map(Until::Seconds),
+        "SecondsPath" => fields.path("SecondsPath", report).map(Until::SecondsPath),
+        "Timestamp" => timestamp(fields, "Timestamp", report).map(Until::Timestamp),
+        _ => fields.path("TimestampPath", report).map(Until::TimestampPath),
+    }
+}
+
+pub(super) fn timestamp(fields: Fields, name: &str, report: &mut Report) -> Option<Timestamp> {
+    let timestamp = Timestamp::parse_rfc3339(fields.string(name, report)?);
+    if timestamp.is_none() {
+        report.schema(&fields.at.key(name), "String does not match RFC3339 timestamp");
+    }
+    timestamp
+}
+
+fn succeed(p: &mut Parser) -> Option<Body> {
+    p.scope.ends();
+    Some(Body::Succeed)
+}
+
+fn fail(p: &mut Parser, fields: Fields) -> Fail {
+    p.scope.ends();
+    let error = fail_text(fields, ["Error", "ErrorPath"], &mut p.report);
+    let cause = fail_text(fields, ["Cause", "CausePath"], &mut p.report);
+    Fail { error, cause }
+}
+
+fn fail_text(fields: Fields, [literal, path]: [&'static str; 2], report: &mut Report) -> Option<FailText> {
+    let name = fields.at_most_one(&[literal, path], report)?;
+    let text = fields.string(name, report)?;
+    if name == literal {
+        return Some(FailText::Literal(Arc::clone(text)));
+    }
+    if !text.starts_with("States.") {
+        return fields.path(name, report).map(FailText::Path);
+    }
+    let function = text.split('(').next().unwrap_or_default();
+    if !FAIL_FUNCTIONS.contains(&function) {
+        report.schema(fields.at, format!("The value for the field '{name}' must be a valid JSONPath or a valid intrinsic function call"));
+        return None;
+    }
+    fields.intrinsic(name, report).map(FailText::Intrinsic)
+}
+
+/// `Next` or `End`.
+pub(super) fn then<'a>(p: &mut Parser<'a>, fields: Fields<'a, '_>) -> Option<Then> {
+    let end = fields.boolean("End", &mut p.report);
+    match (fields.has("Next"), end) {
+        (true, None | Some(false)) => block::target(p, fields, "Next").map(Then::Next),
+        (true, Some(true)) => {
+            fields.at_most_one(&["Next", "End"], &mut p.report);
+            block::target(p, fields, "Next");
+            p.scope.ends();
+            None
+        }
+        (false, Some(true)) => {
+            p.scope.ends();
+            Some(Then::End)
+        }
+        (false, Some(false)) => {
+            p.report.schema(fields.at, "These fields are required: [Next]");
+            p.scope.unclear();
+            None
+        }
+        (false, None) => {
+            fields.exactly_one(&["Next", "End"], &mut p.report);
+            p.scope.unclear();
+            None
+        }
+    }
+}
+
+/// `InputPath`, `OutputPath`: a path or null.
+fn select(fields: Fields, name: &str, report: &mut Report) -> Select {
+    if fields.get(name).is_some_and(|json| json.is_null()) {
+        return Select::Nothing;
+    }
+    match fields.path(name, report) {
+        Some(path) if path.text() != "$" => Select::Path(path),
+        Some(_) | None => Select::All,
+    }
+}
+
+/// `ResultPath`: a path into the input, or null.
+pub(super) fn result_path(fields: Fields, report: &mut Report) -> ResultPath {
+    if fields.get("ResultPath").is_some_and(|json| json.is_null()) {
+        return ResultPath::Discard;
+    }
+    let Some(path) = fields.reference_path("ResultPath", report) else {
+        return ResultPath::Replace;
+    };
+    match path.text() {
+        "$" => ResultPath::Replace,
+        text if text.starts_with("$.") || text.starts_with("$[") => ResultPath::At(path),
+        // The context object and variables cannot be written to.
+        _ => {
+            report.schema(fields.at, "The value for the field 'ResultPath' must be a valid Reference Path");
+            ResultPath::Replace
+        }
+    }
+}
