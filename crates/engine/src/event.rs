@@ -9,6 +9,7 @@ use asl::StateKind;
 use base::{Json, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::Identity;
 use crate::id::{FrameId, TaskId, TimerId};
 
 /// One fact. `D` is what stands for a payload: the value itself, or (packed) its place in a table.
@@ -34,12 +35,8 @@ pub struct Event<D = Json> {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Fact<D = Json> {
     ExecutionStarted {
+        identity: Identity,
         input: D,
-        role_arn: Arc<str>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        version_arn: Option<Arc<str>>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        alias_arn: Option<Arc<str>>,
         /// Ours: when the whole machine's `TimeoutSeconds` ends.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         timeout: Option<Alarm>,
@@ -121,11 +118,11 @@ pub enum Fact<D = Json> {
         next: Alarm,
     },
 
-    /// `frames`: one for each branch, numbered from `first`.
+    /// Ours: one frame for each branch, numbered from `first`, and the block of the definition it runs.
     ParallelStarted {
         input: D,
         first: FrameId,
-        frames: u32,
+        blocks: Vec<u32>,
     },
     ParallelSucceeded,
     ParallelFailed,
@@ -133,8 +130,10 @@ pub enum Fact<D = Json> {
     MapStarted {
         items: D,
         length: u64,
-        /// At most so many at a time.
+        /// Ours: at most so many at a time.
         concurrency: u64,
+        /// Ours: the block of the definition that an iteration runs.
+        block: u32,
     },
     MapIterationStarted {
         name: Arc<str>,
@@ -266,9 +265,7 @@ impl<D> Fact<D> {
     fn map<E, X>(self, to: &mut impl FnMut(D) -> Result<E, X>) -> Result<Fact<E>, X> {
         use Fact::*;
         Ok(match self {
-            ExecutionStarted { input, role_arn, version_arn, alias_arn, timeout } => {
-                ExecutionStarted { input: to(input)?, role_arn, version_arn, alias_arn, timeout }
-            }
+            ExecutionStarted { identity, input, timeout } => ExecutionStarted { identity, input: to(input)?, timeout },
             ExecutionSucceeded { output } => ExecutionSucceeded { output: to(output)? },
             ExecutionFailed { failure } => ExecutionFailed { failure },
             ExecutionAborted { failure } => ExecutionAborted { failure },
@@ -292,10 +289,10 @@ impl<D> Fact<D> {
             TaskFailed { task, resource, failure } => TaskFailed { task, resource, failure },
             TaskTimedOut { task, resource, failure } => TaskTimedOut { task, resource, failure },
             TaskHeartbeat { task, next } => TaskHeartbeat { task, next },
-            ParallelStarted { input, first, frames } => ParallelStarted { input: to(input)?, first, frames },
+            ParallelStarted { input, first, blocks } => ParallelStarted { input: to(input)?, first, blocks },
             ParallelSucceeded => ParallelSucceeded,
             ParallelFailed => ParallelFailed,
-            MapStarted { items, length, concurrency } => MapStarted { items: to(items)?, length, concurrency },
+            MapStarted { items, length, concurrency, block } => MapStarted { items: to(items)?, length, concurrency, block },
             MapIterationStarted { name, index, input, child } => {
                 MapIterationStarted { name, index, input: to(input)?, child }
             }

@@ -22,13 +22,15 @@
 //! effect still owed, which is how a restarted server picks up.
 //!
 //! In reading order: [`id`], [`event`] (what happened), [`Command`] and [`Effect`] below, `execution` (what it
-//! remembers), `step` (what it decides), `data` (what a state makes of its input), [`pack`] (how events are
-//! kept).
+//! remembers), `scope` (what expressions see), `data` (what a state makes of its input), `choice`, `step` (what
+//! it decides), [`pack`] (how events are kept).
 
 pub mod id;
 pub mod event;
 mod execution;
+mod scope;
 mod data;
+mod choice;
 mod step;
 pub mod pack;
 
@@ -75,6 +77,8 @@ pub struct Identity {
     pub version_arn: Option<Arc<str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alias_arn: Option<Arc<str>>,
+    /// Which revision of the definition it runs, for whoever keeps definitions.
+    pub definition: Arc<str>,
 }
 
 /// Something the outside world is asked to do. Delivered at least once, after the commit that records it.

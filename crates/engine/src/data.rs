@@ -1,0 +1,141 @@
+//! What a state makes of its input: `InputPath`, `Parameters`, `ResultSelector`, `ResultPath`, `OutputPath`.
+//!
+//! Pure functions from values to values. The failure is the text of a `States.Runtime`'s cause, without the words
+//! in front that name the state.
+
+use asl::{FailText, ResultPath, Seconds, Select, Until};
+use base::{Json, Timestamp, limits};
+use expr::{Scope, Template};
+
+use crate::scope::View;
+
+/// `InputPath` or `OutputPath` applied to `$`.
+pub(crate) fn select(select: &Select, scope: &View<'_>) -> Result<Json, String> {
+    match select {
+        Select::All => Ok(scope.input().clone()),
+        Select::Nothing => Ok(Json::empty_object()),
+        Select::Path(path) => {
+            path.eval(scope).map_err(|failure| format!("Invalid path '{}' : {}", path.text(), failure.message))
+        }
+    }
+}
+
+/// A template's value, or `$` where there is no template.
+pub(crate) fn fill(template: Option<&Template>, scope: &View<'_>) -> Result<Json, String> {
+    match template {
+        Some(template) => template.eval(scope).map_err(|failure| failure.message),
+        None => Ok(scope.input().clone()),
+    }
+}
+
+/// `ResultPath`: where in the raw input a result goes.
+pub(crate) fn place(path: &ResultPath, raw: &Json, result: Json) -> Result<Json, String> {
+    match path {
+        ResultPath::Replace => Ok(result),
+        ResultPath::Discard => Ok(raw.clone()),
+        ResultPath::At(path) => path.set(raw, result).map_err(|failure| failure.message),
+    }
+}
+
+/// `Error` and `Cause` of a Fail state.
+pub(crate) fn fail_text(text: &FailText, field: &str, scope: &View<'_>) -> Result<std::sync::Arc<str>, String> {
+    let value = match text {
+        FailText::Literal(text) => return Ok(text.clone()),
+        FailText::Path(path) => expr::template::eval_field(path, field, scope),
+        FailText::Intrinsic(call) => call.eval(scope),
+    };
+    match value.map_err(|failure| failure.message)? {
+        Json::String(text) => Ok(text),
+        other => Ok(other.to_string().into()),
+    }
+}
+
+/// `TimeoutSeconds`, `HeartbeatSeconds` and their paths, in seconds; `field` names the path's field.
+pub(crate) fn seconds(seconds: &Seconds, field: &str, scope: &View<'_>) -> Result<u64, String> {
+    match seconds {
+        Seconds::Literal(seconds) => Ok(*seconds),
+        Seconds::Path(path) => {
+            let value =
+                path.eval(scope).map_err(|failure| format!("Invalid path '{}' : {}", path.text(), failure.message))?;
+            match value.as_i64() {
+                Some(seconds) if seconds > 0 => Ok(seconds.unsigned_abs().min(limits::TIMEOUT_SECONDS_MAX)),
+                Some(_) => {
+                    Err(format!("The {field} parameter references a value that is not positive: {} == {value}", path.text()))
+                }
+                None => Err(format!("The {field} parameter cannot be parsed as a long value: {} == {value}", path.text())),
+            }
+        }
+    }
+}
+
+/// When a Wait state ends.
+pub(crate) fn wait_until(until: &Until, now: Timestamp, scope: &View<'_>) -> Result<Timestamp, String> {
+    let due = match until {
+        Until::Seconds(seconds) => now.plus_seconds(i64::try_from(*seconds).unwrap_or(i64::MAX)),
+        Until::Timestamp(at) => *at,
+        Until::SecondsPath(path) => {
+            let value = path
+                .eval(scope)
+                .map_err(|_| format!("The SecondsPath parameter does not reference an input value: {}", path.text()))?;
+            match value.as_i64() {
+                None => return Err(format!("The SecondsPath parameter cannot be parsed as a long value: {} == {}", path.text(), bare(&value))),
+                Some(seconds) if seconds < 0 => {
+                    return Err(format!("The SecondsPath parameter references a negative value: {} == {seconds}", path.text()));
+                }
+                Some(seconds) => now.plus_seconds(seconds),
+            }
+        }
+        Until::TimestampPath(path) => {
+            let value = path.eval(scope).map_err(|_| {
+                format!("The TimestampPath parameter does not reference an input value: {}", path.text())
+            })?;
+            value.as_str().and_then(Timestamp::parse_rfc3339).ok_or_else(|| {
+                format!(
+                    "The TimestampPath parameter does not reference a valid ISO-8601 extended offset date-time format string: {} == {}",
+                    path.text(),
+                    bare(&value)
+                )
+            })?
+        }
+    };
+    const DAY_MS: i64 = 86_400_000;
+    if due.0.saturating_sub(now.0) / DAY_MS > limits::WAIT_DAYS_MAX {
+        return Err("Wait state delay is too long.".to_owned());
+    }
+    Ok(due)
+}
+
+/// A string without its quotes, anything else as JSON.
+fn bare(value: &Json) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// How many iterations of a Map may run at a time; 0 is "as many as may be".
+pub(crate) fn concurrency(concurrency: &asl::Concurrency, scope: &View<'_>) -> Result<u64, String> {
+    match concurrency {
+        asl::Concurrency::Literal(number) => Ok(*number),
+        asl::Concurrency::Path(path) => {
+            let value =
+                path.eval(scope).map_err(|failure| format!("Invalid path '{}' : {}", path.text(), failure.message))?;
+            value.as_i64().and_then(|number| u64::try_from(number).ok()).ok_or_else(|| {
+                format!("The MaxConcurrencyPath field refers to value \"{}\" which is not a valid integer: {}", bare(&value), path.text())
+            })
+        }
+    }
+}
+
+/// The items of a Map: an array.
+pub(crate) fn items(map: &asl::Map, scope: &View<'_>) -> Result<Json, String> {
+    let (value, text) = match &map.items {
+        None => (scope.input().clone(), "$"),
+        Some(path) => {
+            let value =
+                path.eval(scope).map_err(|failure| format!("Invalid path '{}' : {}", path.text(), failure.message))?;
+            (value, path.text())
+        }
+    };
+    match value {
+        Json::Array(_) => Ok(value),
+        _ => Err(format!("Reference path \"{text}\" must point to array.")),
+    }
+}

@@ -1,0 +1,462 @@
+//! What an execution remembers: the fold of its events.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use base::{Json, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::event::{Alarm, Event, Fact, Failure, Kind};
+use crate::id::{FrameId, TaskId, TimerId};
+use crate::{Effect, Identity};
+
+/// One run of a state machine, as of its latest event.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Execution {
+    pub(crate) identity: Identity,
+    pub(crate) input: Json,
+    pub(crate) status: Status,
+    pub(crate) started: Timestamp,
+    /// The machine's own `TimeoutSeconds`.
+    pub(crate) timeout: Option<Alarm>,
+    /// Everything that is going on. Empty once the execution has ended.
+    pub(crate) frames: BTreeMap<FrameId, Frame>,
+    /// Where each outstanding task and each alarm belongs.
+    pub(crate) tasks: BTreeMap<TaskId, FrameId>,
+    pub(crate) timers: BTreeMap<TimerId, FrameId>,
+    pub(crate) next_frame: u32,
+    pub(crate) next_task: u64,
+    pub(crate) next_timer: u64,
+    /// The number of the last event that AWS would show.
+    pub(crate) last_id: u64,
+    /// All events, our own included.
+    pub(crate) seq: u64,
+}
+
+/// Where a run stands. Each variant holds exactly what that stand needs.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub enum Status {
+    #[default]
+    New,
+    Running,
+    Ended { at: Timestamp, outcome: Outcome },
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Outcome {
+    Succeeded { output: Json },
+    Failed { failure: Failure },
+    TimedOut { failure: Failure },
+    Aborted { failure: Failure },
+}
+
+/// One part of an execution that moves on its own.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Frame {
+    pub(crate) place: Place,
+    /// Index of the block of the definition whose states it runs.
+    pub(crate) block: u32,
+    /// What the next event here names as its `previousEventId`.
+    pub(crate) last: u64,
+    /// The state it is in; none between two states.
+    pub(crate) visit: Option<Visit>,
+}
+
+/// What a frame is a part of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Place {
+    Machine,
+    Branch { of: FrameId, index: u32 },
+    Iteration { of: FrameId, index: u64 },
+}
+
+/// One stay in one state, all its retries included.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Visit {
+    pub(crate) name: Arc<str>,
+    pub(crate) kind: Kind,
+    /// The raw input.
+    pub(crate) input: Json,
+    /// The number of its `StateEntered`.
+    pub(crate) entered: u64,
+    pub(crate) entered_at: Timestamp,
+    /// How often each retrier was used, by its place in the list.
+    pub(crate) retries: BTreeMap<u32, u32>,
+    pub(crate) doing: Doing,
+}
+
+/// What a state is waiting for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Doing {
+    /// Nothing: the step that is being decided goes on from here.
+    Deciding,
+    Task(Attempt),
+    Waiting { alarm: Alarm },
+    Retrying { alarm: Alarm },
+    Branches(Branches),
+    Iterations(Iterations),
+}
+
+/// An outstanding task.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Attempt {
+    pub(crate) task: TaskId,
+    pub(crate) resource: Arc<str>,
+    pub(crate) parameters: Json,
+    pub(crate) credentials: Option<Json>,
+    pub(crate) timeout: Option<Alarm>,
+    pub(crate) heartbeat: Option<Alarm>,
+    pub(crate) heartbeat_seconds: Option<u64>,
+    /// Its job was accepted; only its end is awaited.
+    pub(crate) submitted: bool,
+}
+
+/// A Parallel's branches. Branch `n` is frame `first + n` while it runs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Branches {
+    pub(crate) first: FrameId,
+    pub(crate) open: u32,
+    pub(crate) outputs: Vec<Option<Json>>,
+}
+
+/// A Map's iterations.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Iterations {
+    pub(crate) items: Json,
+    pub(crate) concurrency: u64,
+    pub(crate) block: u32,
+    /// The next item to start.
+    pub(crate) next: u64,
+    pub(crate) open: BTreeMap<u64, FrameId>,
+    pub(crate) outputs: Vec<Option<Json>>,
+}
+
+impl Execution {
+    pub fn replay<'a>(events: impl IntoIterator<Item = &'a Event>) -> Execution {
+        let mut execution = Execution::default();
+        for event in events {
+            execution.apply(event);
+        }
+        execution
+    }
+
+    pub fn status(&self) -> &Status {
+        &self.status
+    }
+
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    pub fn input(&self) -> &Json {
+        &self.input
+    }
+
+    pub fn started(&self) -> Timestamp {
+        self.started
+    }
+
+    /// How many events it has, our own included.
+    pub fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    pub fn has_ended(&self) -> bool {
+        matches!(self.status, Status::Ended { .. })
+    }
+
+    /// Whether a task's outcome is awaited: whether somebody outside is at work for this execution.
+    pub fn awaits_tasks(&self) -> bool {
+        !self.tasks.is_empty()
+    }
+
+    /// Every effect still owed. What a restarted server dispatches.
+    pub fn outstanding(&self) -> Vec<Effect> {
+        let machine = self.timeout.map(Effect::SetTimer);
+        machine.into_iter().chain(self.frames.values().flat_map(Frame::outstanding)).collect()
+    }
+
+    /// Folds one event in. Total: every event of a well-formed history applies.
+    pub fn apply(&mut self, event: &Event) {
+        self.seq += 1;
+        if event.is_aws() {
+            self.last_id = event.id;
+            if event.fact.moves_its_frame_on()
+                && let Some(frame) = self.frames.get_mut(&event.frame)
+            {
+                frame.last = event.id;
+            }
+        }
+        match &event.fact {
+            Fact::ExecutionStarted { identity, input, timeout } => self.start(event.at, identity, input, *timeout),
+            Fact::ExecutionSucceeded { output } => self.end(event.at, Outcome::Succeeded { output: output.clone() }),
+            Fact::ExecutionFailed { failure } => self.end(event.at, Outcome::Failed { failure: failure.clone() }),
+            Fact::ExecutionAborted { failure } => self.end(event.at, Outcome::Aborted { failure: failure.clone() }),
+            Fact::ExecutionTimedOut { failure } => self.end(event.at, Outcome::TimedOut { failure: failure.clone() }),
+            Fact::StateEntered { kind, name, input } => {
+                let visit = Visit {
+                    name: name.clone(),
+                    kind: *kind,
+                    input: input.clone(),
+                    entered: event.id,
+                    entered_at: event.at,
+                    retries: BTreeMap::new(),
+                    doing: Doing::Deciding,
+                };
+                if let Some(frame) = self.frames.get_mut(&event.frame) {
+                    frame.visit = Some(visit);
+                }
+            }
+            Fact::StateExited { .. } => {
+                if let Some(frame) = self.frames.get_mut(&event.frame) {
+                    frame.visit = None;
+                }
+            }
+            Fact::StateAborted { .. } => (),
+            Fact::TaskScheduled { task, resource, parameters, heartbeat_seconds, credentials, timeout, heartbeat, .. } => {
+                let attempt = Attempt {
+                    task: *task,
+                    resource: resource.clone(),
+                    parameters: parameters.clone(),
+                    credentials: credentials.clone(),
+                    timeout: *timeout,
+                    heartbeat: *heartbeat,
+                    heartbeat_seconds: *heartbeat_seconds,
+                    submitted: false,
+                };
+                self.begin(event.frame, Doing::Task(attempt));
+            }
+            Fact::TaskStarted { .. } => (),
+            Fact::TaskSubmitted { .. } => {
+                if let Some(Doing::Task(attempt)) = self.doing_mut(event.frame) {
+                    attempt.submitted = true;
+                }
+            }
+            Fact::TaskHeartbeat { next, .. } => self.heartbeat(event.frame, *next),
+            Fact::TaskSucceeded { .. } | Fact::TaskFailed { .. } | Fact::TaskTimedOut { .. } => {
+                self.begin(event.frame, Doing::Deciding);
+            }
+            Fact::ParallelStarted { first, blocks, .. } => self.branch(event, *first, blocks),
+            Fact::MapStarted { items, length, concurrency, block } => {
+                let outputs = vec![None; usize::try_from(*length).unwrap_or(0)];
+                let iterations = Iterations {
+                    items: items.clone(),
+                    concurrency: *concurrency,
+                    block: *block,
+                    next: 0,
+                    open: BTreeMap::new(),
+                    outputs,
+                };
+                self.begin(event.frame, Doing::Iterations(iterations));
+            }
+            Fact::MapIterationStarted { index, child, .. } => self.iterate(event, *index, *child),
+            Fact::MapIterationSucceeded { .. } | Fact::MapIterationFailed { .. } | Fact::MapIterationAborted { .. } => (),
+            Fact::ParallelSucceeded | Fact::ParallelFailed | Fact::MapSucceeded | Fact::MapFailed => (),
+            Fact::WaitStarted { alarm } => self.begin(event.frame, Doing::Waiting { alarm: *alarm }),
+            Fact::RetryScheduled { retrier, alarm } => {
+                self.begin(event.frame, Doing::Retrying { alarm: *alarm });
+                if let Some(visit) = self.visit_mut(event.frame) {
+                    *visit.retries.entry(*retrier).or_default() += 1;
+                }
+            }
+            Fact::FrameEnded { output } => self.end_frame(event.frame, output.clone()),
+        }
+    }
+
+    fn start(&mut self, at: Timestamp, identity: &Identity, input: &Json, timeout: Option<Alarm>) {
+        self.identity = identity.clone();
+        self.input = input.clone();
+        self.started = at;
+        self.status = Status::Running;
+        self.timeout = timeout;
+        if let Some(alarm) = timeout {
+            self.keep_timer(FrameId::ROOT, alarm);
+        }
+        // The first state's `previousEventId` is 0, not the id of ExecutionStarted.
+        self.frames.insert(FrameId::ROOT, Frame { place: Place::Machine, block: 0, last: 0, visit: None });
+        self.next_frame = 1;
+    }
+
+    fn end(&mut self, at: Timestamp, outcome: Outcome) {
+        self.status = Status::Ended { at, outcome };
+        self.timeout = None;
+        self.frames.clear();
+        self.tasks.clear();
+        self.timers.clear();
+    }
+
+    /// The state of `frame` turns to something else; what it waited for before is forgotten.
+    fn begin(&mut self, frame: FrameId, doing: Doing) {
+        match &doing {
+            Doing::Task(attempt) => {
+                self.tasks.insert(attempt.task, frame);
+                self.next_task = self.next_task.max(attempt.task.0 + 1);
+                for alarm in [attempt.timeout, attempt.heartbeat].into_iter().flatten() {
+                    self.keep_timer(frame, alarm);
+                }
+            }
+            Doing::Waiting { alarm } | Doing::Retrying { alarm } => self.keep_timer(frame, *alarm),
+            Doing::Deciding | Doing::Branches(_) | Doing::Iterations(_) => (),
+        }
+        let Some(visit) = self.visit_mut(frame) else { return };
+        let before = std::mem::replace(&mut visit.doing, doing);
+        self.forget(&before);
+    }
+
+    fn forget(&mut self, doing: &Doing) {
+        match doing {
+            Doing::Task(attempt) => {
+                self.tasks.remove(&attempt.task);
+                for alarm in [attempt.timeout, attempt.heartbeat].into_iter().flatten() {
+                    self.timers.remove(&alarm.timer);
+                }
+            }
+            Doing::Waiting { alarm } | Doing::Retrying { alarm } => {
+                self.timers.remove(&alarm.timer);
+            }
+            Doing::Deciding | Doing::Branches(_) | Doing::Iterations(_) => (),
+        }
+    }
+
+    fn keep_timer(&mut self, frame: FrameId, alarm: Alarm) {
+        self.timers.insert(alarm.timer, frame);
+        self.next_timer = self.next_timer.max(alarm.timer.0 + 1);
+    }
+
+    fn heartbeat(&mut self, frame: FrameId, next: Alarm) {
+        let Some(Doing::Task(attempt)) = self.doing_mut(frame) else { return };
+        let before = attempt.heartbeat.replace(next);
+        if let Some(alarm) = before {
+            self.timers.remove(&alarm.timer);
+        }
+        self.keep_timer(frame, next);
+    }
+
+    fn branch(&mut self, event: &Event, first: FrameId, blocks: &[u32]) {
+        let open = u32::try_from(blocks.len()).expect("a definition has fewer branches than that");
+        self.begin(event.frame, Doing::Branches(Branches { first, open, outputs: vec![None; blocks.len()] }));
+        for (index, block) in (0..).zip(blocks) {
+            let place = Place::Branch { of: event.frame, index };
+            let frame = Frame { place, block: *block, last: event.id, visit: None };
+            self.frames.insert(FrameId(first.0 + index), frame);
+        }
+        self.next_frame = self.next_frame.max(first.0 + open);
+    }
+
+    fn iterate(&mut self, event: &Event, index: u64, child: FrameId) {
+        let Some(Doing::Iterations(iterations)) = self.doing_mut(event.frame) else { return };
+        iterations.open.insert(index, child);
+        iterations.next = index + 1;
+        let block = iterations.block;
+        let place = Place::Iteration { of: event.frame, index };
+        self.frames.insert(child, Frame { place, block, last: event.id, visit: None });
+        self.next_frame = self.next_frame.max(child.0 + 1);
+    }
+
+    /// A branch or an iteration is over: its result goes to its parent, which goes on from its last event.
+    fn end_frame(&mut self, id: FrameId, output: Option<Json>) {
+        let Some(frame) = self.frames.remove(&id) else { return };
+        if let Some(visit) = &frame.visit {
+            self.forget(&visit.doing);
+        }
+        let of = match frame.place {
+            Place::Machine => return,
+            Place::Branch { of, .. } | Place::Iteration { of, .. } => of,
+        };
+        let Some(parent) = self.frames.get_mut(&of) else { return };
+        if output.is_some() {
+            parent.last = frame.last;
+        }
+        match (&mut parent.visit.as_mut().map(|visit| &mut visit.doing), frame.place) {
+            (Some(Doing::Branches(branches)), Place::Branch { index, .. }) => {
+                branches.open -= 1;
+                branches.outputs[index as usize] = output;
+            }
+            (Some(Doing::Iterations(iterations)), Place::Iteration { index, .. }) => {
+                iterations.open.remove(&index);
+                iterations.outputs[index as usize] = output;
+            }
+            _ => (),
+        }
+    }
+
+    pub(crate) fn frame(&self, id: FrameId) -> &Frame {
+        self.frames.get(&id).expect("only frames that run are asked for")
+    }
+
+    pub(crate) fn visit(&self, id: FrameId) -> &Visit {
+        self.frame(id).visit.as_ref().expect("the frame is in a state")
+    }
+
+    pub(crate) fn doing_mut(&mut self, id: FrameId) -> Option<&mut Doing> {
+        self.visit_mut(id).map(|visit| &mut visit.doing)
+    }
+
+    fn visit_mut(&mut self, id: FrameId) -> Option<&mut Visit> {
+        self.frames.get_mut(&id)?.visit.as_mut()
+    }
+}
+
+impl Frame {
+    fn outstanding(&self) -> Vec<Effect> {
+        let Some(visit) = &self.visit else { return vec![] };
+        match &visit.doing {
+            Doing::Task(attempt) => {
+                let alarms = [attempt.timeout, attempt.heartbeat].into_iter().flatten();
+                std::iter::once(attempt.effect()).chain(alarms.map(Effect::SetTimer)).collect()
+            }
+            Doing::Waiting { alarm } | Doing::Retrying { alarm } => vec![Effect::SetTimer(*alarm)],
+            Doing::Deciding | Doing::Branches(_) | Doing::Iterations(_) => vec![],
+        }
+    }
+}
+
+impl Attempt {
+    pub(crate) fn effect(&self) -> Effect {
+        Effect::RunTask {
+            task: self.task,
+            resource: self.resource.clone(),
+            parameters: self.parameters.clone(),
+            credentials: self.credentials.clone(),
+            submitted: self.submitted,
+        }
+    }
+}
+
+impl<D> Fact<D> {
+    /// Whether the next event of the same frame names this one as its `previousEventId`. AWS's exceptions are
+    /// siblings of what follows: `ParallelStateSucceeded` and `ParallelStateExited` name the same event.
+    fn moves_its_frame_on(&self) -> bool {
+        match self {
+            Fact::ParallelSucceeded
+            | Fact::MapSucceeded
+            | Fact::StateAborted { .. }
+            | Fact::MapIterationStarted { .. }
+            | Fact::MapIterationFailed { .. }
+            | Fact::MapIterationAborted { .. } => false,
+            Fact::ExecutionStarted { .. }
+            | Fact::ExecutionSucceeded { .. }
+            | Fact::ExecutionFailed { .. }
+            | Fact::ExecutionAborted { .. }
+            | Fact::ExecutionTimedOut { .. }
+            | Fact::StateEntered { .. }
+            | Fact::StateExited { .. }
+            | Fact::TaskScheduled { .. }
+            | Fact::TaskStarted { .. }
+            | Fact::TaskSubmitted { .. }
+            | Fact::TaskSucceeded { .. }
+            | Fact::TaskFailed { .. }
+            | Fact::TaskTimedOut { .. }
+            | Fact::TaskHeartbeat { .. }
+            | Fact::ParallelStarted { .. }
+            | Fact::ParallelFailed
+            | Fact::MapStarted { .. }
+            | Fact::MapIterationSucceeded { .. }
+            | Fact::MapFailed
+            | Fact::WaitStarted { .. }
+            | Fact::RetryScheduled { .. }
+            | Fact::FrameEnded { .. } => true,
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! What expressions see: input, context object, chance.
+
+use std::cell::{Cell, OnceCell};
+
+use base::Json;
+
+use crate::execution::{Doing, Execution, Frame, Place, Visit};
+use crate::id::FrameId;
+use crate::event::Kind;
+
+/// One evaluation's view. The context object is made only when an expression asks for it.
+pub(crate) struct View<'a> {
+    input: &'a Json,
+    context: OnceCell<Json>,
+    execution: &'a Execution,
+    frame: FrameId,
+    /// The item that is about to be iterated over, while `ItemSelector` is evaluated.
+    item: Option<(u64, Json)>,
+    chance: &'a Chance,
+}
+
+/// Random bits from one seed (splitmix64). What they decide is recorded in events.
+pub(crate) struct Chance(Cell<u64>);
+
+impl Chance {
+    pub(crate) fn new(seed: u64) -> Chance {
+        Chance(Cell::new(seed))
+    }
+
+    pub(crate) fn next(&self) -> u64 {
+        let state = self.0.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
+        self.0.set(state);
+        let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// Uniform in `0.0..1.0`.
+    pub(crate) fn fraction(&self) -> f64 {
+        (self.next() >> 11) as f64 / (1u64 << 53) as f64
+    }
+}
+
+impl<'a> View<'a> {
+    pub(crate) fn new(execution: &'a Execution, frame: FrameId, input: &'a Json, chance: &'a Chance) -> View<'a> {
+        View { input, context: OnceCell::new(), execution, frame, item: None, chance }
+    }
+
+    /// The same with another `$`.
+    pub(crate) fn with_input<'b>(&'b self, input: &'b Json) -> View<'b>
+    where
+        'a: 'b,
+    {
+        View {
+            input,
+            context: self.context.clone(),
+            execution: self.execution,
+            frame: self.frame,
+            item: self.item.clone(),
+            chance: self.chance,
+        }
+    }
+
+    pub(crate) fn with_item(mut self, index: u64, value: Json) -> View<'a> {
+        self.item = Some((index, value));
+        self
+    }
+}
+
+impl expr::Scope for View<'_> {
+    fn input(&self) -> &Json {
+        self.input
+    }
+
+    fn context(&self) -> &Json {
+        self.context.get_or_init(|| context(self.execution, self.frame, self.item.clone()))
+    }
+
+    fn variable(&self, _: &str) -> Option<&Json> {
+        None
+    }
+
+    fn chance(&self) -> u64 {
+        self.chance.next()
+    }
+}
+
+/// The context object (`$$`) of the state that `frame` is in.
+fn context(execution: &Execution, frame: FrameId, item: Option<(u64, Json)>) -> Json {
+    let identity = &execution.identity;
+    let mut members = vec![
+        (
+            "Execution",
+            Json::object([
+                ("Id", identity.execution_arn.clone().into()),
+                ("Input", execution.input.clone()),
+                ("Name", identity.name.clone().into()),
+                ("RoleArn", identity.role_arn.clone().into()),
+                ("StartTime", execution.started.to_string().into()),
+                ("RedriveCount", Json::from(0u64)),
+            ]),
+        ),
+        (
+            "StateMachine",
+            Json::object([
+                ("Id", Json::from(identity.machine_arn.clone())),
+                ("Name", identity.machine_name.clone().into()),
+            ]),
+        ),
+    ];
+    if let Some(visit) = &execution.frame(frame).visit {
+        members.push(("State", state(visit)));
+    }
+    if let Some((index, value)) = item.or_else(|| item_of(execution, frame)) {
+        let item = Json::object([("Index", Json::from(index)), ("Value", value)]);
+        members.push(("Map", Json::object([("Item", item)])));
+    }
+    Json::object(members)
+}
+
+fn state(visit: &Visit) -> Json {
+    let mut members =
+        vec![("EnteredTime", visit.entered_at.to_string().into()), ("Name", Json::from(visit.name.clone()))];
+    match visit.kind {
+        Kind::Task | Kind::Parallel | Kind::Map => {
+            let retries: u64 = visit.retries.values().map(|count| u64::from(*count)).sum();
+            members.push(("RetryCount", Json::from(retries)));
+        }
+        Kind::Pass | Kind::Choice | Kind::Wait | Kind::Succeed | Kind::Fail => (),
+    }
+    Json::object(members)
+}
+
+/// The item of the nearest iteration around `frame`.
+fn item_of(execution: &Execution, frame: FrameId) -> Option<(u64, Json)> {
+    let mut frame: &Frame = execution.frame(frame);
+    loop {
+        match frame.place {
+            Place::Machine => return None,
+            Place::Branch { of, .. } => frame = execution.frame(of),
+            Place::Iteration { of, index } => {
+                let Doing::Iterations(iterations) = &execution.visit(of).doing else { return None };
+                let value = iterations.items.as_array()?.get(usize::try_from(index).ok()?)?;
+                return Some((index, value.clone()));
+            }
+        }
+    }
+}
