@@ -1,0 +1,420 @@
+//! What is asked of a run, what happened to it, and what it asks of the world.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use base::{Id, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::document::Script;
+use crate::limits;
+use crate::rate::Rate;
+use crate::status::CommandStatus;
+
+/// A command's identity: a UUID, which AWS calls `CommandId`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct CommandId(pub Arc<str>);
+
+/// An agent's host, as in `mi-0123456789abcdef0`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct InstanceId(pub Arc<str>);
+
+/// One try to run a command on one instance: `COMMAND.INSTANCE.NUMBER`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct AttemptId(pub Arc<str>);
+
+impl AttemptId {
+    pub fn new(command: &CommandId, instance: &InstanceId, number: u32) -> AttemptId {
+        AttemptId(format!("{command}.{instance}.{number}").into())
+    }
+
+    /// The command and the instance that this attempt belongs to, if it is one of ours.
+    pub fn parts(&self) -> Option<(CommandId, InstanceId)> {
+        let (command, rest) = self.0.split_once('.')?;
+        let (instance, _number) = rest.rsplit_once('.')?;
+        Some((CommandId::from(command), InstanceId::from(instance)))
+    }
+}
+
+macro_rules! text_id {
+    ($($name:ident),*) => {$(
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(text: &str) -> $name {
+                $name(text.into())
+            }
+        }
+    )*};
+}
+text_id!(CommandId, InstanceId, AttemptId);
+
+/// The task that waits for a run's end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiter {
+    #[serde(with = "id_text")]
+    pub execution: Id,
+    pub task: u64,
+}
+
+/// Something asked of a run. May be refused.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    /// Makes the run. Boxed because it is large and rare.
+    Send(Box<Send>),
+    AgentAccepted { attempt: AttemptId },
+    AgentStarted { attempt: AttemptId },
+    AgentFinished { attempt: AttemptId, outcome: Outcome },
+    /// What an agent that came back knows of an attempt. Asked of the attempt that [`Run::attempt_at`] names,
+    /// before the agent is sent [`Run::outstanding_for`] it.
+    ///
+    /// [`Run::attempt_at`]: crate::Run::attempt_at
+    /// [`Run::outstanding_for`]: crate::Run::outstanding_for
+    AgentReported { attempt: AttemptId, state: AttemptState },
+    /// The agent has been unheard of for [`limits::LOST_AFTER_SECONDS`].
+    AgentLost { instance: InstanceId },
+    Fire { timer: u64 },
+    /// Ends what has not ended: on these instances, or on all when none is named.
+    Cancel { instances: Vec<InstanceId> },
+    Notified { waiter: Waiter },
+}
+
+/// A SendCommand. [`Send::new`] fills in AWS's defaults.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Send {
+    pub command: CommandId,
+    pub instances: Vec<InstanceId>,
+    pub script: Arc<Script>,
+    /// As it was asked for; shown, and otherwise without meaning here.
+    pub document_name: String,
+    pub document_version: String,
+    pub parameters: BTreeMap<String, Vec<String>>,
+    #[serde(default)]
+    pub comment: String,
+    pub timeout_seconds: u32,
+    pub max_concurrency: Rate,
+    pub max_errors: Rate,
+    #[serde(default)]
+    pub waiter: Option<Waiter>,
+}
+
+impl Send {
+    pub fn new(command: CommandId, instances: Vec<InstanceId>, script: Script) -> Send {
+        Send {
+            command,
+            instances,
+            script: Arc::new(script),
+            document_name: crate::document::RUN_SHELL_SCRIPT.to_owned(),
+            document_version: "$DEFAULT".to_owned(),
+            parameters: BTreeMap::new(),
+            comment: String::new(),
+            timeout_seconds: limits::TIMEOUT_SECONDS_DEFAULT,
+            max_concurrency: Rate::CONCURRENCY_DEFAULT,
+            max_errors: Rate::ERRORS_DEFAULT,
+            waiter: None,
+        }
+    }
+}
+
+/// Where an attempt stands on its host, as its agent knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AttemptState {
+    /// It has not begun and will not without another offer.
+    NeverStarted,
+    /// Accepted, not begun.
+    Accepted,
+    Running,
+    /// The result follows.
+    Finished,
+    /// It may have begun, and nobody can know how it ended.
+    Indeterminate,
+    /// The agent does not know this attempt.
+    Unknown,
+}
+
+/// How an attempt ended, and what it wrote.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    pub ended: Ended,
+    #[serde(default)]
+    pub stdout: String,
+    #[serde(default)]
+    pub stderr: String,
+    /// Whether more was written than is kept.
+    #[serde(default)]
+    pub stdout_truncated: bool,
+    #[serde(default)]
+    pub stderr_truncated: bool,
+    /// The host's clock. None when it never began.
+    #[serde(default)]
+    pub started_at: Option<Timestamp>,
+    #[serde(default)]
+    pub finished_at: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Ended {
+    /// The script ran to its end. Anything but 0 is a failure.
+    ExitCode(i64),
+    Failure(Failure),
+}
+
+/// Why an attempt did not run to its end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    pub code: FailureCode,
+    pub cause: String,
+    /// What a shell would show, where there is such a thing: 128 + signal.
+    #[serde(default)]
+    pub exit_code: Option<i64>,
+}
+
+impl Outcome {
+    /// An end of which nothing is known but its reason.
+    pub fn failed(code: FailureCode, cause: impl Into<String>) -> Outcome {
+        Outcome::of(Ended::Failure(Failure { code, cause: cause.into(), exit_code: None }))
+    }
+
+    /// An end without output.
+    pub fn of(ended: Ended) -> Outcome {
+        Outcome {
+            ended,
+            stdout: String::new(),
+            stderr: String::new(),
+            stdout_truncated: false,
+            stderr_truncated: false,
+            started_at: None,
+            finished_at: None,
+        }
+    }
+
+    /// The failure as the state machine sees it; none when the script exited with 0.
+    pub fn failure(&self) -> Option<Failure> {
+        match &self.ended {
+            Ended::ExitCode(0) => None,
+            Ended::ExitCode(code) => {
+                Some(Failure { code: FailureCode::ExitCode, cause: format!("script exited with {code}"), exit_code: Some(*code) })
+            }
+            Ended::Failure(failure) => Some(failure.clone()),
+        }
+    }
+
+    /// AWS's `ResponseCode`: −1 where there is no exit code.
+    pub fn response_code(&self) -> i64 {
+        match &self.ended {
+            Ended::ExitCode(code) => *code,
+            Ended::Failure(failure) => failure.exit_code.unwrap_or(-1),
+        }
+    }
+}
+
+macro_rules! failure_codes {
+    ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
+        /// The names of failures. `Agent.Indeterminate` is retried only by a Retry that names it.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+        pub enum FailureCode {
+            $($(#[$doc])* #[serde(rename = $text)] $name,)*
+        }
+
+        impl FailureCode {
+            pub const ALL: &[FailureCode] = &[$(FailureCode::$name,)*];
+
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(FailureCode::$name => $text,)*
+                }
+            }
+
+            /// Reads a name; one that a later agent made up is [`FailureCode::Failed`].
+            pub fn parse(text: &str) -> FailureCode {
+                match text {
+                    $($text => FailureCode::$name,)*
+                    _ => FailureCode::Failed,
+                }
+            }
+        }
+    };
+}
+
+failure_codes! {
+    /// The script exited with another code than 0.
+    ExitCode = "Agent.ExitCode",
+    /// The script was killed by a signal that the agent did not send.
+    Killed = "Agent.Killed",
+    /// It ran for longer than its execution timeout and was killed.
+    TimedOut = "Agent.TimedOut",
+    /// Nobody accepted it in time. It never began.
+    DeliveryTimedOut = "Agent.DeliveryTimedOut",
+    /// It may have begun; nobody can know how it ended.
+    Indeterminate = "Agent.Indeterminate",
+    /// It was cancelled, before it began or while it ran.
+    Cancelled = "Agent.Cancelled",
+    /// It was never sent, because too many others failed.
+    Terminated = "Agent.Terminated",
+    /// The agent could not take it. It never began.
+    Undeliverable = "Agent.Undeliverable",
+    ScriptMissing = "Agent.ScriptMissing",
+    NotExecutable = "Agent.NotExecutable",
+    WorkingDirectoryMissing = "Agent.WorkingDirectoryMissing",
+    StartFailed = "Agent.StartFailed",
+    /// For a reason that only the cause tells.
+    Failed = "Agent.Failed",
+}
+
+impl fmt::Display for FailureCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Something that happened. Stored: variants and fields are added, never altered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Event {
+    Sent {
+        at: Timestamp,
+        send: Box<Send>,
+    },
+    /// The agent is asked to take it; `timer` wakes the run when it has not by `due`.
+    Offered {
+        at: Timestamp,
+        instance: InstanceId,
+        attempt: AttemptId,
+        timer: u64,
+        due: Timestamp,
+    },
+    /// The agent has it on disk; from here on it may begin. `timer` is the backstop.
+    Accepted {
+        at: Timestamp,
+        instance: InstanceId,
+        timer: u64,
+        due: Timestamp,
+    },
+    Started {
+        at: Timestamp,
+        instance: InstanceId,
+        timer: u64,
+        due: Timestamp,
+    },
+    /// The agent will not begin it without another offer, which is made with the same attempt.
+    Returned {
+        at: Timestamp,
+        instance: InstanceId,
+        timer: u64,
+        due: Timestamp,
+    },
+    /// Its agent is unheard of: delayed where nothing has begun, else indeterminate until more is known.
+    Lost {
+        at: Timestamp,
+        instance: InstanceId,
+    },
+    Found {
+        at: Timestamp,
+        instance: InstanceId,
+    },
+    /// What may have begun is asked to end.
+    CancelRequested {
+        at: Timestamp,
+        instance: InstanceId,
+    },
+    /// The command as a whole is asked to end.
+    CancelRequestedWhole {
+        at: Timestamp,
+    },
+    /// The invocation has ended, by the word of its agent or by ours.
+    Finished {
+        at: Timestamp,
+        instance: InstanceId,
+        decider: Decider,
+        outcome: Arc<Outcome>,
+    },
+    /// A result came after the end had been decided. Recorded, not applied.
+    ReportedLate {
+        at: Timestamp,
+        instance: InstanceId,
+        outcome: Arc<Outcome>,
+    },
+    /// Every invocation has ended.
+    Ended {
+        at: Timestamp,
+        status: CommandStatus,
+    },
+    Notified {
+        at: Timestamp,
+    },
+}
+
+/// Who said how an invocation ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Decider {
+    Agent,
+    Server,
+}
+
+/// Something the world is asked to do. Delivered at least once, after the commit.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Ask the agent to take it. May be repeated.
+    Offer { instance: InstanceId, attempt: AttemptId, script: Arc<Script>, expires_at: Timestamp },
+    /// Let the agent begin. May be repeated.
+    Go { instance: InstanceId, attempt: AttemptId },
+    /// Let the agent end it.
+    Cancel { instance: InstanceId, attempt: AttemptId },
+    /// Let the agent forget it. An answer, never owed: the agent repeats its result until it hears this.
+    Acknowledge { instance: InstanceId, attempt: AttemptId },
+    SetTimer { timer: u64, due: Timestamp },
+    ClearTimer { timer: u64, due: Timestamp },
+    /// Tell the waiter that the run has ended; answered with [`Command::Notified`].
+    Notify { waiter: Waiter },
+}
+
+/// Why a command was refused. The run is untouched.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error("command has already been sent")]
+    AlreadySent,
+    #[error("command has not been sent")]
+    NotSent,
+    #[error("no instance is named")]
+    NoInstances,
+    #[error("{count} instances are named, and at most {} are allowed", limits::INSTANCES_MAX)]
+    TooManyInstances { count: usize },
+    #[error("instance {0} is named twice")]
+    DuplicateInstanceId(InstanceId),
+    #[error("instance {0} is not part of this command")]
+    InvalidInstanceId(InstanceId),
+    #[error("TimeoutSeconds is {seconds}, and {} to {} are allowed", limits::TIMEOUT_SECONDS_MIN, limits::TIMEOUT_SECONDS_MAX)]
+    InvalidTimeout { seconds: u32 },
+    #[error("script has {bytes} bytes, and at most {} are allowed", limits::SCRIPT_BYTES_MAX)]
+    ScriptTooLong { bytes: usize },
+    #[error("comment is longer than {} characters", limits::COMMENT_CHARS_MAX)]
+    CommentTooLong,
+    #[error("attempt {0} is not outstanding")]
+    UnknownAttempt(AttemptId),
+    #[error("timer {0} is not outstanding")]
+    UnknownTimer(u64),
+    #[error("waiter is not this command's")]
+    UnknownWaiter,
+}
+
+/// An [`Id`] in its 32 hexadecimal digits.
+mod id_text {
+    use base::Id;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(id: &Id, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(id)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Id, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        u128::from_str_radix(&text, 16).map(Id).map_err(D::Error::custom)
+    }
+}

@@ -1,0 +1,1042 @@
+//! Scripts: lines of commands in, events and effects out.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use base::{Id, Timestamp};
+use expect_test::{Expect, expect};
+use proptest::prelude::*;
+
+use crate::{
+    AttemptId, AttemptState, Command, CommandId, Effect, Ended, Env, Event, FailureCode, InstanceId, InvocationStatus, Outcome, Rate,
+    Refusal, Run, Script, Send, Waiter, step,
+};
+
+/// Plays `script` and shows everything that came of it. `@120` moves the clock to second 120.
+///
+/// Checks after every line what must hold for any script; see [`Play::check`].
+#[track_caller]
+fn check(script: &str, expect: Expect) {
+    let (mut play, mut out) = (Play::default(), String::new());
+    for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        writeln!(out, "{line}").expect("a string takes text");
+        if let Some(seconds) = line.strip_prefix('@') {
+            play.now = Timestamp(0).plus_seconds(seconds.parse().expect("seconds"));
+            continue;
+        }
+        if line == "show" {
+            out.push_str(&play.show());
+            continue;
+        }
+        match play.step(parse(line)) {
+            Err(refusal) => writeln!(out, "  refused: {refusal}").expect("a string takes text"),
+            Ok(step) => {
+                step.events.iter().for_each(|event| writeln!(out, "  + {}", event_text(event)).expect("a string takes text"));
+                step.effects.iter().for_each(|effect| writeln!(out, "  > {}", effect_text(effect)).expect("a string takes text"));
+            }
+        }
+    }
+    expect.assert_eq(&out);
+}
+
+#[derive(Default)]
+struct Play {
+    run: Run,
+    history: Vec<Event>,
+    now: Timestamp,
+    accepted: Vec<AttemptId>,
+}
+
+impl Play {
+    fn step(&mut self, command: Command) -> Result<crate::Step, Refusal> {
+        let before = self.run.clone();
+        let told = told_attempt(&command);
+        match step(&mut self.run, command, Env { now: self.now }) {
+            Err(refusal) => {
+                assert_eq!(self.run, before, "refusal leaves no trace");
+                Err(refusal)
+            }
+            Ok(step) => {
+                self.accepted.extend(told);
+                self.history.extend(step.events.iter().cloned());
+                self.check(&before.outstanding(), &step.effects);
+                Ok(step)
+            }
+        }
+    }
+
+    /// What holds for any script, after every line.
+    fn check(&self, owed_before: &[Effect], effects: &[Effect]) {
+        assert_eq!(Run::replay(&self.history), self.run, "replay is live");
+        let owed = self.run.outstanding();
+        for effect in &owed {
+            assert!(owed_before.contains(effect) || effects.contains(effect), "{effect:?} is owed and was not asked for");
+        }
+        for effect in effects {
+            let ended = |attempt: &AttemptId| !owed.iter().any(|owed| owed_attempt(owed) == Some(attempt));
+            let held = match effect {
+                Effect::Acknowledge { .. } | Effect::ClearTimer { .. } => true,
+                Effect::Cancel { attempt, .. } => owed.contains(effect) || ended(attempt),
+                Effect::Offer { .. } | Effect::Go { .. } | Effect::SetTimer { .. } | Effect::Notify { .. } => owed.contains(effect),
+            };
+            assert!(held, "{effect:?} was asked for and is not owed: {owed:?}");
+            if let Effect::Go { attempt, .. } = effect {
+                assert!(self.accepted.contains(attempt), "{attempt} may go without having been accepted");
+            }
+        }
+        if self.run.is_terminal() {
+            assert!(owed.iter().all(|effect| matches!(effect, Effect::Notify { .. })), "an ended run owes {owed:?}");
+            assert!(self.run.status().is_terminal());
+        } else if self.run.sent().is_some() {
+            let awake = owed.iter().any(|effect| matches!(effect, Effect::SetTimer { .. }));
+            assert!(awake, "an open run always has something that wakes it");
+        }
+    }
+
+    fn show(&self) -> String {
+        let counts = self.run.counts();
+        let status = self.run.status();
+        let mut out = format!(
+            "  command {}/{} target {} completed {} errors {} undelivered {}\n",
+            status.status(),
+            status.details(),
+            counts.target,
+            counts.completed,
+            counts.error,
+            counts.delivery_timed_out
+        );
+        for invocation in self.run.invocations() {
+            let status = invocation.status();
+            write!(out, "  {} {}/{} code {}", invocation.instance, status.status(), status.details(), invocation.response_code()).expect("text");
+            if let Some(failure) = invocation.outcome().and_then(Outcome::failure) {
+                write!(out, " {}: {}", failure.code, failure.cause).expect("text");
+            }
+            out.push_str(if invocation.is_pending_indeterminate() { " (unheard of)\n" } else { "\n" });
+        }
+        out
+    }
+}
+
+/// The attempt whose agent said that it accepted, in whatever words.
+fn told_attempt(command: &Command) -> Option<AttemptId> {
+    match command {
+        Command::AgentAccepted { attempt }
+        | Command::AgentStarted { attempt }
+        | Command::AgentReported { attempt, state: AttemptState::Accepted | AttemptState::Running } => Some(attempt.clone()),
+        _ => None,
+    }
+}
+
+fn owed_attempt(effect: &Effect) -> Option<&AttemptId> {
+    match effect {
+        Effect::Offer { attempt, .. } | Effect::Go { attempt, .. } | Effect::Cancel { attempt, .. } => Some(attempt),
+        Effect::Acknowledge { .. } | Effect::SetTimer { .. } | Effect::ClearTimer { .. } | Effect::Notify { .. } => None,
+    }
+}
+
+fn instance(name: &str) -> InstanceId {
+    InstanceId::from(name)
+}
+
+fn attempt(name: &str) -> AttemptId {
+    AttemptId::new(&CommandId::from("c"), &instance(name), 1)
+}
+
+const WAITER: Waiter = Waiter { execution: Id(7), task: 3 };
+
+/// `send a,b concurrency=1 errors=0 timeout=60 waiter`; `accept a`; `finish a 3`; `finish a Agent.TimedOut`; ...
+fn parse(line: &str) -> Command {
+    let words: Vec<&str> = line.split(' ').collect();
+    let word = |at: usize| words.get(at).copied().unwrap_or_default();
+    let list = |text: &str| text.split(',').filter(|name| !name.is_empty()).map(instance).collect();
+    match words[0] {
+        "send" => Command::Send(Box::new(words[2..].iter().fold(send(list(words[1])), |mut send, option| {
+            match option.split_once('=').unwrap_or((option, "")) {
+                ("concurrency", rate) => send.max_concurrency = Rate::parse_concurrency(rate).expect("a rate"),
+                ("errors", rate) => send.max_errors = Rate::parse_errors(rate).expect("a rate"),
+                ("timeout", seconds) => send.timeout_seconds = seconds.parse().expect("seconds"),
+                ("waiter", _) => send.waiter = Some(WAITER),
+                (other, _) => panic!("no such option: {other}"),
+            }
+            send
+        }))),
+        "accept" => Command::AgentAccepted { attempt: attempt(word(1)) },
+        "start" => Command::AgentStarted { attempt: attempt(word(1)) },
+        "finish" => Command::AgentFinished { attempt: attempt(word(1)), outcome: outcome(word(2)) },
+        "report" => Command::AgentReported { attempt: attempt(word(1)), state: state(word(2)) },
+        "lost" => Command::AgentLost { instance: instance(word(1)) },
+        "fire" => Command::Fire { timer: word(1).parse().expect("a timer") },
+        "cancel" => Command::Cancel { instances: list(word(1)) },
+        "notified" => Command::Notified { waiter: WAITER },
+        other => panic!("no such command: {other}"),
+    }
+}
+
+fn send(instances: Vec<InstanceId>) -> Send {
+    let script = Script { text: "true\n".to_owned(), working_directory: String::new(), execution_timeout_seconds: 600 };
+    Send { timeout_seconds: 60, ..Send::new(CommandId::from("c"), instances, script) }
+}
+
+fn outcome(word: &str) -> Outcome {
+    match word.parse() {
+        Ok(code) => Outcome { started_at: Some(Timestamp(1)), finished_at: Some(Timestamp(2)), ..Outcome::of(Ended::ExitCode(code)) },
+        Err(_) => Outcome::failed(FailureCode::parse(word), "because"),
+    }
+}
+
+fn state(word: &str) -> AttemptState {
+    match word {
+        "never" => AttemptState::NeverStarted,
+        "accepted" => AttemptState::Accepted,
+        "running" => AttemptState::Running,
+        "finished" => AttemptState::Finished,
+        "indeterminate" => AttemptState::Indeterminate,
+        "unknown" => AttemptState::Unknown,
+        other => panic!("no such state: {other}"),
+    }
+}
+
+fn event_text(event: &Event) -> String {
+    let ended = |outcome: &Arc<Outcome>| match &outcome.ended {
+        Ended::ExitCode(code) => format!("exit {code}"),
+        Ended::Failure(failure) => format!("{} ({})", failure.code, failure.cause),
+    };
+    let alarm = |timer: &u64, due: &Timestamp| format!("timer {timer} at {}", due.0 / 1000);
+    match event {
+        Event::Sent { send, .. } => format!("sent {} to {}", send.command, send.instances.len()),
+        Event::Offered { instance, attempt, timer, due, .. } => format!("offered {instance} as {attempt}, {}", alarm(timer, due)),
+        Event::Accepted { instance, timer, due, .. } => format!("accepted {instance}, {}", alarm(timer, due)),
+        Event::Started { instance, timer, due, .. } => format!("started {instance}, {}", alarm(timer, due)),
+        Event::Returned { instance, timer, due, .. } => format!("returned {instance}, {}", alarm(timer, due)),
+        Event::Lost { instance, .. } => format!("lost {instance}"),
+        Event::Found { instance, .. } => format!("found {instance}"),
+        Event::CancelRequested { instance, .. } => format!("cancel requested {instance}"),
+        Event::CancelRequestedWhole { .. } => "cancel requested".to_owned(),
+        Event::Finished { instance, decider, outcome, .. } => format!("finished {instance} by {decider:?}: {}", ended(outcome)),
+        Event::ReportedLate { instance, outcome, .. } => format!("reported late {instance}: {}", ended(outcome)),
+        Event::Ended { status, .. } => format!("ended {status:?}"),
+        Event::Notified { .. } => "notified".to_owned(),
+    }
+}
+
+fn effect_text(effect: &Effect) -> String {
+    match effect {
+        Effect::Offer { instance, attempt, expires_at, .. } => format!("offer {instance} {attempt} until {}", expires_at.0 / 1000),
+        Effect::Go { attempt, .. } => format!("go {attempt}"),
+        Effect::Cancel { attempt, .. } => format!("cancel {attempt}"),
+        Effect::Acknowledge { attempt, .. } => format!("acknowledge {attempt}"),
+        Effect::SetTimer { timer, due } => format!("set timer {timer} at {}", due.0 / 1000),
+        Effect::ClearTimer { timer, .. } => format!("clear timer {timer}"),
+        Effect::Notify { waiter } => format!("notify task {}", waiter.task),
+    }
+}
+
+#[test]
+fn happy_path() {
+    check(
+        "
+        send a waiter
+        show
+        @1
+        accept a
+        @2
+        start a
+        show
+        @3
+        finish a 0
+        show
+        notified
+        ",
+        expect![[r#"
+            send a waiter
+              + sent c to 1
+              + offered a as c.a.1, timer 0 at 60
+              > offer a c.a.1 until 60
+              > set timer 0 at 60
+            show
+              command Pending/Pending target 1 completed 0 errors 0 undelivered 0
+              a Pending/Pending code -1
+            @1
+            accept a
+              + accepted a, timer 1 at 780
+              > go c.a.1
+              > clear timer 0
+              > set timer 1 at 780
+            @2
+            start a
+              + started a, timer 2 at 722
+              > clear timer 1
+              > set timer 2 at 722
+            show
+              command InProgress/InProgress target 1 completed 0 errors 0 undelivered 0
+              a InProgress/InProgress code -1
+            @3
+            finish a 0
+              + finished a by Agent: exit 0
+              + ended Success
+              > clear timer 2
+              > acknowledge c.a.1
+              > notify task 3
+            show
+              command Success/Success target 1 completed 1 errors 0 undelivered 0
+              a Success/Success code 0
+            notified
+              + notified
+        "#]],
+    );
+}
+
+#[test]
+fn everything_may_be_said_twice() {
+    check(
+        "
+        send a waiter
+        send a
+        accept a
+        accept a
+        start a
+        start a
+        accept a
+        finish a 3
+        finish a 3
+        start a
+        accept a
+        notified
+        notified
+        show
+        ",
+        expect![[r#"
+            send a waiter
+              + sent c to 1
+              + offered a as c.a.1, timer 0 at 60
+              > offer a c.a.1 until 60
+              > set timer 0 at 60
+            send a
+              refused: command has already been sent
+            accept a
+              + accepted a, timer 1 at 780
+              > go c.a.1
+              > clear timer 0
+              > set timer 1 at 780
+            accept a
+              > go c.a.1
+            start a
+              + started a, timer 2 at 720
+              > clear timer 1
+              > set timer 2 at 720
+            start a
+            accept a
+            finish a 3
+              + finished a by Agent: exit 3
+              + ended Failed
+              > clear timer 2
+              > acknowledge c.a.1
+              > notify task 3
+            finish a 3
+              > acknowledge c.a.1
+            start a
+              > cancel c.a.1
+            accept a
+              > acknowledge c.a.1
+            notified
+              + notified
+            notified
+            show
+              command Failed/Failed target 1 completed 1 errors 1 undelivered 0
+              a Failed/Failed code 3 Agent.ExitCode: script exited with 3
+        "#]],
+    );
+}
+
+#[test]
+fn what_nobody_accepts_times_out_undelivered() {
+    check(
+        "
+        send a
+        lost a
+        lost a
+        show
+        @60
+        fire 0
+        show
+        @61
+        accept a
+        report a accepted
+        report a running
+        finish a 0
+        show
+        ",
+        expect![[r#"
+            send a
+              + sent c to 1
+              + offered a as c.a.1, timer 0 at 60
+              > offer a c.a.1 until 60
+              > set timer 0 at 60
+            lost a
+              + lost a
+            lost a
+            show
+              command Pending/Delayed target 1 completed 0 errors 0 undelivered 0
+              a Delayed/Delayed code -1
+            @60
+            fire 0
+              + finished a by Server: Agent.DeliveryTimedOut (agent did not accept it in time)
+              + ended DeliveryTimedOut
+              > clear timer 0
+              > acknowledge c.a.1
+            show
+              command TimedOut/DeliveryTimedOut target 1 completed 1 errors 0 undelivered 1
+              a TimedOut/DeliveryTimedOut code -1 Agent.DeliveryTimedOut: agent did not accept it in time
+            @61
+            accept a
+              > acknowledge c.a.1
+            report a accepted
+              > acknowledge c.a.1
+            report a running
+              > cancel c.a.1
+            finish a 0
+              + reported late a: exit 0
+              > acknowledge c.a.1
+            show
+              command TimedOut/DeliveryTimedOut target 1 completed 1 errors 0 undelivered 1
+              a TimedOut/DeliveryTimedOut code -1 Agent.DeliveryTimedOut: agent did not accept it in time
+        "#]],
+    );
+}
+
+#[test]
+fn a_returned_agent_is_asked_and_told_again() {
+    check(
+        "
+        send a
+        lost a
+        report a unknown
+        accept a
+        lost a
+        show
+        report a accepted
+        start a
+        lost a
+        report a running
+        report a finished
+        finish a 0
+        report a finished
+        ",
+        expect![[r#"
+            send a
+              + sent c to 1
+              + offered a as c.a.1, timer 0 at 60
+              > offer a c.a.1 until 60
+              > set timer 0 at 60
+            lost a
+              + lost a
+            report a unknown
+              + found a
+              > offer a c.a.1 until 60
+            accept a
+              + accepted a, timer 1 at 780
+              > go c.a.1
+              > clear timer 0
+              > set timer 1 at 780
+            lost a
+              + lost a
+            show
+              command InProgress/InProgress target 1 completed 0 errors 0 undelivered 0
+              a InProgress/InProgress code -1 (unheard of)
+            report a accepted
+              + found a
+              > go c.a.1
+            start a
+              + started a, timer 2 at 720
+              > clear timer 1
+              > set timer 2 at 720
+            lost a
+              + lost a
+            report a running
+              + found a
+            report a finished
+            finish a 0
+              + finished a by Agent: exit 0
+              + ended Success
+              > clear timer 2
+              > acknowledge c.a.1
+            report a finished
+        "#]],
+    );
+}
+
+#[test]
+fn a_lost_agent_ends_at_the_backstop_and_its_late_word_is_kept() {
+    check(
+        "
+        send a
+        accept a
+        start a
+        @60
+        lost a
+        show
+        @720
+        fire 0
+        fire 2
+        show
+        @800
+        report a running
+        finish a 0
+        finish a 0
+        show
+        ",
+        expect![[r#"
+            send a
+              + sent c to 1
+              + offered a as c.a.1, timer 0 at 60
+              > offer a c.a.1 until 60
+              > set timer 0 at 60
+            accept a
+              + accepted a, timer 1 at 780
+              > go c.a.1
+              > clear timer 0
+              > set timer 1 at 780
+            start a
+              + started a, timer 2 at 720
+              > clear timer 1
+              > set timer 2 at 720
+            @60
+            lost a
+              + lost a
+            show
+              command InProgress/InProgress target 1 completed 0 errors 0 undelivered 0
+              a InProgress/InProgress code -1 (unheard of)
+            @720
+            fire 0
+              refused: timer 0 is not outstanding
+            fire 2
+              + finished a by Server: Agent.Indeterminate (agent has been unheard of since 1970-01-01T00:01:00.000Z)
+              + ended Failed
+              > clear timer 2
+              > cancel c.a.1
+            show
+              command Failed/Failed target 1 completed 1 errors 1 undelivered 0
+              a Failed/Failed code -1 Agent.Indeterminate: agent has been unheard of since 1970-01-01T00:01:00.000Z
+            @800
+            report a running
+              > cancel c.a.1
+            finish a 0
+              + reported late a: exit 0
+              > acknowledge c.a.1
+            finish a 0
+              > acknowledge c.a.1
+            show
+              command Failed/Failed target 1 completed 1 errors 1 undelivered 0
+              a Failed/Failed code -1 Agent.Indeterminate: agent has been unheard of since 1970-01-01T00:01:00.000Z
+        "#]],
+    );
+}
+
+#[test]
+fn a_late_result_counts_while_nothing_is_decided() {
+    check(
+        "
+        send a
+        accept a
+        start a
+        lost a
+        @700
+        finish a 0
+        show
+        ",
+        expect![[r#"
+            send a
+              + sent c to 1
+              + offered a as c.a.1, timer 0 at 60
+              > offer a c.a.1 until 60
+              > set timer 0 at 60
+            accept a
+              + accepted a, timer 1 at 780
+              > go c.a.1
+              > clear timer 0
+              > set timer 1 at 780
+            start a
+              + started a, timer 2 at 720
+              > clear timer 1
+              > set timer 2 at 720
+            lost a
+              + lost a
+            @700
+            finish a 0
+              + finished a by Agent: exit 0
+              + ended Success
+              > clear timer 2
+              > acknowledge c.a.1
+            show
+              command Success/Success target 1 completed 1 errors 0 undelivered 0
+              a Success/Success code 0
+        "#]],
+    );
+}
+
+#[test]
+fn what_nobody_can_know_is_indeterminate() {
+    check(
+        "
+        send a,b,c errors=9
+        accept a
+        accept b
+        start b
+        report a unknown
+        report b indeterminate
+        finish c Agent.Indeterminate
+        show
+        ",
+        expect![[r#"
+            send a,b,c errors=9
+              + sent c to 3
+              + offered a as c.a.1, timer 0 at 60
+              + offered b as c.b.1, timer 1 at 60
+              + offered c as c.c.1, timer 2 at 60
+              > offer a c.a.1 until 60
+              > set timer 0 at 60
+              > offer b c.b.1 until 60
+              > set timer 1 at 60
+              > offer c c.c.1 until 60
+              > set timer 2 at 60
+            accept a
+              + accepted a, timer 3 at 780
+              > go c.a.1
+              > clear timer 0
+              > set timer 3 at 780
+            accept b
+              + accepted b, timer 4 at 780
+              > go c.b.1
+              > clear timer 1
+              > set timer 4 at 780
+            start b
+              + started b, timer 5 at 720
+              > clear timer 4
+              > set timer 5 at 720
+            report a unknown
+              + finished a by Server: Agent.Indeterminate (agent no longer knows this attempt)
+              > clear timer 3
+            report b indeterminate
+              + finished b by Server: Agent.Indeterminate (agent cannot tell whether it ran to its end)
+              > clear timer 5
+              > acknowledge c.b.1
+            finish c Agent.Indeterminate
+              + finished c by Agent: Agent.Indeterminate (because)
+              + ended Incomplete
+              > clear timer 2
+              > acknowledge c.c.1
+            show
+              command Failed/Incomplete target 3 completed 3 errors 3 undelivered 0
+              a Failed/Failed code -1 Agent.Indeterminate: agent no longer knows this attempt
+              b Failed/Failed code -1 Agent.Indeterminate: agent cannot tell whether it ran to its end
+              c Failed/Failed code -1 Agent.Indeterminate: because
+        "#]],
+    );
+}
+
+#[test]
+fn what_never_began_is_offered_again_as_the_same_attempt() {
+    check(
+        "
+        send a
+        accept a
+        report a never
+        accept a
+        cancel
+        report a never
+        show
+        ",
+        expect![[r#"
+            send a
+              + sent c to 1
+              + offered a as c.a.1, timer 0 at 60
+              > offer a c.a.1 until 60
+              > set timer 0 at 60
+            accept a
+              + accepted a, timer 1 at 780
+              > go c.a.1
+              > clear timer 0
+              > set timer 1 at 780
+            report a never
+              + returned a, timer 2 at 60
+              > clear timer 1
+              > set timer 2 at 60
+              > offer a c.a.1 until 60
+            accept a
+              + accepted a, timer 3 at 780
+              > go c.a.1
+              > clear timer 2
+              > set timer 3 at 780
+            cancel
+              + cancel requested
+              + cancel requested a
+              > cancel c.a.1
+            report a never
+              + finished a by Server: Agent.Cancelled (cancelled before it began)
+              + ended Cancelled
+              > clear timer 3
+            show
+              command Cancelled/Cancelled target 1 completed 1 errors 0 undelivered 0
+              a Cancelled/Cancelled code -1 Agent.Cancelled: cancelled before it began
+        "#]],
+    );
+}
+
+#[test]
+fn concurrency_is_respected_and_errors_stop_the_rest() {
+    check(
+        "
+        send a,b,c,d concurrency=2 errors=1
+        accept a
+        start a
+        finish a 1
+        show
+        finish b Agent.TimedOut
+        accept c
+        finish c 0
+        show
+        ",
+        expect![[r#"
+            send a,b,c,d concurrency=2 errors=1
+              + sent c to 4
+              + offered a as c.a.1, timer 0 at 60
+              + offered b as c.b.1, timer 1 at 60
+              > offer a c.a.1 until 60
+              > set timer 0 at 60
+              > offer b c.b.1 until 60
+              > set timer 1 at 60
+            accept a
+              + accepted a, timer 2 at 780
+              > go c.a.1
+              > clear timer 0
+              > set timer 2 at 780
+            start a
+              + started a, timer 3 at 720
+              > clear timer 2
+              > set timer 3 at 720
+            finish a 1
+              + finished a by Agent: exit 1
+              + offered c as c.c.1, timer 4 at 60
+              > clear timer 3
+              > acknowledge c.a.1
+              > offer c c.c.1 until 60
+              > set timer 4 at 60
+            show
+              command InProgress/InProgress target 4 completed 1 errors 1 undelivered 0
+              a Failed/Failed code 1 Agent.ExitCode: script exited with 1
+              b Pending/Pending code -1
+              c Pending/Pending code -1
+              d Pending/Pending code -1
+            finish b Agent.TimedOut
+              + finished b by Agent: Agent.TimedOut (because)
+              + finished d by Server: Agent.Terminated (too many other instances failed)
+              > clear timer 1
+              > acknowledge c.b.1
+            accept c
+              + accepted c, timer 5 at 780
+              > go c.c.1
+              > clear timer 4
+              > set timer 5 at 780
+            finish c 0
+              + finished c by Agent: exit 0
+              + ended Failed
+              > clear timer 5
+              > acknowledge c.c.1
+            show
+              command Failed/Failed target 4 completed 4 errors 2 undelivered 0
+              a Failed/Failed code 1 Agent.ExitCode: script exited with 1
+              b TimedOut/ExecutionTimedOut code -1 Agent.TimedOut: because
+              c Success/Success code 0
+              d Cancelled/Terminated code -1 Agent.Terminated: too many other instances failed
+        "#]],
+    );
+}
+
+#[test]
+fn undelivered_is_no_error() {
+    check(
+        "
+        send a,b,c concurrency=1 errors=0
+        finish a Agent.Undeliverable
+        fire 1
+        finish c 0
+        show
+        ",
+        expect![[r#"
+            send a,b,c concurrency=1 errors=0
+              + sent c to 3
+              + offered a as c.a.1, timer 0 at 60
+              > offer a c.a.1 until 60
+              > set timer 0 at 60
+            finish a Agent.Undeliverable
+              + finished a by Agent: Agent.Undeliverable (because)
+              + offered b as c.b.1, timer 1 at 60
+              > clear timer 0
+              > acknowledge c.a.1
+              > offer b c.b.1 until 60
+              > set timer 1 at 60
+            fire 1
+              + finished b by Server: Agent.DeliveryTimedOut (agent did not accept it in time)
+              + offered c as c.c.1, timer 2 at 60
+              > clear timer 1
+              > acknowledge c.b.1
+              > offer c c.c.1 until 60
+              > set timer 2 at 60
+            finish c 0
+              + finished c by Agent: exit 0
+              + ended DeliveryTimedOut
+              > clear timer 2
+              > acknowledge c.c.1
+            show
+              command TimedOut/DeliveryTimedOut target 3 completed 3 errors 0 undelivered 1
+              a Failed/Undeliverable code -1 Agent.Undeliverable: because
+              b TimedOut/DeliveryTimedOut code -1 Agent.DeliveryTimedOut: agent did not accept it in time
+              c Success/Success code 0
+        "#]],
+    );
+}
+
+#[test]
+fn cancel_ends_what_has_not_begun_and_asks_what_has() {
+    check(
+        "
+        send a,b,c concurrency=2 waiter
+        accept a
+        start a
+        cancel
+        show
+        cancel
+        accept a
+        lost a
+        report a running
+        finish a Agent.Cancelled
+        show
+        ",
+        expect![[r#"
+            send a,b,c concurrency=2 waiter
+              + sent c to 3
+              + offered a as c.a.1, timer 0 at 60
+              + offered b as c.b.1, timer 1 at 60
+              > offer a c.a.1 until 60
+              > set timer 0 at 60
+              > offer b c.b.1 until 60
+              > set timer 1 at 60
+            accept a
+              + accepted a, timer 2 at 780
+              > go c.a.1
+              > clear timer 0
+              > set timer 2 at 780
+            start a
+              + started a, timer 3 at 720
+              > clear timer 2
+              > set timer 3 at 720
+            cancel
+              + cancel requested
+              + cancel requested a
+              + finished b by Server: Agent.Cancelled (cancelled before it began)
+              + finished c by Server: Agent.Cancelled (cancelled before it was sent)
+              > cancel c.a.1
+              > clear timer 1
+              > acknowledge c.b.1
+            show
+              command Cancelling/Cancelling target 3 completed 2 errors 0 undelivered 0
+              a Cancelling/Cancelling code -1
+              b Cancelled/Cancelled code -1 Agent.Cancelled: cancelled before it began
+              c Cancelled/Cancelled code -1 Agent.Cancelled: cancelled before it was sent
+            cancel
+            accept a
+              > cancel c.a.1
+            lost a
+              + lost a
+            report a running
+              + found a
+              > cancel c.a.1
+            finish a Agent.Cancelled
+              + finished a by Agent: Agent.Cancelled (because)
+              + ended Cancelled
+              > clear timer 3
+              > acknowledge c.a.1
+              > notify task 3
+            show
+              command Cancelled/Cancelled target 3 completed 3 errors 0 undelivered 0
+              a Cancelled/Cancelled code -1 Agent.Cancelled: because
+              b Cancelled/Cancelled code -1 Agent.Cancelled: cancelled before it began
+              c Cancelled/Cancelled code -1 Agent.Cancelled: cancelled before it was sent
+        "#]],
+    );
+}
+
+#[test]
+fn a_result_before_the_cancel_is_the_result() {
+    check(
+        "
+        send a,b errors=9
+        accept a
+        accept b
+        cancel a
+        finish a 0
+        finish b Agent.Cancelled
+        show
+        ",
+        expect![[r#"
+            send a,b errors=9
+              + sent c to 2
+              + offered a as c.a.1, timer 0 at 60
+              + offered b as c.b.1, timer 1 at 60
+              > offer a c.a.1 until 60
+              > set timer 0 at 60
+              > offer b c.b.1 until 60
+              > set timer 1 at 60
+            accept a
+              + accepted a, timer 2 at 780
+              > go c.a.1
+              > clear timer 0
+              > set timer 2 at 780
+            accept b
+              + accepted b, timer 3 at 780
+              > go c.b.1
+              > clear timer 1
+              > set timer 3 at 780
+            cancel a
+              + cancel requested a
+              > cancel c.a.1
+            finish a 0
+              + finished a by Agent: exit 0
+              > clear timer 2
+              > acknowledge c.a.1
+            finish b Agent.Cancelled
+              + finished b by Agent: Agent.Cancelled (because)
+              + ended Incomplete
+              > clear timer 3
+              > acknowledge c.b.1
+            show
+              command Failed/Incomplete target 2 completed 2 errors 0 undelivered 0
+              a Success/Success code 0
+              b Cancelled/Cancelled code -1 Agent.Cancelled: because
+        "#]],
+    );
+}
+
+#[test]
+fn refusals_leave_no_trace() {
+    check(
+        "
+        accept a
+        send ,
+        send a,a
+        send a timeout=29
+        send a,b concurrency=1
+        accept b
+        accept x
+        lost x
+        cancel x
+        cancel a,a
+        fire 9
+        notified
+        ",
+        expect![[r#"
+            accept a
+              refused: command has not been sent
+            send ,
+              refused: no instance is named
+            send a,a
+              refused: instance a is named twice
+            send a timeout=29
+              refused: TimeoutSeconds is 29, and 30 to 2592000 are allowed
+            send a,b concurrency=1
+              + sent c to 2
+              + offered a as c.a.1, timer 0 at 60
+              > offer a c.a.1 until 60
+              > set timer 0 at 60
+            accept b
+              refused: attempt c.b.1 is not outstanding
+            accept x
+              refused: attempt c.x.1 is not outstanding
+            lost x
+              refused: instance x is not part of this command
+            cancel x
+              refused: instance x is not part of this command
+            cancel a,a
+              refused: instance a is named twice
+            fire 9
+              refused: timer 9 is not outstanding
+            notified
+              refused: waiter is not this command's
+        "#]],
+    );
+}
+
+#[test]
+fn a_stored_history_is_still_read() {
+    let text = include_str!("../tests/history-1.json");
+    let history: Vec<Event> = serde_json::from_str(text).expect("a history");
+    let run = Run::replay(&history);
+    assert_eq!(run.invocations().iter().map(|invocation| invocation.status()).collect::<Vec<_>>(), [InvocationStatus::Failed]);
+    assert_eq!(serde_json::to_value(&history).expect("written"), serde_json::from_str::<serde_json::Value>(text).expect("read"));
+    let snapshot = serde_json::to_string(&run).expect("written");
+    assert_eq!(serde_json::from_str::<Run>(&snapshot).expect("read"), run);
+}
+
+#[test]
+fn fifty_instances_are_the_end() {
+    let names = |count: usize| (0..count).map(|at| instance(&format!("i{at}"))).collect::<Vec<_>>();
+    let try_send = |count: usize| step(&mut Run::default(), Command::Send(Box::new(send(names(count)))), Env { now: Timestamp(0) });
+    assert!(try_send(50).is_ok());
+    assert_eq!(try_send(51), Err(Refusal::TooManyInstances { count: 51 }));
+}
+
+#[test]
+fn an_attempt_tells_whose_it_is() {
+    let attempt = AttemptId::new(&CommandId::from("c"), &instance("host.example"), 1);
+    assert_eq!(attempt.to_string(), "c.host.example.1");
+    assert_eq!(attempt.parts(), Some((CommandId::from("c"), instance("host.example"))));
+    assert_eq!(AttemptId::from("c").parts(), None);
+}
+
+fn any_line() -> impl Strategy<Value = String> {
+    let name = || prop::sample::select(vec!["a", "b", "c", "d"]);
+    let list = prop::collection::vec(name(), 0..3).prop_map(|names| names.join(","));
+    let ends = prop::sample::select(vec!["0", "1", "Agent.TimedOut", "Agent.Cancelled", "Agent.Indeterminate", "Agent.Undeliverable"]);
+    let states = prop::sample::select(vec!["never", "accepted", "running", "finished", "indeterminate", "unknown"]);
+    prop_oneof![
+        4 => name().prop_map(|name| format!("accept {name}")),
+        3 => name().prop_map(|name| format!("start {name}")),
+        3 => (name(), ends).prop_map(|(name, end)| format!("finish {name} {end}")),
+        3 => (name(), states).prop_map(|(name, state)| format!("report {name} {state}")),
+        2 => name().prop_map(|name| format!("lost {name}")),
+        2 => (0..12_u64).prop_map(|timer| format!("fire {timer}")),
+        1 => list.prop_map(|list| format!("cancel {list}")),
+        1 => Just("notified".to_owned()),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn no_order_of_commands_breaks_a_run(
+        concurrency in 1..4_u32,
+        errors in 0..3_u32,
+        lines in prop::collection::vec(any_line(), 0..60),
+    ) {
+        let mut play = Play::default();
+        play.step(parse(&format!("send a,b,c,d concurrency={concurrency} errors={errors} waiter"))).expect("a fresh run is sent");
+        for (at, line) in lines.iter().enumerate() {
+            play.now = Timestamp(0).plus_seconds(at as i64);
+            let _refused = play.step(parse(line));
+        }
+        // Whatever went before, its timers alone bring it to an end.
+        for _ in 0..64 {
+            let alarm = play.run.outstanding().into_iter().find_map(|effect| match effect {
+                Effect::SetTimer { timer, due } => Some((timer, due)),
+                _ => None,
+            });
+            let Some((timer, due)) = alarm else { break };
+            play.now = due;
+            play.step(Command::Fire { timer }).expect("what is owed may fire");
+        }
+        prop_assert!(play.run.is_terminal());
+        let ends = play.history.iter().filter(|event| matches!(event, Event::Finished { .. })).count();
+        prop_assert_eq!(ends, 4, "each invocation ends once");
+        let stored = serde_json::to_string(&play.history).expect("written");
+        prop_assert_eq!(serde_json::from_str::<Vec<Event>>(&stored).expect("read"), play.history);
+    }
+}
