@@ -249,7 +249,16 @@ mod tests {
              arn:aws:states:::ssm:sendCommand
              arn:aws:states:::dynamodb:query
              arn:aws:states:::s3:getObject",
-            expect![[r#""#]],
+            expect![[r#"
+                lambda | invoke | RequestResponse
+                lambda | invoke | WaitForTaskToken
+                not recognized
+                states | startExecution | Sync2
+                not recognized
+                ssm | sendCommand | Sync
+                ssm | sendCommand | RequestResponse
+                not recognized
+                not recognized"#]],
         );
     }
 
@@ -263,7 +272,14 @@ mod tests {
              arn:aws:states:::aws-sdk:ecs
              arn:aws:states:us-east-1::aws-sdk:ssm:sendCommand
              arn:else:states:::aws-sdk:ssm:sendCommand",
-            expect![[r#""#]],
+            expect![[r#"
+                aws-sdk:ssm | sendCommand | RequestResponse
+                aws-sdk:sfn | startExecution | WaitForTaskToken
+                not recognized
+                not recognized
+                not recognized
+                not recognized
+                not recognized"#]],
         );
     }
 
@@ -280,7 +296,17 @@ mod tests {
              arn:aws:states:us-east-1:111111111111:stateMachine:m
              createToken
              ",
-            expect![[r#""#]],
+            expect![[r#"
+                lambda
+                lambda
+                lambda
+                not recognized
+                not recognized
+                activity
+                not recognized
+                not recognized
+                not recognized
+                not recognized"#]],
         );
     }
 }

@@ -62,7 +62,7 @@ pub(super) fn block<'a>(p: &mut Parser<'a>, fields: Fields<'a, '_>, kind: Machin
     p.blocks.push(None);
 
     let states_at = fields.at.key("States");
-    let states = fields.get("States").and_then(|json| Fields::of(json, &states_at, &mut p.report));
+    let states = states(p, fields, &states_at);
     let inner = Scope {
         kind,
         depth,
@@ -73,7 +73,7 @@ pub(super) fn block<'a>(p: &mut Parser<'a>, fields: Fields<'a, '_>, kind: Machin
     };
     let outer = std::mem::replace(&mut p.scope, inner);
     let start_at = start_at(p, fields);
-    let states = states.and_then(|states| read_states(p, states));
+    let states = states.map(|states| read_states(p, states));
     check_flow(p, fields.at);
     p.scope = outer;
 
@@ -109,12 +109,17 @@ fn start_at<'a>(p: &mut Parser<'a>, fields: Fields<'a, '_>) -> Option<Name> {
     target(p, fields, "StartAt")
 }
 
-fn read_states<'a>(p: &mut Parser<'a>, states: Fields<'a, '_>) -> Option<BTreeMap<Name, State>> {
+/// `States`, if there are any.
+fn states<'a, 's>(p: &mut Parser<'a>, fields: Fields<'a, '_>, at: &'s At<'s>) -> Option<Fields<'a, 's>> {
+    let states = Fields::of(fields.get("States")?, at, &mut p.report)?;
     if states.object.is_empty() {
-        p.report.schema(states.at, "Value cannot be empty");
-        p.scope.unclear();
+        p.report.schema(at, "Value cannot be empty");
         return None;
     }
+    Some(states)
+}
+
+fn read_states<'a>(p: &mut Parser<'a>, states: Fields<'a, '_>) -> BTreeMap<Name, State> {
     let mut read = BTreeMap::new();
     for (name, json) in states.object {
         let at = states.at.key(name);
@@ -123,7 +128,7 @@ fn read_states<'a>(p: &mut Parser<'a>, states: Fields<'a, '_>) -> Option<BTreeMa
             read.insert(Arc::clone(name), state);
         }
     }
-    Some(read)
+    read
 }
 
 fn read_state<'a>(p: &mut Parser<'a>, name: &Name, json: &'a Json, at: &At) -> Option<State> {

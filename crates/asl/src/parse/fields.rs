@@ -212,7 +212,7 @@ impl Shape {
         let field = self.groups.iter().copied().flatten().find(|field| field.name == name);
         match field.map(|field| field.allowed) {
             None => report.schema(at, format!("Field '{name}' is not supported")),
-            Some(Allowed::NotYet) => report.not_yet(at, &format!("the field '{name}'")),
+            Some(Allowed::NotYet) => report.not_yet(&at.key(name), &format!("the field '{name}'")),
             Some(Allowed::Only(only)) if only != language => {
                 let (is, only) = (language.name(), only.name());
                 report.schema(

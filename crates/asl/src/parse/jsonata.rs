@@ -7,7 +7,7 @@ use super::at::At;
 use super::fields::{self, Language, Shape};
 use super::read::Fields;
 use super::states::then;
-use super::{Parser, block, nested};
+use super::{Parser, block, nested, task};
 use crate::tree::StateKind;
 
 /// Follows where a state leads, after its fields were checked.
@@ -15,7 +15,8 @@ pub(super) fn state<'a>(p: &mut Parser<'a>, kind: StateKind, fields: Fields<'a, 
     match kind {
         StateKind::Pass | StateKind::Wait => leads_on(p, fields),
         StateKind::Task => {
-            fields.string("Resource", &mut p.report);
+            task::resource(p.scope.kind, fields, &mut p.report);
+            task::check_role(fields, &mut p.report);
             leads_on(p, fields);
         }
         StateKind::Choice => choice(p, fields),

@@ -7,7 +7,8 @@
 //! In reading order: [`fields`] (which fields an object may have: a new one starts there), [`block`]
 //! (`StartAt`, `States` and how they hang together), [`states`] (a state, and the small ones), [`task`],
 //! [`choice`], [`nested`] (Parallel and Map), [`retry`] (Retry and Catch), [`jsonata`] (states in the
-//! other language), and the tools: [`read`], [`at`], [`report`], [`source`].
+//! other language), [`duplicates`] (states written twice), and the tools: [`read`], [`at`], [`report`],
+//! [`source`].
 
 mod fields;
 mod block;
@@ -17,6 +18,7 @@ mod choice;
 mod nested;
 mod retry;
 mod jsonata;
+mod duplicates;
 mod read;
 mod at;
 mod report;
@@ -49,6 +51,7 @@ pub fn parse(text: &str, kind: MachineKind) -> Parsed {
         Err(diagnostic) => return Parsed { machine: None, diagnostics: vec![diagnostic] },
     };
     let mut parser = Parser::new(kind);
+    duplicates::find(text).into_iter().for_each(|duplicate| parser.report.push(duplicate));
     let timeout_seconds = machine(&mut parser, &json);
     let blocks: Option<Vec<Block>> = parser.blocks.into_iter().collect();
     let blocks = blocks.filter(|_| !parser.report.has_errors());

@@ -43,7 +43,9 @@ pub(super) fn branches<'a>(p: &mut Parser<'a>, fields: Fields<'a, '_>) -> Option
         let fields = Fields::of(item, &at, &mut p.report)?;
         inner_block(p, fields, &fields::BRANCH, p.scope.kind)
     };
-    items.iter().enumerate().map(read).collect()
+    // First all of them, so that each is reported on.
+    let branches: Vec<Option<BlockId>> = items.iter().enumerate().map(read).collect();
+    branches.into_iter().collect()
 }
 
 /// `ItemProcessor`, or `Iterator` as it was once called.

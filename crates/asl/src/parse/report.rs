@@ -19,10 +19,14 @@ impl Report {
     }
 
     pub(super) fn error(&mut self, code: &'static str, at: Option<&At>, message: impl Into<String>) {
-        self.has_errors = true;
+        let location = at.map(At::to_string);
+        self.push(Diagnostic { severity: Severity::Error, code, message: message.into(), location });
+    }
+
+    pub(super) fn push(&mut self, diagnostic: Diagnostic) {
+        self.has_errors |= diagnostic.severity == Severity::Error;
         if self.diagnostics.len() < DIAGNOSTICS_MAX {
-            let location = at.map(At::to_string);
-            self.diagnostics.push(Diagnostic { severity: Severity::Error, code, message: message.into(), location });
+            self.diagnostics.push(diagnostic);
         }
     }
 

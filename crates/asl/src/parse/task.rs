@@ -1,6 +1,6 @@
 //! Task.
 
-use base::limits;
+use base::{Json, limits};
 use expr::Template;
 
 use super::read::Fields;
@@ -70,11 +70,16 @@ fn long_running(resource: &Resource) -> Option<&'static str> {
 }
 
 fn credentials(fields: Fields, report: &mut Report) -> Option<Template> {
-    let credentials = fields.get("Credentials")?;
-    if credentials.as_object().is_some_and(|object| !object.contains_key("RoleArn") && !object.contains_key("RoleArn.$")) {
+    check_role(fields, report);
+    fields.template("Credentials", report)
+}
+
+/// `Credentials` name a role.
+pub(super) fn check_role(fields: Fields, report: &mut Report) {
+    let credentials = fields.get("Credentials").and_then(Json::as_object);
+    if credentials.is_some_and(|credentials| !credentials.contains_key("RoleArn") && !credentials.contains_key("RoleArn.$")) {
         report.schema(&fields.at.key("Credentials"), "The field 'RoleArn' is required but was missing");
     }
-    fields.template("Credentials", report)
 }
 
 fn seconds(fields: Fields, [literal, path]: [&'static str; 2], report: &mut Report) -> Option<Seconds> {

@@ -1,0 +1,80 @@
+//! Definitions that were recorded on AWS, where the collection is at hand.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use asl::MachineKind;
+use base::Json;
+
+const COLLECTION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/conformance/asl/pure");
+
+/// What AWS runs and this version does not.
+const NOT_YET: [&str; 6] = ["jsonata", "Assign", "DistributedMap", "Label", "ItemReader", "mock"];
+
+#[test]
+fn every_definition_that_aws_ran_is_accepted() {
+    let refused: Vec<String> = cases().iter().filter(|case| was_run(case)).filter_map(refusal).collect();
+    assert!(refused.is_empty(), "{} refused:\n{}", refused.len(), refused.join("\n"));
+}
+
+/// `NOT_YET` must not hide what is refused for another reason.
+#[test]
+fn what_is_not_supported_yet_is_refused_as_such() {
+    let mut surprises = Vec::new();
+    for case in cases().iter().filter(|case| matches!(text(case, "kind"), "execution" | "output")) {
+        let parsed = asl::parse(text(case, "definition"), MachineKind::Standard);
+        let surprising = parsed.diagnostics.iter().filter(|found| !found.message.starts_with("This version does not support"));
+        surprises.extend(surprising.map(|found| format!("{}: {found:?}", text(case, "id"))));
+    }
+    assert!(surprises.is_empty(), "{}", surprises.join("\n"));
+}
+
+#[test]
+fn what_aws_refuses_is_refused_in_its_words() {
+    let mut wrong = Vec::new();
+    for case in cases().iter().filter(|case| text(case, "kind") == "error") {
+        let said = case.get("expected").map(Json::to_string).unwrap_or_default();
+        // A TestState case holds one state, not a machine.
+        let is_machine = Json::parse(text(case, "definition")).is_ok_and(|definition| definition.get("Type").is_none());
+        if is_machine && said.contains("Invalid State Machine Definition: ") {
+            let ours = refusal(case).unwrap_or_default();
+            if ours.is_empty() || !said.contains(&ours.replace('"', "\\\"")) {
+                wrong.push(format!("{}\n  AWS: {said}\n  we: {ours}", text(case, "id")));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn was_run(case: &Json) -> bool {
+    let features = case.get("features").and_then(Json::as_array).unwrap_or_default();
+    let later = features.iter().any(|feature| feature.as_str().is_some_and(|feature| NOT_YET.contains(&feature)));
+    let jsonata = text(case, "definition").contains("\"JSONata\"");
+    matches!(text(case, "kind"), "execution" | "output") && !later && !jsonata
+}
+
+fn refusal(case: &Json) -> Option<String> {
+    let parsed = asl::parse(text(case, "definition"), MachineKind::Standard);
+    parsed.machine.is_none().then(|| asl::refusal(&parsed.diagnostics))
+}
+
+fn text<'a>(case: &'a Json, name: &str) -> &'a str {
+    case.get(name).and_then(Json::as_str).unwrap_or_default()
+}
+
+#[expect(clippy::print_stderr, reason = "the collection is not part of the repository")]
+fn cases() -> Vec<Json> {
+    let collection = Path::new(COLLECTION);
+    if !collection.is_dir() {
+        eprintln!("skipped: no collection of recorded definitions at {COLLECTION}");
+        return Vec::new();
+    }
+    let mut files: Vec<PathBuf> = fs::read_dir(collection).expect("a folder").map(|entry| entry.expect("an entry").path()).collect();
+    files.sort();
+    files.iter().map(|file| read(file)).collect()
+}
+
+fn read(file: &Path) -> Json {
+    let text = fs::read_to_string(file).expect("a readable file");
+    Json::parse(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+}
