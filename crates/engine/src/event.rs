@@ -166,10 +166,13 @@ pub enum Fact<D = Json> {
         retrier: u32,
         alarm: Alarm,
     },
-    /// Ours: a branch or an iteration is over and its frame is gone; `output` is its result.
+    /// Ours: a branch or an iteration is over and its frame is gone. `output` is its result; `failed` says that
+    /// its own failure ended it, rather than a sibling's.
     FrameEnded {
         #[serde(skip_serializing_if = "Option::is_none")]
         output: Option<D>,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        failed: bool,
     },
 }
 
@@ -303,7 +306,7 @@ impl<D> Fact<D> {
             MapFailed => MapFailed,
             WaitStarted { alarm } => WaitStarted { alarm },
             RetryScheduled { retrier, alarm } => RetryScheduled { retrier, alarm },
-            FrameEnded { output } => FrameEnded { output: output.map(to).transpose()? },
+            FrameEnded { output, failed } => FrameEnded { output: output.map(to).transpose()?, failed },
         })
     }
 }

@@ -260,7 +260,7 @@ impl Execution {
                     *visit.retries.entry(*retrier).or_default() += 1;
                 }
             }
-            Fact::FrameEnded { output } => self.end_frame(event.frame, output.clone()),
+            Fact::FrameEnded { output, failed } => self.end_frame(event.frame, output.clone(), *failed),
         }
     }
 
@@ -355,7 +355,7 @@ impl Execution {
     }
 
     /// A branch or an iteration is over: its result goes to its parent, which goes on from its last event.
-    fn end_frame(&mut self, id: FrameId, output: Option<Json>) {
+    fn end_frame(&mut self, id: FrameId, output: Option<Json>, failed: bool) {
         let Some(frame) = self.frames.remove(&id) else { return };
         if let Some(visit) = &frame.visit {
             self.forget(&visit.doing);
@@ -365,7 +365,7 @@ impl Execution {
             Place::Branch { of, .. } | Place::Iteration { of, .. } => of,
         };
         let Some(parent) = self.frames.get_mut(&of) else { return };
-        if output.is_some() {
+        if output.is_some() || failed {
             parent.last = frame.last;
         }
         match (&mut parent.visit.as_mut().map(|visit| &mut visit.doing), frame.place) {

@@ -46,21 +46,6 @@ impl<'a> View<'a> {
         View { input, context: OnceCell::new(), execution, frame, item: None, chance }
     }
 
-    /// The same with another `$`.
-    pub(crate) fn with_input<'b>(&'b self, input: &'b Json) -> View<'b>
-    where
-        'a: 'b,
-    {
-        View {
-            input,
-            context: self.context.clone(),
-            execution: self.execution,
-            frame: self.frame,
-            item: self.item.clone(),
-            chance: self.chance,
-        }
-    }
-
     pub(crate) fn with_item(mut self, index: u64, value: Json) -> View<'a> {
         self.item = Some((index, value));
         self

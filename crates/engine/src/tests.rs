@@ -1,0 +1,673 @@
+//! Executions as stories: commands in, facts and effects out.
+//!
+//! After every line: a replay of the packed events gives the same execution, so does its snapshot; every
+//! effect asked for is still owed; and what has ended owes nothing.
+
+use asl::{Machine, MachineKind};
+use base::{Json, Timestamp};
+use expect_test::{Expect, expect};
+
+use crate::pack;
+use crate::{Alarm, Command, Effect, Env, Event, Execution, Fact, Failure, Identity, Kind, Limits, Start, TaskId, TimerId, step};
+
+#[track_caller]
+fn check(definition: &str, script: &str, expect: Expect) {
+    expect.assert_eq(&play(definition, script, Limits::default()));
+}
+
+/// Plays `script`, one command a line, a second apart, and shows everything that came of it.
+fn play(definition: &str, script: &str, limits: Limits) -> String {
+    let machine = machine(definition);
+    let (mut execution, mut history, mut out) = (Execution::default(), Vec::<Event>::new(), String::new());
+    for (at, line) in script.lines().map(str::trim).filter(|line| !line.is_empty()).enumerate() {
+        out += &format!("{line}\n");
+        let env = Env { now: Timestamp(at as i64 * 1000), entropy: at as u64, limits };
+        let before = execution.clone();
+        match step(&machine, &mut execution, command(line), env) {
+            Err(refusal) => {
+                out += &format!("  refused: {refusal}\n");
+                assert_eq!(execution, before, "a refusal leaves no trace");
+            }
+            Ok(step) => {
+                step.events.iter().for_each(|event| out += &format!("  {}\n", show(event)));
+                step.effects.iter().for_each(|effect| out += &format!("  > {}\n", show_effect(effect)));
+                let owed = execution.outstanding();
+                let asked = |effect: &&Effect| matches!(effect, Effect::RunTask { .. } | Effect::SetTimer(_));
+                assert!(step.effects.iter().filter(asked).all(|effect| owed.contains(effect)), "asked and not owed");
+                history.extend(pack::decode(&pack::encode(&step.events)).expect("what was packed"));
+            }
+        }
+        assert_eq!(Execution::replay(&history), execution, "replay differs from live after {line}");
+        assert_eq!(pack::decode_snapshot(&pack::encode_snapshot(&execution)).expect("a snapshot"), execution);
+        assert!(!execution.has_ended() || execution.outstanding().is_empty(), "the finished owe nothing");
+        let ids: Vec<u64> = history.iter().filter(|event| event.is_aws()).map(|event| event.id).collect();
+        assert!(ids.iter().copied().eq(1..=ids.len() as u64), "ids are dense");
+    }
+    out
+}
+
+fn machine(definition: &str) -> Machine {
+    let parsed = asl::parse(definition, MachineKind::Standard);
+    parsed.machine.unwrap_or_else(|| panic!("{:?}", parsed.diagnostics))
+}
+
+fn command(line: &str) -> Command {
+    let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
+    let (number, text) = rest.split_once(' ').unwrap_or((rest, ""));
+    let task = || TaskId(number.parse().expect("a task"));
+    let json = |text: &str| Json::parse(text).expect("JSON");
+    match verb {
+        "start" => Command::Start(Start { identity: identity(), input: json(rest) }),
+        "ok" => Command::Complete { task: task(), outcome: Ok(json(text)) },
+        "fail" => {
+            let (error, cause) = text.split_once(' ').unwrap_or((text, ""));
+            Command::Complete { task: task(), outcome: Err(Failure::new(error, cause)) }
+        }
+        "submit" => Command::Submit { task: task(), output: json(text) },
+        "beat" => Command::Heartbeat { task: task() },
+        "fire" => Command::Fire { timer: TimerId(number.parse().expect("a timer")) },
+        "stop" => Command::Stop { failure: Failure::new("Operator", "enough") },
+        other => panic!("no such command: {other}"),
+    }
+}
+
+fn identity() -> Identity {
+    Identity {
+        execution_arn: "arn:aws:states:us-east-1:111111111111:execution:net:run".into(),
+        name: "run".into(),
+        machine_arn: "arn:aws:states:us-east-1:111111111111:stateMachine:net".into(),
+        machine_name: "net".into(),
+        role_arn: "arn:aws:iam::111111111111:role/r".into(),
+        version_arn: None,
+        alias_arn: None,
+        definition: "d".into(),
+    }
+}
+
+/// `4<3 PassStateExited(A) {"x":1}`; facts of our own have a dot in place of the numbers.
+fn show(event: &Event) -> String {
+    let number = match event.is_aws() {
+        true => format!("{}<{}", event.id, event.previous),
+        false => ".".to_owned(),
+    };
+    format!("{number} {}", show_fact(&event.fact))
+}
+
+fn show_fact(fact: &Fact) -> String {
+    let state = |kind: &Kind, what: &str, name: &str| format!("{}State{what}({name})", kind.name());
+    let failed = |what: &str, failure: &Failure| {
+        let text = |text: &Option<std::sync::Arc<str>>| text.as_deref().unwrap_or("-").to_owned();
+        format!("{what} {}: {}", text(&failure.error), text(&failure.cause))
+    };
+    match fact {
+        Fact::ExecutionStarted { input, .. } => format!("ExecutionStarted {input}"),
+        Fact::ExecutionSucceeded { output } => format!("ExecutionSucceeded {output}"),
+        Fact::ExecutionFailed { failure } => failed("ExecutionFailed", failure),
+        Fact::ExecutionAborted { failure } => failed("ExecutionAborted", failure),
+        Fact::ExecutionTimedOut { failure } => failed("ExecutionTimedOut", failure),
+        Fact::StateEntered { kind, name, input } => format!("{} {input}", state(kind, "Entered", name)),
+        Fact::StateExited { kind, name, output } => format!("{} {output}", state(kind, "Exited", name)),
+        Fact::StateAborted { kind, name } => state(kind, "Aborted", name),
+        Fact::TaskScheduled { task, parameters, .. } => format!("TaskScheduled {} {parameters}", task.0),
+        Fact::TaskStarted { task, .. } => format!("TaskStarted {}", task.0),
+        Fact::TaskSubmitted { task, output, .. } => format!("TaskSubmitted {} {output}", task.0),
+        Fact::TaskSucceeded { task, output, .. } => format!("TaskSucceeded {} {output}", task.0),
+        Fact::TaskFailed { task, failure, .. } => failed(&format!("TaskFailed {}", task.0), failure),
+        Fact::TaskTimedOut { task, failure, .. } => failed(&format!("TaskTimedOut {}", task.0), failure),
+        Fact::MapIterationStarted { name, index, .. } => format!("MapIterationStarted({name}#{index})"),
+        Fact::MapIterationSucceeded { name, index } => format!("MapIterationSucceeded({name}#{index})"),
+        Fact::MapIterationFailed { name, index } => format!("MapIterationFailed({name}#{index})"),
+        Fact::MapIterationAborted { name, index } => format!("MapIterationAborted({name}#{index})"),
+        Fact::MapStarted { length, .. } => format!("MapStateStarted {length}"),
+        Fact::ParallelStarted { .. } => "ParallelStateStarted".to_owned(),
+        Fact::ParallelSucceeded => "ParallelStateSucceeded".to_owned(),
+        Fact::ParallelFailed => "ParallelStateFailed".to_owned(),
+        Fact::MapSucceeded => "MapStateSucceeded".to_owned(),
+        Fact::MapFailed => "MapStateFailed".to_owned(),
+        Fact::TaskHeartbeat { task, next } => format!("TaskHeartbeat {} {}", task.0, show_alarm(next)),
+        Fact::WaitStarted { alarm } => format!("WaitStarted {}", show_alarm(alarm)),
+        Fact::RetryScheduled { retrier, alarm } => format!("RetryScheduled by {retrier} {}", show_alarm(alarm)),
+        Fact::FrameEnded { .. } => "FrameEnded".to_owned(),
+    }
+}
+
+fn show_alarm(alarm: &Alarm) -> String {
+    format!("timer {} at {}", alarm.timer.0, alarm.due.0)
+}
+
+fn show_effect(effect: &Effect) -> String {
+    match effect {
+        Effect::RunTask { task, parameters, .. } => format!("run task {} {parameters}", task.0),
+        Effect::AbandonTask { task, .. } => format!("abandon task {}", task.0),
+        Effect::SetTimer(alarm) => format!("set {}", show_alarm(alarm)),
+        Effect::ClearTimer(alarm) => format!("clear {}", show_alarm(alarm)),
+        Effect::Ended => "ended".to_owned(),
+    }
+}
+
+const SYNC: &str = "arn:aws:states:::ssm:sendCommand.sync";
+
+fn one_task(fields: &str) -> String {
+    format!(r#"{{"StartAt":"A","States":{{"A":{{"Type":"Task","Resource":"{SYNC}",{fields}"End":true}},"B":{{"Type":"Pass","End":true}}}}}}"#)
+        .replace(r#","B":{"Type":"Pass","End":true}"#, if fields.contains("\"B\"") { r#","B":{"Type":"Pass","End":true}"# } else { "" })
+}
+
+#[test]
+fn passes_run_in_one_step() {
+    check(
+        r#"{"StartAt":"A","States":{"A":{"Type":"Pass","Result":1,"ResultPath":"$.x","Next":"B"},"B":{"Type":"Succeed"}}}"#,
+        r#"start {}"#,
+        expect![[r#"
+            start {}
+              1<0 ExecutionStarted {}
+              2<0 PassStateEntered(A) {}
+              3<2 PassStateExited(A) {"x":1}
+              4<3 SucceedStateEntered(B) {"x":1}
+              5<4 SucceedStateExited(B) {"x":1}
+              6<5 ExecutionSucceeded {"x":1}
+              > ended
+        "#]],
+    );
+}
+
+#[test]
+fn a_task_runs_and_its_result_is_placed() {
+    check(
+        &one_task(r#""Parameters":{"p.$":"$.in"},"ResultSelector":{"r.$":"$.out"},"ResultPath":"$.got","OutputPath":"$.got","#),
+        r#"
+        start {"in":1}
+        submit 0 {"job":7}
+        ok 0 {"out":2}
+        ok 0 {"out":3}
+        "#,
+        expect![[r#"
+            start {"in":1}
+              1<0 ExecutionStarted {"in":1}
+              2<0 TaskStateEntered(A) {"in":1}
+              3<2 TaskScheduled 0 {"p":1}
+              4<3 TaskStarted 0
+              > run task 0 {"p":1}
+            submit 0 {"job":7}
+              5<4 TaskSubmitted 0 {"job":7}
+            ok 0 {"out":2}
+              6<5 TaskSucceeded 0 {"out":2}
+              7<6 TaskStateExited(A) {"r":2}
+              8<7 ExecutionSucceeded {"r":2}
+              > ended
+            ok 0 {"out":3}
+              refused: execution is not running
+        "#]],
+    );
+}
+
+#[test]
+fn retry_then_catch() {
+    check(
+        &one_task(r#""Retry":[{"ErrorEquals":["E"],"IntervalSeconds":2,"MaxAttempts":2,"BackoffRate":3}],"Catch":[{"ErrorEquals":["States.ALL"],"ResultPath":"$.error","Next":"B"}],"#),
+        r#"
+        start {"k":1}
+        fail 0 E first
+        fail 0 E late
+        fire 0
+        fail 1 E second
+        fire 1
+        fail 2 E third
+        "#,
+        expect![[r#"
+            start {"k":1}
+              1<0 ExecutionStarted {"k":1}
+              2<0 TaskStateEntered(A) {"k":1}
+              3<2 TaskScheduled 0 {"k":1}
+              4<3 TaskStarted 0
+              > run task 0 {"k":1}
+            fail 0 E first
+              5<4 TaskFailed 0 E: first
+              . RetryScheduled by 0 timer 0 at 3000
+              > set timer 0 at 3000
+            fail 0 E late
+              refused: task-0 is not outstanding
+            fire 0
+              6<5 TaskScheduled 1 {"k":1}
+              7<6 TaskStarted 1
+              > run task 1 {"k":1}
+            fail 1 E second
+              8<7 TaskFailed 1 E: second
+              . RetryScheduled by 0 timer 1 at 10000
+              > set timer 1 at 10000
+            fire 1
+              9<8 TaskScheduled 2 {"k":1}
+              10<9 TaskStarted 2
+              > run task 2 {"k":1}
+            fail 2 E third
+              11<10 TaskFailed 2 E: third
+              12<11 TaskStateExited(A) {"k":1,"error":{"Error":"E","Cause":"third"}}
+              13<12 PassStateEntered(B) {"k":1,"error":{"Error":"E","Cause":"third"}}
+              14<13 PassStateExited(B) {"k":1,"error":{"Error":"E","Cause":"third"}}
+              15<14 ExecutionSucceeded {"k":1,"error":{"Error":"E","Cause":"third"}}
+              > ended
+        "#]],
+    );
+}
+
+#[test]
+fn a_task_times_out_and_misses_heartbeats() {
+    check(
+        &one_task(r#""TimeoutSeconds":9,"HeartbeatSeconds":3,"Catch":[{"ErrorEquals":["States.HeartbeatTimeout"],"Next":"B"}],"#),
+        r#"
+        start {}
+        beat 0
+        fire 1
+        fire 2
+        "#,
+        expect![[r#"
+            start {}
+              1<0 ExecutionStarted {}
+              2<0 TaskStateEntered(A) {}
+              3<2 TaskScheduled 0 {}
+              4<3 TaskStarted 0
+              > run task 0 {}
+              > set timer 0 at 9000
+              > set timer 1 at 3000
+            beat 0
+              . TaskHeartbeat 0 timer 2 at 4000
+              > clear timer 1 at 3000
+              > set timer 2 at 4000
+            fire 1
+              refused: timer-1 is not outstanding
+            fire 2
+              5<4 TaskTimedOut 0 States.Timeout: -
+              6<5 TaskStateExited(A) {"Error":"States.Timeout"}
+              7<6 PassStateEntered(B) {"Error":"States.Timeout"}
+              8<7 PassStateExited(B) {"Error":"States.Timeout"}
+              9<8 ExecutionSucceeded {"Error":"States.Timeout"}
+              > clear timer 0 at 9000
+              > abandon task 0
+              > ended
+        "#]],
+    );
+}
+
+#[test]
+fn indeterminate_is_not_retried_by_all() {
+    check(
+        &one_task(r#""Retry":[{"ErrorEquals":["States.ALL"]}],"Catch":[{"ErrorEquals":["States.ALL"],"Next":"B"}],"#),
+        r#"
+        start {}
+        fail 0 Agent.Indeterminate nobody knows
+        "#,
+        expect![[r#"
+            start {}
+              1<0 ExecutionStarted {}
+              2<0 TaskStateEntered(A) {}
+              3<2 TaskScheduled 0 {}
+              4<3 TaskStarted 0
+              > run task 0 {}
+            fail 0 Agent.Indeterminate nobody knows
+              5<4 TaskFailed 0 Agent.Indeterminate: nobody knows
+              6<5 TaskStateExited(A) {"Error":"Agent.Indeterminate","Cause":"nobody knows"}
+              7<6 PassStateEntered(B) {"Error":"Agent.Indeterminate","Cause":"nobody knows"}
+              8<7 PassStateExited(B) {"Error":"Agent.Indeterminate","Cause":"nobody knows"}
+              9<8 ExecutionSucceeded {"Error":"Agent.Indeterminate","Cause":"nobody knows"}
+              > ended
+        "#]],
+    );
+}
+
+#[test]
+fn a_wait_waits_and_a_wait_of_nothing_does_not() {
+    let wait = |seconds: &str| format!(r#"{{"StartAt":"W","States":{{"W":{{"Type":"Wait",{seconds},"End":true}}}}}}"#);
+    check(&wait(r#""Seconds":5"#), "start {}\nfire 0\nfire 0", expect![[r#"
+        start {}
+          1<0 ExecutionStarted {}
+          2<0 WaitStateEntered(W) {}
+          . WaitStarted timer 0 at 5000
+          > set timer 0 at 5000
+        fire 0
+          3<2 WaitStateExited(W) {}
+          4<3 ExecutionSucceeded {}
+          > ended
+        fire 0
+          refused: execution is not running
+    "#]]);
+    check(&wait(r#""Seconds":0"#), "start {}", expect![[r#"
+        start {}
+          1<0 ExecutionStarted {}
+          2<0 WaitStateEntered(W) {}
+          3<2 WaitStateExited(W) {}
+          4<3 ExecutionSucceeded {}
+          > ended
+    "#]]);
+    check(&wait(r#""SecondsPath":"$.s""#), r#"start {"s":-1}"#, expect![[r#"
+        start {"s":-1}
+          1<0 ExecutionStarted {"s":-1}
+          2<0 WaitStateEntered(W) {"s":-1}
+          3<2 ExecutionFailed States.Runtime: An error occurred while executing the state 'W' (entered at the event id #2). The SecondsPath parameter references a negative value: $.s == -1
+          > ended
+    "#]]);
+    check(&wait(r#""TimestampPath":"$.s""#), r#"start {"s":"1970-01-01T00:00:07Z"}"#, expect![[r#"
+        start {"s":"1970-01-01T00:00:07Z"}
+          1<0 ExecutionStarted {"s":"1970-01-01T00:00:07Z"}
+          2<0 WaitStateEntered(W) {"s":"1970-01-01T00:00:07Z"}
+          . WaitStarted timer 0 at 7000
+          > set timer 0 at 7000
+    "#]]);
+}
+
+fn parallel(fields: &str) -> String {
+    format!(
+        r#"{{"StartAt":"P","States":{{"P":{{"Type":"Parallel",{fields}"End":true,"Branches":[
+        {{"StartAt":"A","States":{{"A":{{"Type":"Task","Resource":"{SYNC}","End":true}}}}}},
+        {{"StartAt":"W","States":{{"W":{{"Type":"Wait","Seconds":60,"End":true}}}}}}]}}}}}}"#
+    )
+}
+
+#[test]
+fn branches_run_and_join() {
+    check(&parallel(""), "start {}\nok 0 1\nfire 0", expect![[r#"
+        start {}
+          1<0 ExecutionStarted {}
+          2<0 ParallelStateEntered(P) {}
+          3<2 ParallelStateStarted
+          4<3 TaskStateEntered(A) {}
+          5<4 TaskScheduled 0 {}
+          6<3 WaitStateEntered(W) {}
+          . WaitStarted timer 0 at 60000
+          7<5 TaskStarted 0
+          > run task 0 {}
+          > set timer 0 at 60000
+        ok 0 1
+          8<7 TaskSucceeded 0 1
+          9<8 TaskStateExited(A) 1
+          . FrameEnded
+        fire 0
+          10<6 WaitStateExited(W) {}
+          . FrameEnded
+          11<10 ParallelStateSucceeded
+          12<10 ParallelStateExited(P) [1,{}]
+          13<12 ExecutionSucceeded [1,{}]
+          > ended
+    "#]]);
+}
+
+#[test]
+fn a_failed_branch_ends_its_siblings() {
+    check(&parallel(""), "start {}\nfail 0 E why\nfire 0", expect![[r#"
+        start {}
+          1<0 ExecutionStarted {}
+          2<0 ParallelStateEntered(P) {}
+          3<2 ParallelStateStarted
+          4<3 TaskStateEntered(A) {}
+          5<4 TaskScheduled 0 {}
+          6<3 WaitStateEntered(W) {}
+          . WaitStarted timer 0 at 60000
+          7<5 TaskStarted 0
+          > run task 0 {}
+          > set timer 0 at 60000
+        fail 0 E why
+          8<7 TaskFailed 0 E: why
+          9<8 TaskStateAborted(A)
+          . FrameEnded
+          10<8 WaitStateAborted(W)
+          . FrameEnded
+          11<8 ParallelStateFailed
+          12<11 ExecutionFailed E: why
+          > clear timer 0 at 60000
+          > ended
+        fire 0
+          refused: execution is not running
+    "#]]);
+}
+
+#[test]
+fn a_parallel_is_retried_whole() {
+    check(
+        &parallel(r#""Retry":[{"ErrorEquals":["E"],"MaxAttempts":1}],"#),
+        "start {}\nfail 0 E why\nfire 1\nfail 1 E again",
+        expect![[r#"
+            start {}
+              1<0 ExecutionStarted {}
+              2<0 ParallelStateEntered(P) {}
+              3<2 ParallelStateStarted
+              4<3 TaskStateEntered(A) {}
+              5<4 TaskScheduled 0 {}
+              6<3 WaitStateEntered(W) {}
+              . WaitStarted timer 0 at 60000
+              7<5 TaskStarted 0
+              > run task 0 {}
+              > set timer 0 at 60000
+            fail 0 E why
+              8<7 TaskFailed 0 E: why
+              9<8 TaskStateAborted(A)
+              . FrameEnded
+              10<8 WaitStateAborted(W)
+              . FrameEnded
+              . RetryScheduled by 0 timer 1 at 2000
+              > clear timer 0 at 60000
+              > set timer 1 at 2000
+            fire 1
+              11<8 ParallelStateStarted
+              12<11 TaskStateEntered(A) {}
+              13<12 TaskScheduled 1 {}
+              14<11 WaitStateEntered(W) {}
+              . WaitStarted timer 2 at 62000
+              15<13 TaskStarted 1
+              > run task 1 {}
+              > set timer 2 at 62000
+            fail 1 E again
+              16<15 TaskFailed 1 E: again
+              17<16 TaskStateAborted(A)
+              . FrameEnded
+              18<16 WaitStateAborted(W)
+              . FrameEnded
+              19<16 ParallelStateFailed
+              20<19 ExecutionFailed E: again
+              > clear timer 2 at 62000
+              > ended
+        "#]],
+    );
+}
+
+fn map(fields: &str, inner: &str) -> String {
+    format!(
+        r#"{{"StartAt":"M","States":{{"M":{{"Type":"Map",{fields}"End":true,"ItemProcessor":{{"StartAt":"I","States":{{"I":{{{inner},"End":true}}}}}}}}}}}}"#
+    )
+}
+
+#[test]
+fn a_map_runs_one_by_one() {
+    check(
+        &map(r#""MaxConcurrency":1,"ItemSelector":{"v.$":"$$.Map.Item.Value","i.$":"$$.Map.Item.Index"},"#, r#""Type":"Pass""#),
+        "start [7,8]",
+        expect![[r#"
+            start [7,8]
+              1<0 ExecutionStarted [7,8]
+              2<0 MapStateEntered(M) [7,8]
+              3<2 MapStateStarted 2
+              4<3 MapIterationStarted(M#0)
+              5<4 PassStateEntered(I) {"v":7,"i":0}
+              6<5 PassStateExited(I) {"v":7,"i":0}
+              . FrameEnded
+              7<6 MapIterationSucceeded(M#0)
+              8<6 MapIterationStarted(M#1)
+              9<8 PassStateEntered(I) {"v":8,"i":1}
+              10<9 PassStateExited(I) {"v":8,"i":1}
+              . FrameEnded
+              11<10 MapIterationSucceeded(M#1)
+              12<11 MapStateSucceeded
+              13<11 MapStateExited(M) [{"v":7,"i":0},{"v":8,"i":1}]
+              14<13 ExecutionSucceeded [{"v":7,"i":0},{"v":8,"i":1}]
+              > ended
+        "#]],
+    );
+}
+
+#[test]
+fn a_map_of_nothing() {
+    check(&map("", r#""Type":"Pass""#), "start []", expect![[r#"
+        start []
+          1<0 ExecutionStarted []
+          2<0 MapStateEntered(M) []
+          3<2 MapStateStarted 0
+          4<3 MapStateSucceeded
+          5<3 MapStateExited(M) []
+          6<5 ExecutionSucceeded []
+          > ended
+    "#]]);
+    check(&map("", r#""Type":"Pass""#), "start {}", expect![[r#"
+        start {}
+          1<0 ExecutionStarted {}
+          2<0 MapStateEntered(M) {}
+          3<2 ExecutionFailed States.Runtime: An error occurred while executing the state 'M' (entered at the event id #2). Reference path "$" must point to array.
+          > ended
+    "#]]);
+}
+
+#[test]
+fn a_failed_iteration_ends_the_others() {
+    let task = format!(r#""Type":"Task","Resource":"{SYNC}""#);
+    check(&map("", &task), "start [1,2,3]\nok 1 0\nfail 2 E why\nok 0 0", expect![[r#"
+        start [1,2,3]
+          1<0 ExecutionStarted [1,2,3]
+          2<0 MapStateEntered(M) [1,2,3]
+          3<2 MapStateStarted 3
+          4<3 MapIterationStarted(M#0)
+          5<3 MapIterationStarted(M#1)
+          6<3 MapIterationStarted(M#2)
+          7<4 TaskStateEntered(I) 1
+          8<7 TaskScheduled 0 1
+          9<5 TaskStateEntered(I) 2
+          10<9 TaskScheduled 1 2
+          11<6 TaskStateEntered(I) 3
+          12<11 TaskScheduled 2 3
+          13<8 TaskStarted 0
+          14<10 TaskStarted 1
+          15<12 TaskStarted 2
+          > run task 0 1
+          > run task 1 2
+          > run task 2 3
+        ok 1 0
+          16<14 TaskSucceeded 1 0
+          17<16 TaskStateExited(I) 0
+          . FrameEnded
+          18<17 MapIterationSucceeded(M#1)
+        fail 2 E why
+          19<15 TaskFailed 2 E: why
+          20<19 MapIterationFailed(M#2)
+          21<19 TaskStateAborted(I)
+          . FrameEnded
+          22<19 MapIterationAborted(M#0)
+          23<19 TaskStateAborted(I)
+          . FrameEnded
+          24<19 MapStateFailed
+          25<24 ExecutionFailed E: why
+          > abandon task 0
+          > ended
+        ok 0 0
+          refused: execution is not running
+    "#]]);
+}
+
+#[test]
+fn a_stop_ends_everything() {
+    check(&parallel(""), "start {}\nstop\nstop\nok 0 1", expect![[r#"
+        start {}
+          1<0 ExecutionStarted {}
+          2<0 ParallelStateEntered(P) {}
+          3<2 ParallelStateStarted
+          4<3 TaskStateEntered(A) {}
+          5<4 TaskScheduled 0 {}
+          6<3 WaitStateEntered(W) {}
+          . WaitStarted timer 0 at 60000
+          7<5 TaskStarted 0
+          > run task 0 {}
+          > set timer 0 at 60000
+        stop
+          8<0 ExecutionAborted Operator: enough
+          > abandon task 0
+          > clear timer 0 at 60000
+          > ended
+        stop
+          refused: execution is not running
+        ok 0 1
+          refused: execution is not running
+    "#]]);
+}
+
+#[test]
+fn the_machine_times_out() {
+    let definition = r#"{"TimeoutSeconds":3,"StartAt":"W","States":{"W":{"Type":"Wait","Seconds":60,"End":true}}}"#;
+    check(definition, "start {}\nfire 0", expect![[r#"
+        start {}
+          1<0 ExecutionStarted {}
+          2<0 WaitStateEntered(W) {}
+          . WaitStarted timer 1 at 60000
+          > set timer 0 at 3000
+          > set timer 1 at 60000
+        fire 0
+          3<0 ExecutionTimedOut States.Timeout: -
+          > clear timer 0 at 3000
+          > clear timer 1 at 60000
+          > ended
+    "#]]);
+}
+
+#[test]
+fn a_choice_with_no_way_out_fails() {
+    check(
+        r#"{"StartAt":"C","States":{"C":{"Type":"Choice","Choices":[{"Variable":"$.x","NumericEquals":1,"Next":"D"}]},"D":{"Type":"Fail","ErrorPath":"$.e","Cause":"c"}}}"#,
+        r#"start {"x":2}"#,
+        expect![[r#"
+            start {"x":2}
+              1<0 ExecutionStarted {"x":2}
+              2<0 ChoiceStateEntered(C) {"x":2}
+              3<2 ExecutionFailed States.Runtime: An error occurred while executing the state 'C' (entered at the event id #2). Failed to transition out of the state. The state does not point to a next state.
+              > ended
+        "#]],
+    );
+    check(
+        r#"{"StartAt":"C","States":{"C":{"Type":"Choice","Choices":[{"Variable":"$.x","NumericEquals":1,"Next":"D"}]},"D":{"Type":"Fail","ErrorPath":"$.e","Cause":"c"}}}"#,
+        r#"start {"x":1.0,"e":"E"}"#,
+        expect![[r#"
+            start {"x":1.0,"e":"E"}
+              1<0 ExecutionStarted {"x":1.0,"e":"E"}
+              2<0 ChoiceStateEntered(C) {"x":1.0,"e":"E"}
+              3<2 ChoiceStateExited(C) {"x":1.0,"e":"E"}
+              4<3 FailStateEntered(D) {"x":1.0,"e":"E"}
+              5<4 ExecutionFailed E: c
+              > ended
+        "#]],
+    );
+}
+
+#[test]
+fn a_loop_ends_at_the_history_limit() {
+    let definition = r#"{"StartAt":"A","States":{"A":{"Type":"Pass","Next":"B"},"B":{"Type":"Choice","Choices":[{"Variable":"$.x","IsPresent":true,"Next":"C"}],"Default":"A"},"C":{"Type":"Succeed"}}}"#;
+    let limits = Limits { history_events_max: 10, ..Limits::default() };
+    expect![[r#"
+        start {}
+          1<0 ExecutionStarted {}
+          2<0 PassStateEntered(A) {}
+          3<2 PassStateExited(A) {}
+          4<3 ChoiceStateEntered(B) {}
+          5<4 ChoiceStateExited(B) {}
+          6<5 PassStateEntered(A) {}
+          7<6 PassStateExited(A) {}
+          8<7 ChoiceStateEntered(B) {}
+          9<8 ChoiceStateExited(B) {}
+          10<9 ExecutionFailed States.Runtime: The execution reached the maximum number of history events (10).
+          > ended
+    "#]].assert_eq(&play(definition, "start {}", limits));
+}
+
+#[test]
+fn a_payload_has_an_end() {
+    let limits = Limits { payload_bytes_max: 10, ..Limits::default() };
+    let definition = r#"{"StartAt":"A","States":{"A":{"Type":"Pass","Result":"0123456789","End":true}}}"#;
+    expect![[r#"
+        start {}
+          1<0 ExecutionStarted {}
+          2<0 PassStateEntered(A) {}
+          3<2 ExecutionFailed States.DataLimitExceeded: The state/task 'A' returned a result with a size exceeding the maximum number of bytes service limit.
+          > ended
+    "#]].assert_eq(&play(definition, "start {}", limits));
+}
