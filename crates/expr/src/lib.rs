@@ -14,6 +14,7 @@ pub mod path;
 pub mod intrinsic;
 pub mod template;
 pub mod limits;
+mod java;
 
 pub use path::{Path, ReferencePath};
 pub use template::Template;
