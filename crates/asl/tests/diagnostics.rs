@@ -191,7 +191,7 @@ fn a_name_is_short_and_unique_in_the_machine() {
     let name = "n".repeat(80);
     check(&format!(r#"{{"StartAt":"{name}","States":{{"{name}":{{"Type":"Succeed"}}}}}}"#), expect!["ok"]);
     let name = "n".repeat(81);
-    check(&format!(r#"{{"StartAt":"{name}","States":{{"{name}":{{"Type":"Succeed"}}}}}}"#), expect!["/States/nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn INVALID_STATE_NAME Invalid State name: State 'nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn' exceeds the maximum length of 80 characters"]);
+    check(&format!(r#"{{"StartAt":"{name}","States":{{"{name}":{{"Type":"Succeed"}}}}}}"#), expect!["/States/nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn INVALID_STATE_NAME Invalid State name: State 'nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn' exceeds the 80-character limit allowed by the service"]);
     check(r#"{"StartAt":"","States":{"":{"Type":"Succeed"}}}"#, expect!["/States/ INVALID_STATE_NAME Invalid State name: a State name cannot be empty"]);
     check_state(
         r#""Type":"Map","End":true,"Iterator":{"StartAt":"S","States":{"S":{"Type":"Succeed"}}}"#,
@@ -210,8 +210,8 @@ fn a_state_is_written_once() {
                "S":{"Type":"Pass","Next":"P"}"#,
         ),
         expect![[r#"
-            /States/S DUPLICATE_STATE_NAME Duplicate State name: S
-            /States/P/Branches[1]/States/\u0042 MISSING_TRANSITION_TARGET State "\u0042" is not reachable."#]],
+            /States/P/Branches[1]/States/B DUPLICATE_STATE_NAME Duplicate State name: B
+            /States/S DUPLICATE_STATE_NAME Duplicate State name: S"#]],
     );
 }
 
@@ -225,14 +225,16 @@ fn paths_are_paths() {
             /States/S The value for the field 'ResultPath' must be a valid Reference Path"#]],
     );
     check_state(r#""Type":"Pass","InputPath":null,"OutputPath":null,"ResultPath":null,"End":true"#, expect!["ok"]);
-    check_state(r#""Type":"Pass","ResultPath":"$.a[*]","End":true"#, expect!["ok"]);
+    check_state(r#""Type":"Pass","ResultPath":"$.a[*]","End":true"#, expect!["/States/S The value for the field 'ResultPath' must be a valid Reference Path"]);
 }
 
 #[test]
 fn templates_are_compiled() {
     check_state(
         r#""Type":"Pass","Parameters":{"parsed.$":"States.StringToJson('\\x')","a":{"b.$":"plain"},"c.$":"$.ok"},"End":true"#,
-        expect!["/States/S/Parameters/a The value for the field 'b.$' must be a valid JSONPath or a valid intrinsic function call"],
+        expect![[r#"
+            /States/S/Parameters The value for the field 'parsed.$' must be a valid JSONPath or a valid intrinsic function call
+            /States/S/Parameters/a The value for the field 'b.$' must be a valid JSONPath or a valid intrinsic function call"#]],
     );
     check_state(r#""Type":"Pass","Parameters":"text","End":true"#, expect!["/States/S/Parameters Expected value of type [OBJECT]"]);
 }

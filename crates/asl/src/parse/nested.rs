@@ -103,7 +103,7 @@ fn item_selector(fields: Fields, report: &mut Report) -> Option<Template> {
 
 fn concurrency(fields: Fields, report: &mut Report) -> Concurrency {
     let concurrency = match fields.at_most_one(&["MaxConcurrency", "MaxConcurrencyPath"], report) {
-        Some("MaxConcurrency") => fields.integer("MaxConcurrency", 0..=u64::from(u32::MAX), report).map(Concurrency::Literal),
+        Some("MaxConcurrency") => fields.integer("MaxConcurrency", 0..=u64::MAX, report).map(Concurrency::Literal),
         Some(_) => fields.reference_path("MaxConcurrencyPath", report).map(Concurrency::Path),
         None => None,
     };

@@ -191,13 +191,10 @@ pub(super) fn result_path(fields: Fields, report: &mut Report) -> ResultPath {
     let Some(path) = fields.reference_path("ResultPath", report) else {
         return ResultPath::Replace;
     };
-    match path.text() {
-        "$" => ResultPath::Replace,
-        text if text.starts_with("$.") || text.starts_with("$[") => ResultPath::At(path),
+    if !path.starts_at_input() {
         // The context object and variables cannot be written to.
-        _ => {
-            report.schema(fields.at, "The value for the field 'ResultPath' must be a valid Reference Path");
-            ResultPath::Replace
-        }
+        report.schema(fields.at, "The value for the field 'ResultPath' must be a valid Reference Path");
+        return ResultPath::Replace;
     }
+    if path.text() == "$" { ResultPath::Replace } else { ResultPath::At(path) }
 }
