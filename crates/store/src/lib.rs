@@ -73,6 +73,17 @@ pub struct Step {
     pub claims: Vec<Bytes>,
 }
 
+impl Batch {
+    /// # Panics
+    ///
+    /// If two steps are about one value, or a step's events do not follow on; see [`Step::until`].
+    pub fn check(&self) {
+        let mut ids: Vec<Id> = self.steps.iter().inspect(|step| _ = step.until()).map(|step| step.id).collect();
+        ids.sort_unstable();
+        assert!(ids.windows(2).all(|pair| pair[0] != pair[1]), "each step of a batch is about another value");
+    }
+}
+
 impl Step {
     /// How many events the value has after this step.
     ///

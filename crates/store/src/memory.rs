@@ -55,8 +55,8 @@ impl Store for MemoryStore {
     }
 
     fn commit(&self, batch: Batch) -> Answering<'_, Answer> {
-        let untils: Vec<Seq> = batch.steps.iter().map(Step::until).collect();
-        answer(self.state().commit(batch, &untils))
+        batch.check();
+        answer(self.state().commit(batch))
     }
 
     fn load(&self, id: Id) -> Answering<'_, Result<Option<Loaded>, Error>> {
@@ -96,15 +96,15 @@ impl State {
         *epoch
     }
 
-    fn commit(&mut self, batch: Batch, untils: &[Seq]) -> Answer {
+    fn commit(&mut self, batch: Batch) -> Answer {
         if self.epochs.get(&batch.shard) != Some(&batch.epoch) {
             return Answer::Fenced;
         }
         if let Some(id) = self.conflict(&batch.steps) {
             return Answer::Conflict(id);
         }
-        for (step, until) in batch.steps.into_iter().zip(untils) {
-            self.apply(batch.shard, step, *until);
+        for step in batch.steps {
+            self.apply(batch.shard, step);
         }
         Answer::Committed
     }
@@ -122,7 +122,8 @@ impl State {
         None
     }
 
-    fn apply(&mut self, shard: ShardId, step: Step, until: Seq) {
+    fn apply(&mut self, shard: ShardId, step: Step) {
+        let until = step.until();
         let Step { id, kind, expected: _, header, chunks, snapshot, timers_set, timers_cleared, owes, index_put, index_deleted, claims } = step;
         self.values.entry(id).or_insert_with(|| Value::new(kind)).apply(until, header, chunks, snapshot);
         self.apply_timers(shard, id, &timers_set, &timers_cleared);
