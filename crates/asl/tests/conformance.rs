@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use asl::MachineKind;
+use asl::{Diagnostic, MachineKind};
 use base::Json;
 
 const COLLECTION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/conformance/asl/pure");
@@ -44,6 +44,34 @@ fn what_aws_refuses_is_refused_in_its_words() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_aws_validates_gives_its_findings() {
+    for case in cases().iter().filter(|case| text(case, "kind") == "validate") {
+        let kind = match case.get("request").map(|request| text(request, "type")) {
+            Some("EXPRESS") => MachineKind::Express,
+            _ => MachineKind::Standard,
+        };
+        let ours: Vec<Json> = asl::parse(text(case, "definition"), kind)
+            .diagnostics
+            .iter()
+            .filter(|found| !found.message.starts_with("This version does not support"))
+            .map(finding)
+            .collect();
+        let expected = case.get("expected").and_then(|expected| expected.get("diagnostics")).expect("recorded findings");
+        assert_eq!(Json::array(ours).to_string(), expected.to_string(), "{}", text(case, "id"));
+    }
+}
+
+fn finding(found: &Diagnostic) -> Json {
+    let location = found.location.as_deref().unwrap_or("null");
+    Json::object([
+        ("code", Json::from(found.code)),
+        ("location", location.into()),
+        ("message", found.message.as_str().into()),
+        ("severity", "ERROR".into()),
+    ])
 }
 
 fn was_run(case: &Json) -> bool {

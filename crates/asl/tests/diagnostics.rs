@@ -40,9 +40,13 @@ fn describe(parsed: &Parsed) -> String {
 
 #[test]
 fn a_text_that_is_not_json_is_located() {
-    check("not a definition", expect![[r#"
-        [Source: (String)"not a definition"; line: 1, column: 2] INVALID_JSON_DESCRIPTION expected ident at line 1 column 2
-         at [Source: (String)"not a definition"; line: 1, column: 2]"#]]);
+    let text = "not a definition";
+    let error = base::Json::parse(text).expect_err("not JSON");
+    let source = format!("[Source: (String)\"{text}\"; line: {}, column: {}]", error.line, error.column);
+    let found = asl::parse(text, MachineKind::Standard).diagnostics.remove(0);
+    assert_eq!(found.code, "INVALID_JSON_DESCRIPTION");
+    assert_eq!(found.message, format!("{error}\n at {source}"));
+    assert_eq!(found.location, Some(source));
 }
 
 #[test]

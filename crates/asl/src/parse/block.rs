@@ -72,7 +72,7 @@ pub(super) fn block<'a>(p: &mut Parser<'a>, fields: Fields<'a, '_>, kind: Machin
         unclear: states.is_none(),
     };
     let outer = std::mem::replace(&mut p.scope, inner);
-    let start_at = start_at(p, fields);
+    let start_at = target(p, fields, "StartAt");
     let states = states.map(|states| read_states(p, states));
     check_flow(p, fields.at);
     p.scope = outer;
@@ -81,7 +81,7 @@ pub(super) fn block<'a>(p: &mut Parser<'a>, fields: Fields<'a, '_>, kind: Machin
     Some(id)
 }
 
-/// The state that the field `name` names. Reports one that is not there.
+/// The state that the field `name` names. Reports a state that is not there.
 pub(super) fn target<'a>(p: &mut Parser<'a>, fields: Fields<'a, '_>, name: &str) -> Option<Name> {
     let Some(text) = fields.string(name, &mut p.report) else {
         p.scope.unclear();
@@ -102,11 +102,6 @@ pub(super) fn target<'a>(p: &mut Parser<'a>, fields: Fields<'a, '_>, name: &str)
             None
         }
     }
-}
-
-fn start_at<'a>(p: &mut Parser<'a>, fields: Fields<'a, '_>) -> Option<Name> {
-    fields.get("StartAt")?;
-    target(p, fields, "StartAt")
 }
 
 /// `States`, if there are any.

@@ -31,14 +31,23 @@ pub(super) fn retry(fields: Fields, report: &mut Report) -> Vec<Retrier> {
 }
 
 pub(super) fn catch<'a>(p: &mut Parser<'a>, fields: Fields<'a, '_>) -> Vec<Catcher> {
+    if !fields.has("Catch") {
+        return Vec::new();
+    }
     let Some(items) = fields.array("Catch", &mut p.report) else {
+        p.scope.unclear();
         return Vec::new();
     };
     let at = fields.at.key("Catch");
     let read = |(index, item)| {
         let at = at.index(index);
-        let fields = Fields::of(item, &at, &mut p.report)?;
-        catcher(p, fields, Place { last: index + 1 == items.len() })
+        match Fields::of(item, &at, &mut p.report) {
+            Some(fields) => catcher(p, fields, Place { last: index + 1 == items.len() }),
+            None => {
+                p.scope.unclear();
+                None
+            }
+        }
     };
     items.iter().enumerate().filter_map(read).collect()
 }
