@@ -72,10 +72,12 @@ impl Directory {
         }
     }
 
-    /// Gives the ballast up. Whether there was any.
+    /// Gives the ballast up, for what is under way and not for new work. Whether there was any.
     pub(crate) fn ballast_release(&self) -> bool {
-        self.room.store(false, Ordering::Relaxed);
         let released = fs::remove_file(self.ballast()).is_ok();
+        if released {
+            self.room.store(false, Ordering::Relaxed);
+        }
         tracing::error!(released, directory = %self.path.display(), "the disk is full");
         released
     }

@@ -3,3 +3,8 @@
 mod common;
 
 mod conformance;
+mod cost;
+mod crash;
+mod damage;
+mod directory;
+mod full;
