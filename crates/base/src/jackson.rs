@@ -9,6 +9,8 @@
 
 use std::fmt;
 
+use crate::json::DEPTH_MAX;
+
 /// Why and where a text is not JSON. Lines and columns count from 1.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct ParseError {
@@ -49,9 +51,6 @@ fn without_place(error: &serde_json::Error) -> String {
     }
     message
 }
-
-/// Objects and arrays inside one another that a text may have: what the parser takes.
-const DEPTH_MAX: usize = 127;
 
 /// Characters, as UTF-16 counts them, that are shown of a source.
 const SHOWN_MAX: usize = 500;

@@ -26,6 +26,9 @@ pub enum Json {
     Object(Arc<Object>),
 }
 
+/// Objects and arrays inside one another that a text may have: what the parser takes.
+pub const DEPTH_MAX: usize = 127;
+
 /// The members of a JSON object, in order.
 pub type Object = IndexMap<Arc<str>, Json>;
 
@@ -105,6 +108,21 @@ impl Json {
         let mut counter = Counter(0);
         serde_json::to_writer(&mut counter, self).expect("counting cannot fail");
         counter.0
+    }
+
+    /// Whether objects and arrays nest deeper in it than in any text that [`parse`](Json::parse) takes, so
+    /// that it could be written but never read back.
+    pub fn is_too_deep(&self) -> bool {
+        self.nests_deeper_than(DEPTH_MAX)
+    }
+
+    fn nests_deeper_than(&self, levels: usize) -> bool {
+        match self {
+            Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => false,
+            Json::Array(_) | Json::Object(_) if levels == 0 => true,
+            Json::Array(items) => items.iter().any(|item| item.nests_deeper_than(levels - 1)),
+            Json::Object(members) => members.values().any(|value| value.nests_deeper_than(levels - 1)),
+        }
     }
 
     /// Whether both are the very same allocation. Scalars are never the same.
@@ -292,5 +310,14 @@ mod tests {
         let json = Json::parse(r#"{"a":[1]}"#).expect("valid");
         assert!(json.same(&json.clone()));
         assert_eq!(json.address(), json.clone().address());
+    }
+
+    #[test]
+    fn too_deep_is_what_cannot_be_read_back() {
+        let nested = |depth| (0..depth).fold(Json::from(true), |inner, _| Json::array([inner]));
+        for (depth, is_too_deep) in [(DEPTH_MAX, false), (DEPTH_MAX + 1, true)] {
+            assert_eq!(nested(depth).is_too_deep(), is_too_deep);
+            assert_eq!(Json::parse(&nested(depth).to_string()).is_err(), is_too_deep);
+        }
     }
 }
