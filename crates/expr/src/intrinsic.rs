@@ -120,3 +120,6 @@ fn not_found(path: &Path, failure: Failure, scope: &dyn Scope) -> Failure {
         FailureKind::Intrinsic | FailureKind::Other => failure,
     }
 }
+
+#[cfg(test)]
+mod tests;

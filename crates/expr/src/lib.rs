@@ -59,3 +59,6 @@ pub struct SyntaxError {
     pub message: String,
     pub at: usize,
 }
+
+#[cfg(test)]
+mod testing;

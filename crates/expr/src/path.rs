@@ -48,6 +48,7 @@ impl Path {
     }
 
     /// A definite path gives the value or a `Missing` failure; any other gives an array, maybe empty.
+    /// Several names at the end, as in `$['a','b']`, give one object of those members that are there.
     /// The failure's message is Jayway's: `No results for path: $['X']`.
     pub fn eval(&self, scope: &dyn Scope) -> Result<Json, Failure> {
         eval::eval(&self.query, scope)
@@ -145,3 +146,6 @@ fn make(steps: &[Step], value: Json) -> Option<Json> {
         | Step::Filter(_) => None,
     })
 }
+
+#[cfg(test)]
+mod tests;

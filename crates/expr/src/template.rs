@@ -209,3 +209,151 @@ impl Node {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::*;
+    use crate::testing::{World, json};
+
+    /// The template over the input, or why not.
+    fn check(input: &str, template: &str, expected: Expect) {
+        let outcome = match Template::parse(&json(template)) {
+            Ok(template) => match template.eval(&World::new(input)) {
+                Ok(value) => value.to_string(),
+                Err(failure) => format!("{:?}: {}", failure.kind, failure.message),
+            },
+            Err(bad) => {
+                bad.iter().map(|bad| format!("{} at /{}\n", bad.field, bad.at.join("/"))).collect()
+            }
+        };
+        expected.assert_eq(&outcome);
+    }
+
+    #[test]
+    fn paths_and_calls_are_filled_in() {
+        check(
+            r#"{"a":{"b":1},"l":[1,2,3]}"#,
+            r#"{"k":"$.a","b.$":"$.a.b","name.$":"$$.Execution.Name","limit.$":"$limit","sum.$":"States.MathAdd($.a.b, 1)","tail.$":"$.l[1:]","o":{"all.$":"$","n":null}}"#,
+            expect![[
+                r#"{"k":"$.a","b":1,"name":"night-1","limit":2,"sum":2,"tail":[2,3],"o":{"all":{"a":{"b":1},"l":[1,2,3]},"n":null}}"#
+            ]],
+        );
+    }
+
+    #[test]
+    fn objects_in_arrays_are_filled_in_too() {
+        check(
+            r#"{"x":1}"#,
+            r#"{"l":["$.x",{"v.$":"$.x"},[{"w.$":"$.x"}]]}"#,
+            expect![[r#"{"l":["$.x",{"v":1},[{"w":1}]]}"#]],
+        );
+    }
+
+    #[test]
+    fn what_is_not_an_object_stands_for_itself() {
+        check("{}", r#""$.x""#, expect![[r#""$.x""#]]);
+        check(r#"{"x":1}"#, r#"[{"v.$":"$.x"},2]"#, expect![[r#"[{"v":1},2]"#]]);
+    }
+
+    #[test]
+    fn odd_keys() {
+        check(
+            r#"{"x":1}"#,
+            r#"{".$":"$.x","a.$.$":"$.x","b.$c":"$.x","d":0,"d.$":"$.x"}"#,
+            expect![[r#"{"":1,"a.$":1,"b.$c":"$.x","d":1}"#]],
+        );
+    }
+
+    #[test]
+    fn a_path_that_finds_nothing_names_its_field() {
+        check(
+            r#"{"int-literal":0}"#,
+            r#"{"o":{"value.$":"$.no_such"}}"#,
+            expect![[
+                r#"Missing: The JSONPath '$.no_such' specified for the field 'value.$' could not be found in the input '{"int-literal":0}'"#
+            ]],
+        );
+        check(
+            r#"{"int-literal":0}"#,
+            r#"{"value.$":"$$.Execution.Input.no_such"}"#,
+            expect![[
+                r#"Missing: The JSONPath '$$.Execution.Input.no_such' specified for the field 'value.$' could not be found in the input '{"int-literal":0}'"#
+            ]],
+        );
+        check(
+            r#"{"flagged":false}"#,
+            r#"{"address.$":"$.application.address"}"#,
+            expect![[
+                r#"Missing: The JSONPath '$.application.address' specified for the field 'address.$' could not be found in the input '{"flagged":false}'"#
+            ]],
+        );
+        check(
+            r#"{}"#,
+            r#"{"value.$":"States.JsonToString($.no_such)"}"#,
+            expect![
+                "Missing: The function 'States.JsonToString($.no_such)' had the following error: The JsonPath argument for the field '$.no_such' could not be found in the input '{}'"
+            ],
+        );
+        check(
+            r#"{"x":1}"#,
+            r#"{"value.$":"$.x[?(@.y)]"}"#,
+            expect!["Other: Filter: [?] can not be applied to primitives. Current context is: 1"],
+        );
+    }
+
+    #[test]
+    fn every_bad_field_is_reported() {
+        check(
+            "{}",
+            r#"{"a.$":"text","b":{"c.$":1,"list":[0,{"d.$":"States.Nope()"},[{"e.$":"$."}]]},"f.$":"$.fine","g.$":{}}"#,
+            expect![[r#"
+                a.$ at /
+                c.$ at /b
+                d.$ at /b/list[1]
+                e.$ at /b/list[2][0]
+                g.$ at /
+            "#]],
+        );
+        check(
+            "{}",
+            r#"[{"a.$":"$["}]"#,
+            expect![[r#"
+            a.$ at /[0]
+        "#]],
+        );
+    }
+
+    #[test]
+    fn what_is_constant_is_shared() {
+        let source = json(r#"{"constant":{"deep":[1,2]},"x.$":"$"}"#);
+        let value = Template::parse(&source).expect("valid").eval(&World::new("{}")).expect("fits");
+        let constant = |json: &Json| json.get("constant").cloned().expect("there");
+        assert!(constant(&value).same(&constant(&source)));
+        let all = constant(&source);
+        assert!(
+            Template::parse(&all).expect("valid").eval(&World::new("{}")).expect("fits").same(&all)
+        );
+    }
+
+    #[test]
+    fn a_field_outside_a_template_fails_in_the_same_words() {
+        let path = Path::parse("$.ErrorX").expect("a path");
+        let failure =
+            eval_field(&path, "ErrorPath", &World::new(r#"{"Error":"e"}"#)).expect_err("missing");
+        expect![[r#"The JSONPath '$.ErrorX' specified for the field 'ErrorPath' could not be found in the input '{"Error":"e"}'"#]].assert_eq(&failure.message);
+    }
+
+    #[test]
+    fn expressions_and_their_paths_are_listed() {
+        let source = json(
+            r#"{"a.$":"$x.y","b":[{"c.$":"States.Format('{} {}', $z, States.JsonToString($.w))"}]}"#,
+        );
+        let template = Template::parse(&source).expect("valid");
+        let paths: Vec<_> =
+            template.expressions().into_iter().flat_map(Expression::paths).collect();
+        assert_eq!(paths.iter().map(|path| path.text()).collect::<Vec<_>>(), ["$x.y", "$z", "$.w"]);
+        assert_eq!(paths.iter().filter_map(|path| path.variable()).collect::<Vec<_>>(), ["x", "z"]);
+    }
+}

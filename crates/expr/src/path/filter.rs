@@ -63,7 +63,7 @@ impl Operand {
     }
 }
 
-/// What a path in a filter finds. What is missing or does not fit is undefined, never a failure.
+/// What a path in a filter finds. What is missing is undefined, not a failure.
 fn look(
     query: &Query,
     evaluation: &Evaluation<'_>,

@@ -13,6 +13,8 @@ type Given = Result<Json, Failure>;
 pub(super) struct Function {
     pub(super) name: &'static str,
     pub(super) arguments: RangeInclusive<usize>,
+    /// Whether it counts items.
+    pub(super) counts: bool,
     /// From what the path found and the arguments to the result.
     pub(super) run: fn(&Json, &[Json]) -> Given,
 }
@@ -21,19 +23,19 @@ const ANY: RangeInclusive<usize> = 0..=usize::MAX;
 
 #[rustfmt::skip]
 const FUNCTIONS: &[Function] = &[
-    Function { name: "length", arguments: 0..=0, run: length },
-    Function { name: "size",   arguments: 0..=0, run: length },
-    Function { name: "min",    arguments: ANY,   run: |of, with| aggregate(of, with, |n| n.into_iter().fold(f64::INFINITY, f64::min)) },
-    Function { name: "max",    arguments: ANY,   run: |of, with| aggregate(of, with, |n| n.into_iter().fold(f64::NEG_INFINITY, f64::max)) },
-    Function { name: "avg",    arguments: ANY,   run: |of, with| aggregate(of, with, |n| n.iter().sum::<f64>() / n.len() as f64) },
-    Function { name: "sum",    arguments: ANY,   run: |of, with| aggregate(of, with, |n| n.iter().sum()) },
-    Function { name: "stddev", arguments: ANY,   run: |of, with| aggregate(of, with, deviation) },
-    Function { name: "keys",   arguments: 0..=0, run: keys },
-    Function { name: "first",  arguments: 0..=0, run: |of, _| at(of, 0) },
-    Function { name: "last",   arguments: 0..=0, run: |of, _| at(of, -1) },
-    Function { name: "index",  arguments: 1..=1, run: index },
-    Function { name: "concat", arguments: ANY,   run: concat },
-    Function { name: "append", arguments: ANY,   run: append },
+    Function { name: "length", arguments: 0..=0, counts: true,  run: length },
+    Function { name: "size",   arguments: 0..=0, counts: true,  run: length },
+    Function { name: "min",    arguments: ANY,   counts: false, run: |of, with| aggregate(of, with, |n| n.into_iter().fold(f64::INFINITY, f64::min)) },
+    Function { name: "max",    arguments: ANY,   counts: false, run: |of, with| aggregate(of, with, |n| n.into_iter().fold(f64::NEG_INFINITY, f64::max)) },
+    Function { name: "avg",    arguments: ANY,   counts: false, run: |of, with| aggregate(of, with, |n| n.iter().sum::<f64>() / n.len() as f64) },
+    Function { name: "sum",    arguments: ANY,   counts: false, run: |of, with| aggregate(of, with, |n| n.iter().sum()) },
+    Function { name: "stddev", arguments: ANY,   counts: false, run: |of, with| aggregate(of, with, deviation) },
+    Function { name: "keys",   arguments: 0..=0, counts: false, run: keys },
+    Function { name: "first",  arguments: 0..=0, counts: false, run: |of, _| at(of, 0) },
+    Function { name: "last",   arguments: 0..=0, counts: false, run: |of, _| at(of, -1) },
+    Function { name: "index",  arguments: 1..=1, counts: false, run: index },
+    Function { name: "concat", arguments: ANY,   counts: false, run: concat },
+    Function { name: "append", arguments: ANY,   counts: false, run: append },
 ];
 
 pub(super) fn find(name: &str) -> Option<&'static Function> {

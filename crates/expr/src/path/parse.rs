@@ -88,7 +88,12 @@ impl<'a> Parser<'a> {
         let in_filter = self.depth > 1;
         let name = self.take_while(|char| !ends_name(char, in_filter));
         if self.peek() == Some('(') {
-            query.call = Some(self.call(name, start)?);
+            let call = self.call(name, start)?;
+            // Jayway counts what is in the arrays that a search finds: `$..book.length()` is the number of books.
+            if call.function.counts && matches!(query.steps.first(), Some(Step::Descend)) {
+                query.steps.push(Step::Each);
+            }
+            query.call = Some(call);
             return Ok(());
         }
         match name {
@@ -393,7 +398,7 @@ impl<'a> Parser<'a> {
         loop {
             match self.next() {
                 Some('/') => break,
-                Some('\\') if self.peek() == Some('/') => {}
+                Some('\\') if self.eat("/") => source.push('/'),
                 Some('\\') => {
                     source.push('\\');
                     source.extend(self.next());
