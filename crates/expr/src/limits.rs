@@ -24,3 +24,6 @@ pub const PATH_VISITS_MAX: usize = 4_000_000;
 
 /// Levels that a path may go down in a document.
 pub const PATH_DEPTH_MAX: usize = 512;
+
+/// Bytes of a compiled regular expression.
+pub const PATTERN_BYTES_MAX: usize = 16_384;

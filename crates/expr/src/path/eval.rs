@@ -104,6 +104,7 @@ impl Evaluation<'_> {
                 Operand::Path(query) => self.inner(query, current, depth + 1)?,
             });
         }
+        self.spend(arguments.iter().chain([found]).map(len).sum())?;
         (call.function.run)(found, &arguments)
     }
 
@@ -213,14 +214,27 @@ impl Evaluation<'_> {
     }
 
     fn visit(&self, depth: usize) -> Result<(), Failure> {
-        self.visits.set(self.visits.get() + 1);
-        if self.visits.get() > PATH_VISITS_MAX {
-            return Err(other(format!("The path looks at more than {PATH_VISITS_MAX} values")));
-        }
         if depth > PATH_DEPTH_MAX {
             return Err(other(format!("The path goes more than {PATH_DEPTH_MAX} levels deep")));
         }
+        self.spend(1)
+    }
+
+    /// Books work that is about as much as looking at so many values.
+    pub(super) fn spend(&self, values: usize) -> Result<(), Failure> {
+        self.visits.set(self.visits.get().saturating_add(values));
+        if self.visits.get() > PATH_VISITS_MAX {
+            return Err(other(format!("The path looks at more than {PATH_VISITS_MAX} values")));
+        }
         Ok(())
+    }
+}
+
+fn len(value: &Json) -> usize {
+    match value {
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => 1,
+        Json::Array(items) => items.len(),
+        Json::Object(members) => members.len(),
     }
 }
 

@@ -40,11 +40,17 @@ impl Filter {
             Filter::Compare(left, operator, right) => {
                 let left = left.value(evaluation, current, depth)?;
                 let right = right.value(evaluation, current, depth)?;
-                Ok(compare(left.as_ref(), *operator, right.as_ref()))
+                let (Some(left), Some(right)) = (left, right) else {
+                    return Ok(matches!(operator, Operator::Unequal | Operator::NotIn));
+                };
+                evaluation.spend(cost(&left, *operator, &right))?;
+                Ok(compare(&left, *operator, &right))
             }
-            Filter::Matches(text, pattern) => Ok(text
-                .value(evaluation, current, depth)?
-                .is_some_and(|value| pattern.matches(&value))),
+            Filter::Matches(text, pattern) => {
+                let Some(value) = text.value(evaluation, current, depth)? else { return Ok(false) };
+                evaluation.spend(Pattern::cost(&value))?;
+                Ok(pattern.matches(&value))
+            }
         }
     }
 }
@@ -79,10 +85,45 @@ fn look(
     }
 }
 
-fn compare(left: Option<&Json>, operator: Operator, right: Option<&Json>) -> bool {
-    let (Some(left), Some(right)) = (left, right) else {
-        return matches!(operator, Operator::Unequal | Operator::NotIn);
-    };
+/// How many values a comparison looks at: a filter may compare all of a document for each of its values.
+fn cost(left: &Json, operator: Operator, right: &Json) -> usize {
+    match operator {
+        Operator::Equal
+        | Operator::Unequal
+        | Operator::Less
+        | Operator::LessOrEqual
+        | Operator::Greater
+        | Operator::GreaterOrEqual => equality_cost(left, right),
+        Operator::In | Operator::NotIn => weight(right),
+        Operator::Contains => weight(left),
+        Operator::SubsetOf | Operator::AnyOf | Operator::NoneOf | Operator::All => {
+            weight(left).saturating_mul(weight(right))
+        }
+        Operator::Size | Operator::Empty => weight(left),
+    }
+}
+
+/// Values of different kinds differ at the first look.
+fn equality_cost(left: &Json, right: &Json) -> usize {
+    match (left, right) {
+        (Json::Array(_), Json::Array(_))
+        | (Json::Object(_), Json::Object(_))
+        | (Json::String(_), _) => weight(left),
+        (_, _) => 1,
+    }
+}
+
+/// The values in a value; long texts count for many.
+fn weight(value: &Json) -> usize {
+    match value {
+        Json::Null | Json::Bool(_) | Json::Number(_) => 1,
+        Json::String(text) => 1 + text.len() / 64,
+        Json::Array(items) => 1 + items.iter().map(weight).sum::<usize>(),
+        Json::Object(members) => 1 + members.values().map(weight).sum::<usize>(),
+    }
+}
+
+fn compare(left: &Json, operator: Operator, right: &Json) -> bool {
     match operator {
         Operator::Equal => equal(left, right),
         Operator::Unequal => !equal(left, right),
@@ -175,5 +216,15 @@ impl Pattern {
             Json::Number(number) => self.0.is_match(&number.to_string()),
             Json::Null | Json::Bool(_) | Json::Object(_) => false,
         }
+    }
+
+    /// Each character may meet every part of the pattern; how many there are, its size's limit decides.
+    fn cost(value: &Json) -> usize {
+        let chars = match value {
+            Json::String(text) => text.len(),
+            Json::Array(items) => items.iter().filter_map(Json::as_str).map(str::len).sum(),
+            Json::Null | Json::Bool(_) | Json::Number(_) | Json::Object(_) => 1,
+        };
+        1 + 4 * chars
     }
 }

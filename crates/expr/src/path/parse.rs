@@ -9,7 +9,7 @@ use super::syntax::{
     Call, Filter, OPERATORS, Operand, Operator, Pattern, Query, Root, Slice, Step,
 };
 use crate::SyntaxError;
-use crate::limits::{FILTER_DEPTH_MAX, PATH_STEPS_MAX};
+use crate::limits::{FILTER_DEPTH_MAX, PATH_STEPS_MAX, PATTERN_BYTES_MAX};
 
 type Parsed<T> = Result<T, SyntaxError>;
 
@@ -511,7 +511,8 @@ fn compile(source: &str, flags: &str) -> Result<Pattern, String> {
         }
     }
     let flags = if inline.is_empty() { inline } else { format!("(?{inline})") };
-    match regex_lite::Regex::new(&format!("{flags}\\A(?:{source})\\z")) {
+    let pattern = format!("{flags}\\A(?:{source})\\z");
+    match regex_lite::RegexBuilder::new(&pattern).size_limit(PATTERN_BYTES_MAX).build() {
         Ok(regex) => Ok(Pattern(regex)),
         Err(error) => Err(format!("'/{source}/' is not a regular expression: {error}")),
     }

@@ -680,16 +680,22 @@ fn depth_and_work_have_an_end() {
     for path in [&deep_filter, &deep_not, &deep_list, &deep_query, &long] {
         assert!(Path::parse(path).is_err());
     }
-    let wide =
-        Json::array((0..50).map(|_| {
-            Json::array((0..50).map(|_| Json::array((0..50).map(|n| Json::from(n as i64)))))
-        }));
-    let world = World::new(&wide.to_string());
-    let failure = Path::parse("$..*[?($..*[?($..*)])]")
-        .expect("a path")
-        .eval(&world)
-        .expect_err("too much work");
-    expect!["The path looks at more than 4000000 values"].assert_eq(&failure.message);
+    let numbers = Json::array((0..40_000).map(|n| Json::from(n as i64))).to_string();
+    let text = Json::from("ab".repeat(60_000)).to_string();
+    let world = World::new(&format!(r#"{{"l":{numbers},"m":{numbers},"t":{text}}}"#));
+    for path in [
+        "$.l[?($.l[?($.l[?(@ > 0)])])]",
+        "$.l[?($.l == $.m)]",
+        "$.l[?(@ in $.m)]",
+        "$.l[?($.l subsetof $.m)]",
+        "$.l[?($.l.sum() > 1)]",
+        "$.l[?($.t =~ /(a|b)*c/)]",
+        "$.l[?($.t contains 'ac')]",
+    ] {
+        let failure = Path::parse(path).expect("a path").eval(&world).expect_err("too much work");
+        assert_eq!(failure.message, "The path looks at more than 4000000 values", "{path}");
+    }
+    assert!(Path::parse("$[?(@ =~ /((a{100}){100}){100}/)]").is_err());
 }
 
 #[test]
