@@ -42,6 +42,10 @@ pub const CONNECT_PATH: &str = "/api/v1/agents/connect";
 /// Bytes of one message.
 pub const MESSAGE_BYTES_MAX: usize = 1_048_576;
 
+/// Characters of a standard output and a standard error that [`Finished`] holds.
+pub const STDOUT_CHARS_MAX: usize = 24_000;
+pub const STDERR_CHARS_MAX: usize = 8_000;
+
 /// What an agent says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -130,7 +134,8 @@ pub enum AttemptState {
     Running,
     /// It has ended; `Finished` follows.
     Finished,
-    /// It may have begun, and nobody can know how it ended. `Finished` says so too.
+    /// It may have begun, and there is not even a result that says so: the journal is damaged. Where the
+    /// journal can still say it, the attempt is `Finished` with the failure `Agent.Indeterminate`.
     Indeterminate,
     /// A state of a later version.
     #[serde(other)]
@@ -154,7 +159,7 @@ pub struct Offer {
     pub attempt: String,
     /// The text of a file that `/bin/sh` runs.
     pub script: String,
-    /// The agent's own directory for the attempt when empty.
+    /// An empty directory of the attempt's own when empty.
     #[serde(default)]
     pub working_directory: String,
     pub execution_timeout_seconds: u64,

@@ -1,0 +1,517 @@
+//! The journal: what this host knows of its attempts, on disk.
+//!
+//! ```text
+//! DATA/identity.json            who this agent is, and how often it was started
+//! DATA/lock                     held by the one agent that uses this directory
+//! DATA/attempts/ID/             one attempt; ID is a hash, because names never become paths
+//!     offer.json  script        what to run
+//!     accepted                  everything above is on disk
+//!     starting                  the script has begun, or is about to; created once, by one process
+//!     script.json               the script's process, so that it can be killed when its supervisor is gone
+//!     stdout  stderr            the first part of what it wrote
+//!     exit.json                 how it ended; created once
+//!     supervisor.log  work/     the supervisor's last words; the script's directory
+//! DATA/trash/                   attempts on their way out
+//! ```
+//!
+//! **Invariant:** a file is written aside, flushed and then put in place, and its directory is flushed. Who sees
+//! a file sees all of it, and everything it follows from.
+//!
+//! **Invariant:** `starting` and `exit.json` are created, never replaced: the first word stands.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use api::agent::{Ended, Failure, Finished, Offer, STDERR_CHARS_MAX, STDOUT_CHARS_MAX};
+use base::{Id, Timestamp};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::host::{self, Process};
+
+/// Bytes of each output that are kept on disk: enough for [`STDOUT_CHARS_MAX`] characters of any kind.
+pub const STDOUT_BYTES_MAX: u64 = STDOUT_CHARS_MAX as u64 * 4;
+pub const STDERR_BYTES_MAX: u64 = STDERR_CHARS_MAX as u64 * 4;
+
+/// Bytes of a supervisor's last words that are told.
+const LOG_BYTES_MAX: u64 = 1_024;
+
+/// The attempts of one agent.
+#[derive(Debug, Clone)]
+pub struct Journal {
+    data: PathBuf,
+    boot_id: String,
+}
+
+/// Who this agent is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    pub instance_id: String,
+    /// Grows by one with each start.
+    pub incarnation: u64,
+}
+
+/// Held by the one agent that uses a directory; let go when dropped.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+/// What stands in the journal about one attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing is promised.
+    Nothing,
+    /// Accepted; it has not begun.
+    Accepted,
+    /// It began, and its supervisor is alive.
+    Running(Process),
+    /// It began, its supervisor is gone and left no result.
+    Indeterminate,
+    Finished,
+}
+
+/// `offer.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Stored {
+    pub(crate) instance_id: String,
+    pub(crate) offer: Offer,
+}
+
+/// `starting`: who began it, and when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Starting {
+    pub(crate) boot_id: String,
+    pub(crate) supervisor: Process,
+    pub(crate) at: Timestamp,
+    /// Whether it was created so that nobody else can: then nothing has begun.
+    #[serde(default)]
+    pub(crate) prevented: bool,
+}
+
+/// `exit.json`: how it ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Exit {
+    #[serde(flatten)]
+    pub(crate) ended: Ended,
+    pub(crate) started_at: Option<Timestamp>,
+    pub(crate) finished_at: Timestamp,
+    /// Whether the script wrote more than the files hold.
+    pub(crate) stdout_truncated: bool,
+    pub(crate) stderr_truncated: bool,
+}
+
+impl Journal {
+    /// Opens the journal in `data`, which no other agent may use.
+    pub fn open(data: &Path, boot_id: String) -> io::Result<(Journal, Lock)> {
+        let journal = Journal { data: data.to_owned(), boot_id };
+        for directory in [data, &journal.attempts(), &journal.trash()] {
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+        }
+        let file = File::create(data.join("lock"))?;
+        file.try_lock().map_err(|error| io::Error::new(io::ErrorKind::AddrInUse, error))?;
+        for left in fs::read_dir(journal.trash())? {
+            fs::remove_dir_all(left?.path())?;
+        }
+        Ok((journal, Lock { _file: file }))
+    }
+
+    /// Who this agent is, made up at the first start; counts this start.
+    pub fn identify(&self, instance_id: Option<String>) -> io::Result<Identity> {
+        let path = self.data.join("identity.json");
+        let before: Option<Identity> = read_json(&path)?;
+        let incarnation = before.as_ref().map_or(0, |identity| identity.incarnation) + 1;
+        let instance_id = match instance_id.or(before.map(|identity| identity.instance_id)) {
+            Some(instance_id) => instance_id,
+            None => format!("mi-{:016x}{:x}", host::random()?, host::random()? & 0xf),
+        };
+        let identity = Identity { instance_id, incarnation };
+        replace(&path, &to_json(&identity)?)?;
+        Ok(identity)
+    }
+
+    /// Keeps an offer for good. When this returns, the attempt is accepted.
+    pub fn accept(&self, instance_id: &str, offer: &Offer) -> io::Result<()> {
+        let directory = self.directory(&offer.attempt);
+        if directory.join("accepted").exists() {
+            return Ok(());
+        }
+        // What an earlier try left is not accepted and has not begun.
+        self.forget(&offer.attempt)?;
+        fs::DirBuilder::new().mode(0o700).create(&directory)?;
+        fs::DirBuilder::new().mode(0o700).create(directory.join("work"))?;
+        let stored = Stored { instance_id: instance_id.to_owned(), offer: offer.clone() };
+        write_flushed(&directory.join("offer.json"), &to_json(&stored)?, 0o600)?;
+        write_flushed(&directory.join("script"), offer.script.as_bytes(), 0o700)?;
+        flush_directory(&self.attempts())?;
+        replace(&directory.join("accepted"), b"{}")
+    }
+
+    /// Every attempt in the journal that means anything.
+    pub fn survey(&self) -> io::Result<Vec<(Offer, Standing)>> {
+        let mut found = vec![];
+        for entry in fs::read_dir(self.attempts())? {
+            let directory = entry?.path();
+            match read_json::<Stored>(&directory.join("offer.json")) {
+                Ok(Some(stored)) => {
+                    let standing = self.standing(&stored.offer.attempt)?;
+                    found.push((stored.offer, standing));
+                }
+                // Nothing was promised about it: `accepted` comes last.
+                Ok(None) => (),
+                Err(error) => tracing::error!(directory = %directory.display(), %error, "an attempt cannot be read"),
+            }
+        }
+        Ok(found)
+    }
+
+    /// Where an attempt stands right now.
+    pub fn standing(&self, attempt: &str) -> io::Result<Standing> {
+        let directory = self.directory(attempt);
+        // The result is looked for last: a supervisor that writes it and goes must not look lost in between.
+        let starting = began(&directory)?;
+        let alive = starting.as_ref().filter(|starting| starting.boot_id == self.boot_id && starting.supervisor.is_alive());
+        let finished = directory.join("exit.json").exists();
+        Ok(match (finished, alive, &starting) {
+            (true, _, _) => Standing::Finished,
+            (false, Some(starting), _) => Standing::Running(starting.supervisor),
+            (false, None, Some(_)) => Standing::Indeterminate,
+            (false, None, None) if directory.join("accepted").exists() => Standing::Accepted,
+            (false, None, None) => Standing::Nothing,
+        })
+    }
+
+    /// Sees to it that the attempt can never begin. False when it may have begun already.
+    pub fn prevent(&self, attempt: &str) -> io::Result<bool> {
+        let directory = self.directory(attempt);
+        Ok(claim(&directory, &self.boot_id, true)? || began(&directory)?.is_none())
+    }
+
+    /// Ends an attempt whose supervisor cannot. A result that is already there stands.
+    pub fn conclude(&self, attempt: &str, failure: Failure) -> io::Result<()> {
+        let directory = self.directory(attempt);
+        let (stdout, stderr) = (file_len(&directory.join("stdout")), file_len(&directory.join("stderr")));
+        let exit = Exit {
+            ended: Ended::Failure(failure),
+            started_at: began(&directory)?.map(|starting| starting.at),
+            finished_at: host::now(),
+            stdout_truncated: stdout >= STDOUT_BYTES_MAX,
+            stderr_truncated: stderr >= STDERR_BYTES_MAX,
+        };
+        conclude(&directory, &exit)
+    }
+
+    /// The result of a finished attempt, as it is told.
+    pub fn result(&self, attempt: &str) -> io::Result<Finished> {
+        let directory = self.directory(attempt);
+        let exit: Exit = read_json(&directory.join("exit.json"))?.ok_or(io::ErrorKind::NotFound)?;
+        let (stdout, stdout_cut) = read_output(&directory.join("stdout"), STDOUT_BYTES_MAX, STDOUT_CHARS_MAX)?;
+        let (stderr, stderr_cut) = read_output(&directory.join("stderr"), STDERR_BYTES_MAX, STDERR_CHARS_MAX)?;
+        Ok(Finished {
+            attempt: attempt.to_owned(),
+            ended: exit.ended,
+            stdout,
+            stderr,
+            stdout_truncated: exit.stdout_truncated || stdout_cut,
+            stderr_truncated: exit.stderr_truncated || stderr_cut,
+            started_at: exit.started_at,
+            finished_at: Some(exit.finished_at),
+        })
+    }
+
+    /// When it began, if it did.
+    pub fn began_at(&self, attempt: &str) -> io::Result<Option<Timestamp>> {
+        Ok(began(&self.directory(attempt))?.map(|starting| starting.at))
+    }
+
+    /// The script's process, where its supervisor came to note it in this boot.
+    pub fn script_process(&self, attempt: &str) -> Option<Process> {
+        let directory = self.directory(attempt);
+        let starting = began(&directory).ok()??;
+        if starting.boot_id != self.boot_id {
+            return None;
+        }
+        read_json(&directory.join("script.json")).ok()?
+    }
+
+    /// What the supervisor said about why it could not start.
+    pub fn supervisor_words(&self, attempt: &str) -> String {
+        read_output(&self.supervisor_log(attempt), LOG_BYTES_MAX, LOG_BYTES_MAX as usize).map(|(words, _)| words).unwrap_or_default()
+    }
+
+    pub(crate) fn supervisor_log(&self, attempt: &str) -> PathBuf {
+        self.directory(attempt).join("supervisor.log")
+    }
+
+    /// Removes an attempt: as a whole or not at all, so that no part of it is ever taken for another story.
+    pub fn forget(&self, attempt: &str) -> io::Result<()> {
+        let (directory, trash) = (self.directory(attempt), self.trash().join(file_name(attempt)));
+        remove_if_there(&trash)?;
+        match fs::rename(&directory, &trash) {
+            Ok(()) => (),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(error),
+        }
+        flush_directory(&self.trash())?;
+        flush_directory(&self.attempts())?;
+        remove_if_there(&trash)
+    }
+
+    pub(crate) fn directory(&self, attempt: &str) -> PathBuf {
+        self.attempts().join(file_name(attempt))
+    }
+
+    fn attempts(&self) -> PathBuf {
+        self.data.join("attempts")
+    }
+
+    fn trash(&self) -> PathBuf {
+        self.data.join("trash")
+    }
+}
+
+/// A free-form id as a name that is safe on any file system.
+fn file_name(attempt: &str) -> String {
+    Id::of("attempt", attempt).to_string()
+}
+
+/// Creates `starting` for this process. False when another was first.
+pub(crate) fn claim_start(directory: &Path, boot_id: &str) -> io::Result<bool> {
+    claim(directory, boot_id, false)
+}
+
+fn claim(directory: &Path, boot_id: &str, prevented: bool) -> io::Result<bool> {
+    let starting = Starting { boot_id: boot_id.to_owned(), supervisor: Process::current(), at: host::now(), prevented };
+    create(&directory.join("starting"), &to_json(&starting)?)
+}
+
+/// Who began it, if anyone did.
+pub(crate) fn began(directory: &Path) -> io::Result<Option<Starting>> {
+    let starting: Option<Starting> = read_json(&directory.join("starting"))?;
+    Ok(starting.filter(|starting| !starting.prevented))
+}
+
+/// Creates `exit.json`. A result that is already there stands.
+pub(crate) fn conclude(directory: &Path, exit: &Exit) -> io::Result<()> {
+    create(&directory.join("exit.json"), &to_json(exit)?).map(|_| ())
+}
+
+pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> io::Result<Option<T>> {
+    match fs::read(path) {
+        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(io::Error::from),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+pub(crate) fn to_json(value: &impl Serialize) -> io::Result<Vec<u8>> {
+    Ok(serde_json::to_vec(value)?)
+}
+
+/// Puts `bytes` in the place of whatever was at `path`.
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let aside = aside(path);
+    write_flushed(&aside, bytes, 0o600)?;
+    fs::rename(&aside, path)?;
+    flush_directory(parent(path))
+}
+
+/// Creates `path` with `bytes` in it, unless it is there: then false.
+fn create(path: &Path, bytes: &[u8]) -> io::Result<bool> {
+    let aside = aside(path);
+    write_flushed(&aside, bytes, 0o600)?;
+    // A link, unlike a rename, fails when the name is taken.
+    let linked = fs::hard_link(&aside, path);
+    fs::remove_file(&aside)?;
+    let created = match linked {
+        Ok(()) => true,
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
+        Err(error) => return Err(error),
+    };
+    flush_directory(parent(path))?;
+    Ok(created)
+}
+
+/// Beside `path`, and this process's own.
+fn aside(path: &Path) -> PathBuf {
+    path.with_extension(format!("tmp-{}", std::process::id()))
+}
+
+fn write_flushed(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_data()
+}
+
+fn flush_directory(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+fn parent(path: &Path) -> &Path {
+    path.parent().expect("journal files stand in a directory")
+}
+
+fn remove_if_there(directory: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+fn file_len(path: &Path) -> u64 {
+    fs::metadata(path).map_or(0, |metadata| metadata.len())
+}
+
+/// The first `chars` characters of a file, and whether there were more.
+fn read_output(path: &Path, bytes_max: u64, chars: usize) -> io::Result<(String, bool)> {
+    let mut bytes = vec![];
+    match File::open(path) {
+        Ok(file) => file.take(bytes_max).read_to_end(&mut bytes)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+        Err(error) => return Err(error),
+    };
+    let mut text = String::from_utf8_lossy(&bytes).into_owned();
+    let end = text.char_indices().nth(chars).map(|(end, _)| end);
+    end.into_iter().for_each(|end| text.truncate(end));
+    Ok((text, end.is_some()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A directory of the test's own, removed at its end.
+    struct Directory(PathBuf);
+
+    impl Directory {
+        fn new() -> Directory {
+            Directory(std::env::temp_dir().join(format!("agent-journal-{:x}", host::random().expect("random"))))
+        }
+    }
+
+    impl Drop for Directory {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn offer(attempt: &str) -> Offer {
+        Offer {
+            attempt: attempt.to_owned(),
+            script: "true\n".to_owned(),
+            working_directory: String::new(),
+            execution_timeout_seconds: 1,
+            environment: vec![],
+            expires_at: Timestamp(0),
+        }
+    }
+
+    fn standings(journal: &Journal) -> Vec<Standing> {
+        journal.survey().expect("survey").into_iter().map(|(_, standing)| standing).collect()
+    }
+
+    fn lost() -> Failure {
+        Failure { code: api::agent::failure::INDETERMINATE.to_owned(), message: "lost".to_owned(), exit_code: None }
+    }
+
+    #[test]
+    fn an_attempt_is_accepted_begun_ended_and_forgotten() {
+        let data = Directory::new();
+        let (journal, _lock) = Journal::open(&data.0, "boot".to_owned()).expect("open");
+        assert_eq!(journal.standing("a").expect("standing"), Standing::Nothing);
+        journal.accept("mi-1", &offer("a")).expect("accept");
+        journal.accept("mi-1", &offer("a")).expect("accept again");
+        assert_eq!(standings(&journal), [Standing::Accepted]);
+        assert!(claim_start(&journal.directory("a"), "boot").expect("claim"));
+        assert_eq!(standings(&journal), [Standing::Running(Process::current())]);
+        journal.conclude("a", lost()).expect("conclude");
+        assert_eq!(standings(&journal), [Standing::Finished]);
+        journal.forget("a").expect("forget");
+        journal.forget("a").expect("forget again");
+        assert_eq!(standings(&journal), []);
+    }
+
+    #[test]
+    fn only_one_begins() {
+        let data = Directory::new();
+        let (journal, _lock) = Journal::open(&data.0, "boot".to_owned()).expect("open");
+        journal.accept("mi-1", &offer("a")).expect("accept");
+        assert!(journal.prevent("a").expect("prevent"));
+        assert!(!claim_start(&journal.directory("a"), "boot").expect("claim"));
+        assert!(journal.prevent("a").expect("prevent"));
+        assert_eq!(standings(&journal), [Standing::Accepted]);
+
+        journal.accept("mi-1", &offer("b")).expect("accept");
+        assert!(claim_start(&journal.directory("b"), "boot").expect("claim"));
+        assert!(!journal.prevent("b").expect("prevent"));
+    }
+
+    #[test]
+    fn what_ran_before_the_host_started_is_indeterminate() {
+        let data = Directory::new();
+        let (journal, lock) = Journal::open(&data.0, "boot 1".to_owned()).expect("open");
+        journal.accept("mi-1", &offer("a")).expect("accept");
+        assert!(claim_start(&journal.directory("a"), "boot 1").expect("claim"));
+        drop(lock);
+        let (journal, _lock) = Journal::open(&data.0, "boot 2".to_owned()).expect("open");
+        assert_eq!(standings(&journal), [Standing::Indeterminate]);
+    }
+
+    #[test]
+    fn the_first_result_stands() {
+        let data = Directory::new();
+        let (journal, _lock) = Journal::open(&data.0, "boot".to_owned()).expect("open");
+        journal.accept("mi-1", &offer("a")).expect("accept");
+        let exit = Exit {
+            ended: Ended::ExitCode(0),
+            started_at: Some(Timestamp(1)),
+            finished_at: Timestamp(2),
+            stdout_truncated: false,
+            stderr_truncated: false,
+        };
+        conclude(&journal.directory("a"), &exit).expect("conclude");
+        journal.conclude("a", lost()).expect("conclude again");
+        assert_eq!(journal.result("a").expect("result").ended, Ended::ExitCode(0));
+    }
+
+    #[test]
+    fn what_was_not_accepted_in_full_means_nothing() {
+        let data = Directory::new();
+        let (journal, _lock) = Journal::open(&data.0, "boot".to_owned()).expect("open");
+        journal.accept("mi-1", &offer("a")).expect("accept");
+        fs::remove_file(journal.directory("a").join("accepted")).expect("remove");
+        assert_eq!(standings(&journal), [Standing::Nothing]);
+        journal.accept("mi-1", &offer("a")).expect("accept again");
+        assert_eq!(standings(&journal), [Standing::Accepted]);
+    }
+
+    #[test]
+    fn names_never_become_paths() {
+        let data = Directory::new();
+        let (journal, _lock) = Journal::open(&data.0, "boot".to_owned()).expect("open");
+        for attempt in ["../../etc", "/etc/passwd", "a/b", "", ".", "\0", &"x".repeat(5000)] {
+            journal.accept("mi-1", &offer(attempt)).expect("accept");
+            assert_eq!(journal.directory(attempt).parent(), Some(&*data.0.join("attempts")));
+        }
+        assert_eq!(journal.survey().expect("survey").len(), 7);
+    }
+
+    #[test]
+    fn one_agent_at_a_time() {
+        let data = Directory::new();
+        let (_journal, _lock) = Journal::open(&data.0, "boot".to_owned()).expect("open");
+        assert!(Journal::open(&data.0, "boot".to_owned()).is_err());
+    }
+
+    #[test]
+    fn an_identity_is_made_once_and_counts_starts() {
+        let data = Directory::new();
+        let (journal, _lock) = Journal::open(&data.0, "boot".to_owned()).expect("open");
+        let first = journal.identify(None).expect("identify");
+        assert_eq!((first.instance_id.len(), &first.instance_id[..3], first.incarnation), (20, "mi-", 1));
+        assert_eq!(journal.identify(None).expect("identify"), Identity { incarnation: 2, ..first });
+        assert_eq!(journal.identify(Some("web-1".to_owned())).expect("identify").instance_id, "web-1");
+    }
+}

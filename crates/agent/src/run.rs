@@ -1,0 +1,420 @@
+//! The loop that acts: carries messages to the session, and does what the session says.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::ffi::OsString;
+use std::future::Future;
+use std::io;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use api::agent::{AttemptReport, Failure, FromAgent, Hello, PROTOCOL, ToAgent, failure};
+use base::Timestamp;
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::unistd::Pid;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::mpsc;
+use tokio::time::sleep;
+
+use crate::host::{self, Process};
+use crate::journal::{Identity, Journal, Standing};
+use crate::link::{self, Address, News, Sign};
+use crate::session::{Action, Input, Recovered, Session};
+use crate::supervisor::STARTING;
+
+/// Scripts that run at a time: the `CommandWorkersLimit` of amazon-ssm-agent.
+pub const CONCURRENCY_MAX_DEFAULT: usize = 5;
+
+/// How often to look at a supervisor that is not our child.
+const ADOPTED_LOOK: Duration = Duration::from_millis(200);
+
+/// How long to wait before trying again what the disk refused.
+const DISK_RETRY: Duration = Duration::from_secs(5);
+
+/// News and inputs that wait for the loop. Whoever has more waits.
+const WAITING_MAX: usize = 64;
+
+/// What an agent is told at its start.
+#[derive(Clone)]
+pub struct Config {
+    /// `ws://HOST:PORT`; see [`Address::parse`].
+    pub server_url: String,
+    /// The agent's own directory, for one agent only.
+    pub data_dir: PathBuf,
+    /// Made up at the first start, and kept, when none is given.
+    pub instance_id: Option<String>,
+    /// What people call this agent.
+    pub name: String,
+    pub concurrency_max: usize,
+    /// The program that calls [`crate::supervise`], and its arguments; the attempt's directory follows.
+    pub supervisor_command: Vec<OsString>,
+    /// Proves who we are. None where the server asks for nothing.
+    pub sign: Option<Sign>,
+}
+
+impl Config {
+    /// The defaults: this host's name, and this program with `agent-supervise`.
+    pub fn new(server_url: impl Into<String>, data_dir: impl Into<PathBuf>) -> io::Result<Config> {
+        Ok(Config {
+            server_url: server_url.into(),
+            data_dir: data_dir.into(),
+            instance_id: None,
+            name: host::computer_name(),
+            concurrency_max: CONCURRENCY_MAX_DEFAULT,
+            supervisor_command: vec![std::env::current_exe()?.into(), "agent-supervise".into()],
+            sign: None,
+        })
+    }
+}
+
+/// Why an agent cannot start. Once it has, nothing ends it but its shutdown.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("use the server's address {url:?}: {reason}")]
+    ServerUrl { url: String, reason: &'static str },
+    #[error("run a supervisor: no command is configured")]
+    SupervisorCommand,
+    #[error("open the agent's directory {}", path.display())]
+    Data {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("find out which start of the host this is")]
+    BootId {
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// Runs an agent until `shutdown`. Scripts that run then go on, and the next agent finds them.
+pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
+    let boot_id = host::boot_id().map_err(|source| Error::BootId { source })?;
+    run_in_boot(config, boot_id, shutdown).await
+}
+
+/// [`run`] in a boot of the host that a test makes up.
+#[doc(hidden)]
+pub async fn run_in_boot(config: Config, boot_id: String, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
+    let address = Address::parse(&config.server_url).map_err(|reason| Error::ServerUrl { url: config.server_url.clone(), reason })?;
+    if config.supervisor_command.is_empty() {
+        return Err(Error::SupervisorCommand);
+    }
+    let in_data = |source| Error::Data { path: config.data_dir.clone(), source };
+    let (journal, _lock) = Journal::open(&config.data_dir, boot_id.clone()).map_err(in_data)?;
+    let identity = journal.identify(config.instance_id.clone()).map_err(in_data)?;
+    let (tell, mut told) = mpsc::channel(WAITING_MAX);
+    let recovered = recover(&journal, &tell).map_err(in_data)?;
+    let session = Session::new(config.concurrency_max, recovered);
+    tracing::info!(instance_id = identity.instance_id, server = %address, "agent starts");
+
+    let (news_tell, mut news) = mpsc::channel(WAITING_MAX);
+    let link = tokio::spawn(link::keep(address, config.sign.clone(), news_tell));
+    let mut agent = Agent { config, boot_id, identity, journal, session, tell, say: None, ip: None, supervisors: BTreeMap::new() };
+    tokio::pin!(shutdown);
+    loop {
+        let input = tokio::select! {
+            () = &mut shutdown => break,
+            Some(told) = told.recv() => match told {
+                Told::Input(input) => Some(input),
+                Told::Again { attempt, failure } => agent.conclude(attempt, failure).await,
+            },
+            Some(news) = news.recv() => Some(agent.read(news)),
+            () = until(agent.session.wakes_at()) => Some(Input::Ticked),
+        };
+        if let Some(input) = input {
+            agent.handle(input).await;
+        }
+    }
+    link.abort();
+    Ok(())
+}
+
+/// What the journal says about the time before this start, made definite.
+fn recover(journal: &Journal, tell: &mpsc::Sender<Told>) -> io::Result<Vec<Recovered>> {
+    let mut recovered = vec![];
+    for (offer, standing) in journal.survey()? {
+        let attempt = offer.attempt.clone();
+        recovered.push(match standing {
+            Standing::Nothing => {
+                journal.forget(&attempt)?;
+                continue;
+            }
+            Standing::Accepted => Recovered::Accepted(offer),
+            Standing::Running(_) => {
+                tokio::spawn(watch_adopted(journal.clone(), attempt.clone(), tell.clone()));
+                Recovered::Running(offer, journal.began_at(&attempt)?.unwrap_or_default())
+            }
+            Standing::Indeterminate => {
+                kill_leftovers(journal, &attempt);
+                journal.conclude(&attempt, indeterminate("the host or the script's supervisor was killed while it ran"))?;
+                Recovered::Finished(offer)
+            }
+            Standing::Finished => Recovered::Finished(offer),
+        });
+    }
+    Ok(recovered)
+}
+
+/// What those who work beside the loop tell it.
+enum Told {
+    Input(Input),
+    /// The disk refused a result a while ago.
+    Again { attempt: String, failure: Failure },
+}
+
+struct Agent {
+    config: Config,
+    boot_id: String,
+    identity: Identity,
+    journal: Journal,
+    session: Session,
+    /// For those who watch supervisors.
+    tell: mpsc::Sender<Told>,
+    /// The connection, while there is one.
+    say: Option<mpsc::Sender<FromAgent>>,
+    ip: Option<IpAddr>,
+    /// Supervisors that are our children, by attempt.
+    supervisors: BTreeMap<String, Process>,
+}
+
+impl Agent {
+    fn read(&mut self, news: News) -> Input {
+        match news {
+            News::Connected { say, ip } => {
+                (self.say, self.ip) = (Some(say), ip);
+                Input::Connected
+            }
+            News::Said(message) => {
+                match &message {
+                    ToAgent::Welcome(_) => tracing::info!("connected"),
+                    ToAgent::Refused { code, message } => tracing::error!(code, message, "the server refuses this agent"),
+                    _ => (),
+                }
+                Input::Said(message)
+            }
+            News::Disconnected => {
+                self.say = None;
+                Input::Disconnected
+            }
+        }
+    }
+
+    /// Does everything that follows from `input`, in order.
+    async fn handle(&mut self, input: Input) {
+        let mut inputs = VecDeque::from([input]);
+        while let Some(input) = inputs.pop_front() {
+            if let Input::Finished { attempt } | Input::Gone { attempt, .. } = &input {
+                self.supervisors.remove(attempt);
+            }
+            for action in self.session.handle(input, host::now()) {
+                inputs.extend(self.act(action).await);
+            }
+        }
+    }
+
+    async fn act(&mut self, action: Action) -> Option<Input> {
+        match action {
+            Action::Hello(attempts) => {
+                let hello = self.hello(attempts);
+                self.say(FromAgent::Hello(hello)).await;
+                None
+            }
+            Action::Say(message) => {
+                self.say(message).await;
+                None
+            }
+            Action::SayResult { attempt } => {
+                match self.on_disk(move |journal| journal.result(&attempt)).await {
+                    Ok(finished) => self.say(FromAgent::Finished(finished)).await,
+                    Err(error) => tracing::error!(%error, "failed to read a result"),
+                }
+                None
+            }
+            Action::Keep(offer) => Some(self.keep(offer).await),
+            Action::Begin { attempt } => self.begin(attempt),
+            Action::Kill { attempt } => {
+                self.kill(&attempt);
+                None
+            }
+            Action::Conclude { attempt, failure } => self.conclude(attempt, failure).await,
+            Action::Forget { attempt } => {
+                if let Err(error) = self.on_disk(move |journal| journal.forget(&attempt)).await {
+                    tracing::error!(%error, "failed to forget an attempt");
+                }
+                None
+            }
+            Action::Close => {
+                self.say = None;
+                None
+            }
+        }
+    }
+
+    async fn say(&self, message: FromAgent) {
+        if let Some(say) = &self.say {
+            // A connection that broke meanwhile says so itself, and the session says this again.
+            let _broken = say.send(message).await;
+        }
+    }
+
+    async fn keep(&self, offer: api::agent::Offer) -> Input {
+        let (attempt, instance_id) = (offer.attempt.clone(), self.identity.instance_id.clone());
+        let kept = self.on_disk(move |journal| journal.accept(&instance_id, &offer)).await;
+        match kept {
+            Ok(()) => Input::Kept { attempt },
+            Err(error) => {
+                tracing::error!(attempt, %error, "failed to keep an offer");
+                let forgotten = attempt.clone();
+                if let Err(error) = self.on_disk(move |journal| journal.forget(&forgotten)).await {
+                    tracing::error!(attempt, %error, "failed to forget an offer");
+                }
+                Input::NotKept { attempt, cause: format!("agent cannot keep it: {error}") }
+            }
+        }
+    }
+
+    fn begin(&mut self, attempt: String) -> Option<Input> {
+        match self.spawn(&attempt) {
+            Ok(supervisor) => {
+                let pid = supervisor.id().and_then(|pid| i32::try_from(pid).ok());
+                self.supervisors.extend(pid.map(|pid| (attempt.clone(), Process::of(pid))));
+                tokio::spawn(watch(self.journal.clone(), attempt, supervisor, self.tell.clone()));
+                None
+            }
+            Err(error) => Some(Input::Gone { attempt, began: false, words: error.to_string() }),
+        }
+    }
+
+    fn spawn(&self, attempt: &str) -> io::Result<Child> {
+        let (program, arguments) = self.config.supervisor_command.split_first().expect("checked at the start: there is a command");
+        let log = std::fs::File::create(self.journal.supervisor_log(attempt))?;
+        let mut command = Command::new(program);
+        command.args(arguments).arg(self.journal.directory(attempt));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
+        command.spawn()
+    }
+
+    fn kill(&self, attempt: &str) {
+        let adopted = || match self.journal.standing(attempt) {
+            Ok(Standing::Running(supervisor)) => Some(supervisor),
+            _ => None,
+        };
+        let supervisor = self.supervisors.get(attempt).copied().filter(|child| child.is_alive()).or_else(adopted);
+        if let Some(supervisor) = supervisor.filter(|supervisor| supervisor.is_alive()) {
+            let _already_gone = kill(Pid::from_raw(supervisor.pid), Signal::SIGTERM);
+        }
+    }
+
+    async fn conclude(&self, attempt: String, failure: Failure) -> Option<Input> {
+        let (concluded, code) = (attempt.clone(), failure.code.clone());
+        let again = failure.clone();
+        let done = self.on_disk(move |journal| {
+            let began = failure.code == failure::INDETERMINATE;
+            if !began && !journal.prevent(&concluded)? {
+                return Ok(None);
+            }
+            if began {
+                kill_leftovers(journal, &concluded);
+            }
+            journal.conclude(&concluded, failure).map(Some)
+        });
+        match done.await {
+            Ok(Some(())) => Some(Input::Finished { attempt }),
+            Ok(None) => {
+                tokio::spawn(watch_adopted(self.journal.clone(), attempt.clone(), self.tell.clone()));
+                self.kill(&attempt);
+                Some(Input::Began { at: self.journal.began_at(&attempt).ok().flatten().unwrap_or_default(), attempt })
+            }
+            Err(error) => {
+                tracing::error!(attempt, code, %error, "failed to write a result; trying again");
+                let tell = self.tell.clone();
+                tokio::spawn(async move {
+                    sleep(DISK_RETRY).await;
+                    let _shut_down = tell.send(Told::Again { attempt, failure: again }).await;
+                });
+                None
+            }
+        }
+    }
+
+    fn hello(&self, attempts: Vec<AttemptReport>) -> Hello {
+        let (platform_name, platform_version) = host::platform();
+        Hello {
+            protocol: PROTOCOL,
+            instance_id: self.identity.instance_id.clone(),
+            name: self.config.name.clone(),
+            agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+            platform_type: "Linux".to_owned(),
+            platform_name,
+            platform_version,
+            ip: self.ip.map(|ip| ip.to_string()),
+            computer_name: host::computer_name(),
+            boot_id: self.boot_id.clone(),
+            incarnation: self.identity.incarnation,
+            attempts,
+        }
+    }
+
+    /// Does what may wait for the disk where nobody else waits for it.
+    async fn on_disk<T: Send + 'static>(&self, work: impl FnOnce(&Journal) -> io::Result<T> + Send + 'static) -> io::Result<T> {
+        let journal = self.journal.clone();
+        tokio::task::spawn_blocking(move || work(&journal)).await.unwrap_or_else(|error| Err(io::Error::other(error)))
+    }
+}
+
+/// Watches a supervisor that is our child.
+async fn watch(journal: Journal, attempt: String, mut supervisor: Child, tell: mpsc::Sender<Told>) {
+    if let Some(stdout) = supervisor.stdout.take() {
+        let mut lines = BufReader::new(stdout).lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            if line == STARTING {
+                let at = journal.began_at(&attempt).ok().flatten().unwrap_or_else(host::now);
+                let _shut_down = tell.send(Told::Input(Input::Began { attempt: attempt.clone(), at })).await;
+            }
+        }
+    }
+    if let Err(error) = supervisor.wait().await {
+        tracing::error!(attempt, %error, "failed to wait for a supervisor");
+    }
+    watch_adopted(journal, attempt, tell).await;
+}
+
+/// Watches a supervisor that an earlier agent started, or says how it went when there is none.
+async fn watch_adopted(journal: Journal, attempt: String, tell: mpsc::Sender<Told>) {
+    let input = loop {
+        match journal.standing(&attempt) {
+            Ok(Standing::Running(_)) => sleep(ADOPTED_LOOK).await,
+            Ok(Standing::Finished) => break Input::Finished { attempt },
+            Ok(Standing::Indeterminate) => break Input::Gone { attempt, began: true, words: String::new() },
+            Ok(Standing::Nothing | Standing::Accepted) => {
+                break Input::Gone { words: journal.supervisor_words(&attempt), attempt, began: false };
+            }
+            Err(error) => {
+                tracing::error!(attempt, %error, "failed to read the journal");
+                sleep(DISK_RETRY).await;
+            }
+        }
+    };
+    let _shut_down = tell.send(Told::Input(input)).await;
+}
+
+/// A script whose supervisor is gone must not run beside the attempt that a Retry may start.
+fn kill_leftovers(journal: &Journal, attempt: &str) {
+    if let Some(script) = journal.script_process(attempt).filter(|script| script.is_alive()) {
+        let _already_gone = killpg(Pid::from_raw(script.pid), Signal::SIGKILL);
+    }
+}
+
+fn indeterminate(message: &str) -> Failure {
+    Failure { code: failure::INDETERMINATE.to_owned(), message: message.to_owned(), exit_code: None }
+}
+
+async fn until(at: Option<Timestamp>) {
+    match at {
+        Some(at) => sleep(Duration::from_millis(u64::try_from(at.0 - host::now().0).unwrap_or(0))).await,
+        None => std::future::pending().await,
+    }
+}

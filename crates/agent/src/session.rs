@@ -1,0 +1,329 @@
+//! What follows from a message: the agent's side of the protocol, without a socket, a disk or a process.
+//!
+//! [`Session::handle`] takes what happened and gives what to do, in order. Whoever does it says how it went.
+//!
+//! **Invariant:** an attempt is begun ([`Action::Begin`]) at most once, after [`Input::Kept`] and a `Go`.
+//!
+//! **Invariant:** at most `concurrency_max` attempts are accepted and unfinished; more wait as offers, which the
+//! server makes again, so that they need no disk.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use api::agent::{AttemptReport, AttemptState, Failure, Finished, FromAgent, Offer, ToAgent, failure};
+use base::Timestamp;
+
+/// Offers that wait for a worker. The server repeats those that are dropped.
+pub const OFFERS_MAX: usize = 1_000;
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Input {
+    Connected,
+    Disconnected,
+    Said(ToAgent),
+    /// The offer is on disk.
+    Kept { attempt: String },
+    /// The offer could not be kept, and nothing is left of it.
+    NotKept { attempt: String, cause: String },
+    /// `starting` is on disk.
+    Began { attempt: String, at: Timestamp },
+    /// The supervisor is gone, and left no result.
+    Gone { attempt: String, began: bool, words: String },
+    /// A result is on disk.
+    Finished { attempt: String },
+    /// Time has passed.
+    Ticked,
+}
+
+/// Something to do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// Say hello, with these attempts.
+    Hello(Vec<AttemptReport>),
+    Say(FromAgent),
+    /// Read the result of this attempt and say it.
+    SayResult { attempt: String },
+    /// Put the offer on disk; answered with `Kept` or `NotKept`.
+    Keep(Offer),
+    /// Start a supervisor; answered with `Began`, then `Finished` or `Gone`.
+    Begin { attempt: String },
+    /// Tell the supervisor to end the script.
+    Kill { attempt: String },
+    /// Write a result that says this; answered with `Finished`, or with `Began` when it runs after all and is
+    /// killed instead.
+    Conclude { attempt: String, failure: Failure },
+    /// Remove it from the disk.
+    Forget { attempt: String },
+    /// The connection is of no use: close it.
+    Close,
+}
+
+/// What the journal knew of an attempt when the agent started.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Recovered {
+    Accepted(Offer),
+    Running(Offer, Timestamp),
+    Finished(Offer),
+}
+
+/// One agent's side of the conversation.
+#[derive(Debug)]
+pub struct Session {
+    concurrency_max: usize,
+    /// Between `Welcome` and the end of the connection.
+    welcomed: bool,
+    /// How far the server's clock is ahead of ours.
+    ahead_ms: i64,
+    /// Wait for a worker.
+    offers: VecDeque<Offer>,
+    attempts: BTreeMap<String, Attempt>,
+}
+
+/// An attempt that is on disk, or is being put there.
+#[derive(Debug, Clone, PartialEq)]
+enum Attempt {
+    /// On its way to the disk. What came meanwhile is done when it is there.
+    Keeping { offer: Offer, then: Then },
+    Accepted { expires_at: Timestamp },
+    /// A supervisor was started.
+    Begun { started_at: Option<Timestamp>, cancelled: bool },
+    /// Its result is being written.
+    Concluding,
+    Finished,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Then {
+    Accept,
+    Cancel,
+    Forget,
+}
+
+impl Session {
+    pub fn new(concurrency_max: usize, recovered: impl IntoIterator<Item = Recovered>) -> Session {
+        let attempts = recovered.into_iter().map(|recovered| match recovered {
+            Recovered::Accepted(offer) => (offer.attempt, Attempt::Accepted { expires_at: offer.expires_at }),
+            Recovered::Running(offer, at) => (offer.attempt, Attempt::Begun { started_at: Some(at), cancelled: false }),
+            Recovered::Finished(offer) => (offer.attempt, Attempt::Finished),
+        });
+        let attempts = attempts.collect();
+        Session { concurrency_max: concurrency_max.max(1), welcomed: false, ahead_ms: 0, offers: VecDeque::new(), attempts }
+    }
+
+    /// Decides what follows from `input`. `now` is this host's clock.
+    pub fn handle(&mut self, input: Input, now: Timestamp) -> Vec<Action> {
+        let mut actions = vec![];
+        match input {
+            Input::Connected => actions.push(Action::Hello(self.reports())),
+            Input::Disconnected => {
+                self.welcomed = false;
+                // The server still owes these, and makes them again.
+                self.offers.clear();
+            }
+            Input::Said(message) => self.said(message, now, &mut actions),
+            Input::Kept { attempt } => self.kept(attempt, &mut actions),
+            Input::NotKept { attempt, cause } => self.not_kept(attempt, cause, &mut actions),
+            Input::Began { attempt, at } => self.began(attempt, at, &mut actions),
+            Input::Gone { attempt, began, words } => self.gone(attempt, began, words, &mut actions),
+            Input::Finished { attempt } => {
+                self.attempts.insert(attempt.clone(), Attempt::Finished);
+                self.say_result(attempt, &mut actions);
+            }
+            Input::Ticked => (),
+        }
+        self.expire(now, &mut actions);
+        self.take_offers(&mut actions);
+        if !self.welcomed {
+            actions.retain(|action| !matches!(action, Action::Say(_)));
+        }
+        actions
+    }
+
+    /// When [`Input::Ticked`] is next of use.
+    pub fn wakes_at(&self) -> Option<Timestamp> {
+        let expires_at = self.attempts.values().filter_map(|attempt| match attempt {
+            Attempt::Accepted { expires_at } => Some(*expires_at),
+            Attempt::Keeping { .. } | Attempt::Begun { .. } | Attempt::Concluding | Attempt::Finished => None,
+        });
+        expires_at.chain(self.offers.iter().map(|offer| offer.expires_at)).min().map(|at| Timestamp(at.0.saturating_sub(self.ahead_ms)))
+    }
+
+    fn said(&mut self, message: ToAgent, now: Timestamp, actions: &mut Vec<Action>) {
+        match message {
+            ToAgent::Welcome(welcome) => {
+                self.welcomed = true;
+                self.ahead_ms = welcome.server_time.0.saturating_sub(now.0);
+                let finished = self.attempts.iter().filter(|(_, attempt)| **attempt == Attempt::Finished);
+                actions.extend(finished.map(|(attempt, _)| Action::SayResult { attempt: attempt.clone() }));
+            }
+            ToAgent::Refused { .. } => actions.push(Action::Close),
+            ToAgent::Offer(offer) => self.offered(offer, actions),
+            ToAgent::Go { attempt } => self.go(attempt, actions),
+            ToAgent::Cancel { attempt } => self.cancel(attempt, actions),
+            ToAgent::Acknowledged { attempt } => self.acknowledged(attempt, actions),
+            ToAgent::Pong | ToAgent::Unknown => (),
+        }
+    }
+
+    fn offered(&mut self, offer: Offer, actions: &mut Vec<Action>) {
+        let waits = self.offers.iter().any(|waiting| waiting.attempt == offer.attempt);
+        match self.attempts.get(&offer.attempt) {
+            None if waits || self.offers.len() >= OFFERS_MAX => (),
+            None => self.offers.push_back(offer),
+            Some(Attempt::Keeping { .. } | Attempt::Concluding) => (),
+            Some(Attempt::Accepted { .. }) => actions.push(say_accepted(offer.attempt)),
+            Some(Attempt::Begun { started_at, .. }) => actions.extend(started_at.map(|at| say_started(offer.attempt, at))),
+            Some(Attempt::Finished) => self.say_result(offer.attempt, actions),
+        }
+    }
+
+    fn go(&mut self, attempt: String, actions: &mut Vec<Action>) {
+        match self.attempts.get(&attempt) {
+            Some(Attempt::Accepted { .. }) => {
+                self.attempts.insert(attempt.clone(), Attempt::Begun { started_at: None, cancelled: false });
+                actions.push(Action::Begin { attempt });
+            }
+            Some(Attempt::Begun { started_at, .. }) => actions.extend(started_at.map(|at| say_started(attempt, at))),
+            Some(Attempt::Finished) => self.say_result(attempt, actions),
+            // It was never accepted, or it is about to be told how it ended.
+            None | Some(Attempt::Keeping { .. } | Attempt::Concluding) => (),
+        }
+    }
+
+    fn cancel(&mut self, attempt: String, actions: &mut Vec<Action>) {
+        self.offers.retain(|offer| offer.attempt != attempt);
+        match self.attempts.get_mut(&attempt) {
+            Some(Attempt::Keeping { then, .. }) => *then = Then::Cancel,
+            Some(Attempt::Accepted { .. }) => self.conclude(attempt, cancelled_before(), actions),
+            Some(Attempt::Begun { cancelled, .. }) => {
+                *cancelled = true;
+                actions.push(Action::Kill { attempt });
+            }
+            Some(Attempt::Finished) => self.say_result(attempt, actions),
+            None | Some(Attempt::Concluding) => (),
+        }
+    }
+
+    fn acknowledged(&mut self, attempt: String, actions: &mut Vec<Action>) {
+        self.offers.retain(|offer| offer.attempt != attempt);
+        match self.attempts.get_mut(&attempt) {
+            Some(Attempt::Keeping { then, .. }) => *then = Then::Forget,
+            Some(Attempt::Accepted { .. } | Attempt::Finished) => {
+                self.attempts.remove(&attempt);
+                actions.push(Action::Forget { attempt });
+            }
+            // Its end is still to be told, and to be acknowledged.
+            None | Some(Attempt::Begun { .. } | Attempt::Concluding) => (),
+        }
+    }
+
+    fn kept(&mut self, attempt: String, actions: &mut Vec<Action>) {
+        let Some(Attempt::Keeping { offer, then }) = self.attempts.get(&attempt).cloned() else { return };
+        self.attempts.insert(attempt.clone(), Attempt::Accepted { expires_at: offer.expires_at });
+        match then {
+            Then::Accept => actions.push(say_accepted(attempt)),
+            Then::Cancel => self.conclude(attempt, cancelled_before(), actions),
+            Then::Forget => self.acknowledged(attempt, actions),
+        }
+    }
+
+    /// It never began and is nowhere on disk: this may be told without being kept.
+    fn not_kept(&mut self, attempt: String, cause: String, actions: &mut Vec<Action>) {
+        self.attempts.remove(&attempt);
+        actions.push(Action::Say(FromAgent::Finished(Finished {
+            attempt,
+            ended: api::agent::Ended::Failure(because(failure::UNDELIVERABLE, cause)),
+            stdout: String::new(),
+            stderr: String::new(),
+            stdout_truncated: false,
+            stderr_truncated: false,
+            started_at: None,
+            finished_at: None,
+        })));
+    }
+
+    fn began(&mut self, attempt: String, at: Timestamp, actions: &mut Vec<Action>) {
+        match self.attempts.get_mut(&attempt) {
+            Some(Attempt::Begun { started_at, .. }) => *started_at = Some(at),
+            // It was to end before it began, and one that an earlier agent started was faster.
+            Some(concluding @ Attempt::Concluding) => *concluding = Attempt::Begun { started_at: Some(at), cancelled: true },
+            None | Some(Attempt::Keeping { .. } | Attempt::Accepted { .. } | Attempt::Finished) => return,
+        }
+        actions.push(say_started(attempt, at));
+    }
+
+    fn gone(&mut self, attempt: String, began: bool, words: String, actions: &mut Vec<Action>) {
+        let cancelled = matches!(self.attempts.get(&attempt), Some(Attempt::Begun { cancelled: true, .. }));
+        let failure = match (began, cancelled) {
+            (true, _) => because(failure::INDETERMINATE, "the process that ran the script is gone, and left no result".to_owned()),
+            (false, true) => cancelled_before(),
+            (false, false) => because(failure::START_FAILED, format!("supervisor did not start: {words}")),
+        };
+        self.conclude(attempt, failure, actions);
+    }
+
+    fn conclude(&mut self, attempt: String, failure: Failure, actions: &mut Vec<Action>) {
+        self.attempts.insert(attempt.clone(), Attempt::Concluding);
+        actions.push(Action::Conclude { attempt, failure });
+    }
+
+    /// What has not begun by the time that the offer names never will.
+    fn expire(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
+        let server_now = Timestamp(now.0.saturating_add(self.ahead_ms));
+        self.offers.retain(|offer| offer.expires_at > server_now);
+        let expired = |attempt: &Attempt| matches!(attempt, Attempt::Accepted { expires_at } if *expires_at <= server_now);
+        let expired: Vec<String> = self.attempts.iter().filter(|(_, attempt)| expired(attempt)).map(|(id, _)| id.clone()).collect();
+        for attempt in expired {
+            self.conclude(attempt, because(failure::DELIVERY_TIMED_OUT, "it was not told to begin in time".to_owned()), actions);
+        }
+    }
+
+    fn take_offers(&mut self, actions: &mut Vec<Action>) {
+        while self.busy() < self.concurrency_max {
+            let Some(offer) = self.offers.pop_front() else { break };
+            self.attempts.insert(offer.attempt.clone(), Attempt::Keeping { offer: offer.clone(), then: Then::Accept });
+            actions.push(Action::Keep(offer));
+        }
+    }
+
+    fn busy(&self) -> usize {
+        self.attempts.values().filter(|attempt| **attempt != Attempt::Finished).count()
+    }
+
+    fn say_result(&self, attempt: String, actions: &mut Vec<Action>) {
+        if self.welcomed {
+            actions.push(Action::SayResult { attempt });
+        }
+    }
+
+    /// What is on disk. An attempt on its way there is not: the server offers it again.
+    fn reports(&self) -> Vec<AttemptReport> {
+        let state = |attempt: &Attempt| match attempt {
+            Attempt::Keeping { .. } => None,
+            Attempt::Accepted { .. } | Attempt::Begun { started_at: None, .. } | Attempt::Concluding => Some(AttemptState::Accepted),
+            Attempt::Begun { started_at: Some(_), .. } => Some(AttemptState::Running),
+            Attempt::Finished => Some(AttemptState::Finished),
+        };
+        let report = |(attempt, stands): (&String, &Attempt)| Some(AttemptReport { attempt: attempt.clone(), state: state(stands)? });
+        self.attempts.iter().filter_map(report).collect()
+    }
+}
+
+fn say_accepted(attempt: String) -> Action {
+    Action::Say(FromAgent::Accepted { attempt })
+}
+
+fn say_started(attempt: String, started_at: Timestamp) -> Action {
+    Action::Say(FromAgent::Started { attempt, started_at })
+}
+
+fn cancelled_before() -> Failure {
+    because(failure::CANCELLED, "cancelled before it began".to_owned())
+}
+
+fn because(code: &str, message: String) -> Failure {
+    Failure { code: code.to_owned(), message, exit_code: None }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,612 @@
+//! Scripts: what happens in, what is done out. `@5` moves the clock to second 5.
+
+use std::fmt::Write;
+
+use api::agent::Welcome;
+use expect_test::{Expect, expect};
+
+use super::*;
+
+#[track_caller]
+fn check(script: &str, expect: Expect) {
+    check_recovered([], script, expect);
+}
+
+#[track_caller]
+fn check_recovered<const N: usize>(recovered: [Recovered; N], script: &str, expect: Expect) {
+    let (mut session, mut now, mut out) = (Session::new(2, recovered), Timestamp(0), String::new());
+    for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        writeln!(out, "{line}").expect("a string takes text");
+        let input = match line.strip_prefix('@') {
+            Some(seconds) => {
+                now = Timestamp(0).plus_seconds(seconds.parse().expect("seconds"));
+                Input::Ticked
+            }
+            None => parse(line, now),
+        };
+        for action in session.handle(input, now) {
+            writeln!(out, "  > {}", action_text(&action)).expect("a string takes text");
+        }
+    }
+    expect.assert_eq(&out);
+}
+
+fn parse(line: &str, now: Timestamp) -> Input {
+    let words: Vec<&str> = line.split(' ').collect();
+    let attempt = || words[1].to_owned();
+    match words[0] {
+        "connected" => Input::Connected,
+        "disconnected" => Input::Disconnected,
+        // The server's clock is 1000 seconds ahead.
+        "welcome" => {
+            let server_time = now.plus_seconds(1000);
+            Input::Said(ToAgent::Welcome(Welcome { server_time, lost_after_seconds: 60, ping_seconds: 10 }))
+        }
+        "refused" => Input::Said(ToAgent::Refused { code: "NotAllowed".to_owned(), message: String::new() }),
+        "offer" => Input::Said(ToAgent::Offer(offer(words[1]))),
+        "go" => Input::Said(ToAgent::Go { attempt: attempt() }),
+        "cancel" => Input::Said(ToAgent::Cancel { attempt: attempt() }),
+        "acknowledged" => Input::Said(ToAgent::Acknowledged { attempt: attempt() }),
+        "kept" => Input::Kept { attempt: attempt() },
+        "not-kept" => Input::NotKept { attempt: attempt(), cause: "disk full".to_owned() },
+        "began" => Input::Began { attempt: attempt(), at: now },
+        "gone" => Input::Gone { attempt: attempt(), began: words[2] == "began", words: "no such file".to_owned() },
+        "finished" => Input::Finished { attempt: attempt() },
+        other => panic!("no such input: {other}"),
+    }
+}
+
+fn offer(attempt: &str) -> Offer {
+    Offer {
+        attempt: attempt.to_owned(),
+        script: "true\n".to_owned(),
+        working_directory: String::new(),
+        execution_timeout_seconds: 600,
+        environment: vec![],
+        expires_at: Timestamp(0).plus_seconds(1060),
+    }
+}
+
+fn action_text(action: &Action) -> String {
+    match action {
+        Action::Hello(reports) => {
+            let reports: Vec<String> = reports.iter().map(|report| format!("{} {:?}", report.attempt, report.state)).collect();
+            format!("hello [{}]", reports.join(", "))
+        }
+        Action::Say(FromAgent::Accepted { attempt }) => format!("say accepted {attempt}"),
+        Action::Say(FromAgent::Started { attempt, .. }) => format!("say started {attempt}"),
+        Action::Say(other) => format!("say {other:?}"),
+        Action::SayResult { attempt } => format!("say result {attempt}"),
+        Action::Keep(offer) => format!("keep {}", offer.attempt),
+        Action::Begin { attempt } => format!("begin {attempt}"),
+        Action::Kill { attempt } => format!("kill {attempt}"),
+        Action::Conclude { attempt, failure } => format!("conclude {attempt} {}: {}", failure.code, failure.message),
+        Action::Forget { attempt } => format!("forget {attempt}"),
+        Action::Close => "close".to_owned(),
+    }
+}
+
+#[test]
+fn happy_path() {
+    check(
+        "
+        connected
+        welcome
+        offer a
+        kept a
+        go a
+        began a
+        finished a
+        acknowledged a
+        ",
+        expect![[r#"
+            connected
+              > hello []
+            welcome
+            offer a
+              > keep a
+            kept a
+              > say accepted a
+            go a
+              > begin a
+            began a
+              > say started a
+            finished a
+              > say result a
+            acknowledged a
+              > forget a
+        "#]],
+    );
+}
+
+#[test]
+fn what_is_said_twice_is_done_once() {
+    check(
+        "
+        connected
+        welcome
+        offer a
+        offer a
+        kept a
+        offer a
+        go a
+        go a
+        began a
+        go a
+        offer a
+        finished a
+        go a
+        offer a
+        acknowledged a
+        acknowledged a
+        go a
+        cancel a
+        ",
+        expect![[r#"
+            connected
+              > hello []
+            welcome
+            offer a
+              > keep a
+            offer a
+            kept a
+              > say accepted a
+            offer a
+              > say accepted a
+            go a
+              > begin a
+            go a
+            began a
+              > say started a
+            go a
+              > say started a
+            offer a
+              > say started a
+            finished a
+              > say result a
+            go a
+              > say result a
+            offer a
+              > say result a
+            acknowledged a
+              > forget a
+            acknowledged a
+            go a
+            cancel a
+        "#]],
+    );
+}
+
+#[test]
+fn two_work_and_the_third_waits() {
+    check(
+        "
+        connected
+        welcome
+        offer a
+        offer b
+        offer c
+        kept a
+        kept b
+        go a
+        began a
+        finished a
+        kept c
+        ",
+        expect![[r#"
+            connected
+              > hello []
+            welcome
+            offer a
+              > keep a
+            offer b
+              > keep b
+            offer c
+            kept a
+              > say accepted a
+            kept b
+              > say accepted b
+            go a
+              > begin a
+            began a
+              > say started a
+            finished a
+              > say result a
+              > keep c
+            kept c
+              > say accepted c
+        "#]],
+    );
+}
+
+#[test]
+fn a_result_is_said_until_it_is_acknowledged() {
+    check(
+        "
+        connected
+        welcome
+        offer a
+        kept a
+        go a
+        began a
+        disconnected
+        finished a
+        connected
+        welcome
+        disconnected
+        connected
+        welcome
+        acknowledged a
+        disconnected
+        connected
+        welcome
+        ",
+        expect![[r#"
+            connected
+              > hello []
+            welcome
+            offer a
+              > keep a
+            kept a
+              > say accepted a
+            go a
+              > begin a
+            began a
+              > say started a
+            disconnected
+            finished a
+            connected
+              > hello [a Finished]
+            welcome
+              > say result a
+            disconnected
+            connected
+              > hello [a Finished]
+            welcome
+              > say result a
+            acknowledged a
+              > forget a
+            disconnected
+            connected
+              > hello []
+            welcome
+        "#]],
+    );
+}
+
+#[test]
+fn what_a_broken_connection_swallowed_is_reported() {
+    check(
+        "
+        connected
+        welcome
+        offer a
+        disconnected
+        kept a
+        connected
+        welcome
+        go a
+        disconnected
+        connected
+        welcome
+        go a
+        began a
+        offer b
+        offer c
+        disconnected
+        kept b
+        connected
+        ",
+        expect![[r#"
+            connected
+              > hello []
+            welcome
+            offer a
+              > keep a
+            disconnected
+            kept a
+            connected
+              > hello [a Accepted]
+            welcome
+            go a
+              > begin a
+            disconnected
+            connected
+              > hello [a Accepted]
+            welcome
+            go a
+            began a
+              > say started a
+            offer b
+              > keep b
+            offer c
+            disconnected
+            kept b
+            connected
+              > hello [a Running, b Accepted]
+        "#]],
+    );
+}
+
+#[test]
+fn cancel_ends_whatever_stands() {
+    check(
+        "
+        connected
+        welcome
+        offer a
+        cancel a
+        kept a
+        finished a
+        offer b
+        kept b
+        cancel b
+        cancel b
+        finished b
+        offer c
+        kept c
+        go c
+        began c
+        cancel c
+        finished c
+        cancel c
+        ",
+        expect![[r#"
+            connected
+              > hello []
+            welcome
+            offer a
+              > keep a
+            cancel a
+            kept a
+              > conclude a Agent.Cancelled: cancelled before it began
+            finished a
+              > say result a
+            offer b
+              > keep b
+            kept b
+              > say accepted b
+            cancel b
+              > conclude b Agent.Cancelled: cancelled before it began
+            cancel b
+            finished b
+              > say result b
+            offer c
+              > keep c
+            kept c
+              > say accepted c
+            go c
+              > begin c
+            began c
+              > say started c
+            cancel c
+              > kill c
+            finished c
+              > say result c
+            cancel c
+              > say result c
+        "#]],
+    );
+}
+
+#[test]
+fn what_was_never_told_to_begin_expires() {
+    check(
+        "
+        connected
+        welcome
+        offer a
+        offer b
+        offer c
+        kept a
+        kept b
+        go b
+        began b
+        @59
+        @60
+        go a
+        finished a
+        ",
+        expect![[r#"
+            connected
+              > hello []
+            welcome
+            offer a
+              > keep a
+            offer b
+              > keep b
+            offer c
+            kept a
+              > say accepted a
+            kept b
+              > say accepted b
+            go b
+              > begin b
+            began b
+              > say started b
+            @59
+            @60
+              > conclude a Agent.DeliveryTimedOut: it was not told to begin in time
+            go a
+            finished a
+              > say result a
+        "#]],
+    );
+}
+
+#[test]
+fn a_supervisor_that_is_gone_leaves_a_named_failure() {
+    check(
+        "
+        connected
+        welcome
+        offer a
+        kept a
+        go a
+        gone a not
+        finished a
+        offer b
+        kept b
+        go b
+        began b
+        gone b began
+        finished b
+        offer c
+        kept c
+        go c
+        cancel c
+        gone c not
+        ",
+        expect![[r#"
+            connected
+              > hello []
+            welcome
+            offer a
+              > keep a
+            kept a
+              > say accepted a
+            go a
+              > begin a
+            gone a not
+              > conclude a Agent.StartFailed: supervisor did not start: no such file
+            finished a
+              > say result a
+            offer b
+              > keep b
+            kept b
+              > say accepted b
+            go b
+              > begin b
+            began b
+              > say started b
+            gone b began
+              > conclude b Agent.Indeterminate: the process that ran the script is gone, and left no result
+            finished b
+              > say result b
+            offer c
+              > keep c
+            kept c
+              > say accepted c
+            go c
+              > begin c
+            cancel c
+              > kill c
+            gone c not
+              > conclude c Agent.Cancelled: cancelled before it began
+        "#]],
+    );
+}
+
+#[test]
+fn what_cannot_be_kept_is_undeliverable() {
+    check(
+        "
+        connected
+        welcome
+        offer a
+        not-kept a
+        acknowledged a
+        ",
+        expect![[r#"
+            connected
+              > hello []
+            welcome
+            offer a
+              > keep a
+            not-kept a
+              > say Finished(Finished { attempt: "a", ended: Failure(Failure { code: "Agent.Undeliverable", message: "disk full", exit_code: None }), stdout: "", stderr: "", stdout_truncated: false, stderr_truncated: false, started_at: None, finished_at: None })
+            acknowledged a
+        "#]],
+    );
+}
+
+#[test]
+fn what_is_no_longer_wanted_is_forgotten() {
+    check(
+        "
+        connected
+        welcome
+        offer a
+        acknowledged a
+        kept a
+        offer b
+        kept b
+        acknowledged b
+        offer c
+        kept c
+        go c
+        began c
+        acknowledged c
+        finished c
+        ",
+        expect![[r#"
+            connected
+              > hello []
+            welcome
+            offer a
+              > keep a
+            acknowledged a
+            kept a
+              > forget a
+            offer b
+              > keep b
+            kept b
+              > say accepted b
+            acknowledged b
+              > forget b
+            offer c
+              > keep c
+            kept c
+              > say accepted c
+            go c
+              > begin c
+            began c
+              > say started c
+            acknowledged c
+            finished c
+              > say result c
+        "#]],
+    );
+}
+
+#[test]
+fn a_started_agent_tells_what_it_left() {
+    check_recovered(
+        [Recovered::Accepted(offer("a")), Recovered::Running(offer("b"), Timestamp(5)), Recovered::Finished(offer("c"))],
+        "
+        connected
+        welcome
+        go a
+        go b
+        acknowledged c
+        ",
+        expect![[r#"
+            connected
+              > hello [a Accepted, b Running, c Finished]
+            welcome
+              > say result c
+            go a
+              > begin a
+            go b
+              > say started b
+            acknowledged c
+              > forget c
+        "#]],
+    );
+}
+
+#[test]
+fn a_refused_agent_leaves() {
+    check(
+        "
+        connected
+        refused
+        ",
+        expect![[r#"
+            connected
+              > hello []
+            refused
+              > close
+        "#]],
+    );
+}
