@@ -125,6 +125,11 @@ impl Json {
         }
     }
 
+    /// Whether the compact text takes at most `bytes_max` bytes; stops counting where it does not.
+    pub fn fits(&self, bytes_max: usize) -> bool {
+        serde_json::to_writer(&mut Bounded(bytes_max), self).is_ok()
+    }
+
     /// Whether both are the very same allocation. Scalars are never the same.
     pub fn same(&self, other: &Json) -> bool {
         match (self, other) {
@@ -143,6 +148,20 @@ impl Json {
             Json::Array(items) => Some(Arc::as_ptr(items) as usize),
             Json::Object(members) => Some(Arc::as_ptr(members) as usize),
         }
+    }
+}
+
+/// Takes so many bytes and no more.
+struct Bounded(usize);
+
+impl std::io::Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 = self.0.checked_sub(bytes.len()).ok_or(std::io::ErrorKind::FileTooLarge)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 
@@ -292,6 +311,7 @@ mod tests {
             let json = Json::parse(text).expect("valid");
             assert_eq!(json.to_string(), text);
             assert_eq!(json.text_len(), text.len());
+            assert!(json.fits(text.len()) && !json.fits(text.len() - 1));
         }
     }
 

@@ -37,6 +37,9 @@ pub enum Fact<D = Json> {
     ExecutionStarted {
         identity: Identity,
         input: D,
+        /// Ours: the input as it was written, where that is not its compact text.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<Arc<str>>,
         /// Ours: when the whole machine's `TimeoutSeconds` ends.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         timeout: Option<Alarm>,
@@ -268,7 +271,7 @@ impl<D> Fact<D> {
     fn map<E, X>(self, to: &mut impl FnMut(D) -> Result<E, X>) -> Result<Fact<E>, X> {
         use Fact::*;
         Ok(match self {
-            ExecutionStarted { identity, input, timeout } => ExecutionStarted { identity, input: to(input)?, timeout },
+            ExecutionStarted { identity, input, text, timeout } => ExecutionStarted { identity, input: to(input)?, text, timeout },
             ExecutionSucceeded { output } => ExecutionSucceeded { output: to(output)? },
             ExecutionFailed { failure } => ExecutionFailed { failure },
             ExecutionAborted { failure } => ExecutionAborted { failure },

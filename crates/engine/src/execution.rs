@@ -15,6 +15,9 @@ use crate::{Effect, Identity};
 pub struct Execution {
     pub(crate) identity: Identity,
     pub(crate) input: Json,
+    /// As it was written, where that is not its compact text.
+    #[serde(default)]
+    pub(crate) text: Option<Arc<str>>,
     pub(crate) status: Status,
     pub(crate) started: Timestamp,
     /// The machine's own `TimeoutSeconds`.
@@ -153,6 +156,11 @@ impl Execution {
         &self.input
     }
 
+    /// The input as it was written.
+    pub fn input_text(&self) -> Arc<str> {
+        self.text.clone().unwrap_or_else(|| self.input.to_string().into())
+    }
+
     pub fn started(&self) -> Timestamp {
         self.started
     }
@@ -189,7 +197,10 @@ impl Execution {
             }
         }
         match &event.fact {
-            Fact::ExecutionStarted { identity, input, timeout } => self.start(event.at, identity, input, *timeout),
+            Fact::ExecutionStarted { identity, input, text, timeout } => {
+                self.text = text.clone();
+                self.start(event.at, identity, input, *timeout);
+            }
             Fact::ExecutionSucceeded { output } => self.end(event.at, Outcome::Succeeded { output: output.clone() }),
             Fact::ExecutionFailed { failure } => self.end(event.at, Outcome::Failed { failure: failure.clone() }),
             Fact::ExecutionAborted { failure } => self.end(event.at, Outcome::Aborted { failure: failure.clone() }),

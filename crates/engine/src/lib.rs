@@ -63,6 +63,8 @@ pub struct Start {
     /// Who this is: what the context object shows. Kept in the execution.
     pub identity: Identity,
     pub input: Json,
+    /// The input as it was written, where that is not its compact text.
+    pub text: Option<Arc<str>>,
 }
 
 /// The part of the context object that does not change (`$$.Execution`, `$$.StateMachine`).

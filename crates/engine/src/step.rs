@@ -97,7 +97,7 @@ impl Run<'_> {
     fn start(&mut self, start: Start) {
         let timeout = self.machine.timeout_seconds.map(|seconds| self.alarm_in(seconds));
         let input = start.input.clone();
-        self.record(FrameId::ROOT, 0, Fact::ExecutionStarted { identity: start.identity, input: start.input, timeout });
+        self.record(FrameId::ROOT, 0, Fact::ExecutionStarted { identity: start.identity, input: start.input, text: start.text, timeout });
         self.step.effects.extend(timeout.map(Effect::SetTimer));
         let name = self.machine.block(Machine::ROOT).start_at.clone();
         self.advance(FrameId::ROOT, Go::Enter { name, input });
@@ -758,7 +758,8 @@ impl<'a> Run<'a> {
     }
 
     fn within_limit(&self, output: Json, of: &str) -> Result<Json, Failure> {
-        if output.text_len() <= self.env.limits.payload_bytes_max {
+        // What nests too deeply could be written and never be read again.
+        if !output.is_too_deep() && output.fits(self.env.limits.payload_bytes_max) {
             return Ok(output);
         }
         let cause = format!("The state/task '{of}' returned a result with a size exceeding the maximum number of bytes service limit.");

@@ -57,7 +57,7 @@ fn command(line: &str) -> Command {
     let task = || TaskId(number.parse().expect("a task"));
     let json = |text: &str| Json::parse(text).expect("JSON");
     match verb {
-        "start" => Command::Start(Start { identity: identity(), input: json(rest) }),
+        "start" => Command::Start(Start { identity: identity(), input: json(rest), text: None }),
         "ok" => Command::Complete { task: task(), outcome: Ok(json(text)) },
         "fail" => {
             let (error, cause) = text.split_once(' ').unwrap_or((text, ""));
@@ -670,4 +670,18 @@ fn a_payload_has_an_end() {
           3<2 ExecutionFailed States.DataLimitExceeded: The state/task 'A' returned a result with a size exceeding the maximum number of bytes service limit.
           > ended
     "#]].assert_eq(&play(definition, "start {}", limits));
+}
+
+#[test]
+fn the_deepest_input_can_be_kept() {
+    let deepest = format!("{}{}", "[".repeat(base::json::DEPTH_MAX), "]".repeat(base::json::DEPTH_MAX));
+    let out = play(r#"{"StartAt":"A","States":{"A":{"Type":"Succeed"}}}"#, &format!("start {deepest}"), Limits::default());
+    assert!(out.contains("ExecutionSucceeded"), "{out}");
+}
+
+#[test]
+fn a_payload_that_deepens_at_each_turn_ends() {
+    let definition = r#"{"StartAt":"A","States":{"A":{"Type":"Pass","Parameters":{"a.$":"$"},"Next":"C"},"C":{"Type":"Choice","Choices":[{"Variable":"$.x","IsPresent":true,"Next":"E"}],"Default":"A"},"E":{"Type":"Succeed"}}}"#;
+    let out = play(definition, "start {}", Limits::default());
+    assert!(out.contains("ExecutionFailed States.DataLimitExceeded"), "{out}");
 }

@@ -1,30 +1,381 @@
-//! The port through which agents come in.
+//! The port through which agents come in, and the hub that knows who is there.
 
-use api::agent::{FromAgent, ToAgent};
-use base::Caller;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use api::agent::{self, FromAgent, ToAgent};
+use base::{Caller, Id, Timestamp};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 use crate::refusal::Refusal;
-use crate::Runtime;
+use crate::shard::{Ask, Reply, Refused};
+use crate::{Runtime, instance, keys};
+
+/// How often an agent says that it is there.
+const PING_SECONDS: u64 = 10;
+
+/// Messages that wait for one agent. One that does not take them is disconnected, and reminded when it is back.
+const WAITING_MAX: usize = 1_024;
+
+/// How often the hub looks for agents that are unheard of.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// One agent's connection, as the runtime sees it. Dropping it disconnects the agent.
 pub struct AgentLink {
     /// What the agent is to be told; ends when the agent must go (another connection took its place, or the
     /// server stops).
     pub outgoing: mpsc::Receiver<ToAgent>,
-    session: u64,
+    session: Session,
+}
+
+/// Who is connected, apart from what it is to be told: what a reader of its messages needs.
+#[derive(Clone)]
+pub struct Session {
+    caller: Caller,
+    instance_id: Arc<str>,
+    number: u64,
+    leaving: Arc<Leaving>,
+}
+
+impl AgentLink {
+    /// For [`Runtime::agent_message`], so that reading and writing can be two tasks.
+    pub fn session(&self) -> Session {
+        self.session.clone()
+    }
+}
+
+/// Says goodbye for a session when its last holder is gone.
+struct Leaving {
+    runtime: Runtime,
+    caller: Caller,
+    instance_id: Arc<str>,
+    number: u64,
+}
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        let hub = &self.runtime.inner.world.hub;
+        if hub.leave(&self.caller, &self.instance_id, self.number, self.runtime.inner.world.now()) {
+            let id = keys::instance(&self.caller, &self.instance_id);
+            let ask = Ask::Instance { caller: self.caller.clone(), command: instance::Command::Left };
+            self.runtime.inner.world.tell(id, ask);
+        }
+    }
+}
+
+type HostKey = (Caller, Arc<str>);
+
+/// Who is there and what is under way where. Not durable: agents come again, and work is read from the store.
+#[derive(Default)]
+pub(crate) struct Hub {
+    hosts: Mutex<HashMap<(String, String, String), Host>>,
+    sessions: AtomicU64,
+}
+
+#[derive(Default)]
+struct Host {
+    connected: Option<Connected>,
+    /// When it was last heard of; none since this server started.
+    heard: Option<Timestamp>,
+    /// Commands that have not ended there.
+    work: BTreeSet<Id>,
+    told_lost: bool,
+}
+
+struct Connected {
+    number: u64,
+    outgoing: mpsc::Sender<ToAgent>,
+}
+
+impl Hub {
+    /// Messages for an agent that is not there are dropped: it is reminded when it comes.
+    pub(crate) fn send(&self, caller: &Caller, instance: &fleet::InstanceId, message: ToAgent) {
+        let mut hosts = self.lock();
+        let Some(host) = hosts.get_mut(&key(caller, &instance.0)) else { return };
+        let full = host.connected.as_ref().is_some_and(|connected| connected.outgoing.try_send(message).is_err());
+        if full {
+            host.connected = None;
+        }
+    }
+
+    /// Keeps in mind where a command is under way.
+    pub(crate) fn note_work(&self, caller: &Caller, id: Id, run: &fleet::Run) {
+        let mut hosts = self.lock();
+        for invocation in run.invocations() {
+            let host = hosts.entry(key(caller, &invocation.instance.0)).or_default();
+            match invocation.status().is_terminal() {
+                true => host.work.remove(&id),
+                false => host.work.insert(id),
+            };
+        }
+    }
+
+    fn join(&self, caller: &Caller, instance_id: &str, now: Timestamp) -> (u64, mpsc::Receiver<ToAgent>, Vec<Id>) {
+        let number = self.sessions.fetch_add(1, Ordering::Relaxed);
+        let (outgoing, receiver) = mpsc::channel(WAITING_MAX);
+        let mut hosts = self.lock();
+        let host = hosts.entry(key(caller, instance_id)).or_default();
+        host.connected = Some(Connected { number, outgoing });
+        host.heard = Some(now);
+        host.told_lost = false;
+        (number, receiver, host.work.iter().copied().collect())
+    }
+
+    /// Whether the session was the host's current one.
+    fn leave(&self, caller: &Caller, instance_id: &str, number: u64, now: Timestamp) -> bool {
+        let mut hosts = self.lock();
+        let Some(host) = hosts.get_mut(&key(caller, instance_id)) else { return false };
+        let current = host.connected.as_ref().is_some_and(|connected| connected.number == number);
+        if current {
+            host.connected = None;
+            host.heard = Some(now);
+        }
+        current
+    }
+
+    fn heard(&self, session: &Session, now: Timestamp) {
+        if let Some(host) = self.lock().get_mut(&key(&session.caller, &session.instance_id)) {
+            host.heard = Some(now);
+        }
+    }
+
+    fn is_current(&self, session: &Session) -> bool {
+        let hosts = self.lock();
+        let host = hosts.get(&key(&session.caller, &session.instance_id));
+        host.and_then(|host| host.connected.as_ref()).is_some_and(|connected| connected.number == session.number)
+    }
+
+    /// When a host was last heard of, and whether it is connected.
+    pub(crate) fn seen(&self, caller: &Caller, instance_id: &str) -> (Option<Timestamp>, bool) {
+        let hosts = self.lock();
+        match hosts.get(&key(caller, instance_id)) {
+            Some(host) => (host.heard, host.connected.is_some()),
+            None => (None, false),
+        }
+    }
+
+    /// Hosts with work that have been unheard of for too long, each told once.
+    fn lost(&self, now: Timestamp) -> Vec<(HostKey, Vec<Id>)> {
+        let mut lost = vec![];
+        for ((account, region, instance), host) in self.lock().iter_mut() {
+            let since = *host.heard.get_or_insert(now);
+            let silent = now.0 - since.0 > LOST_AFTER_MS;
+            if silent && !host.told_lost && !host.work.is_empty() {
+                host.told_lost = true;
+                host.connected = None;
+                let work = host.work.iter().copied().collect();
+                lost.push(((Caller::new(account, region), instance.as_str().into()), work));
+            }
+        }
+        lost
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(String, String, String), Host>> {
+        self.hosts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An agent unheard of for so long is lost.
+const LOST_AFTER_MS: i64 = fleet::limits::LOST_AFTER_SECONDS as i64 * 1000;
+
+fn key(caller: &Caller, instance_id: &str) -> (String, String, String) {
+    (caller.account.to_string(), caller.region.to_string(), instance_id.to_owned())
+}
+
+/// An offer as it goes over the wire.
+pub(crate) fn offer(attempt: fleet::AttemptId, script: &fleet::Script, expires_at: Timestamp) -> ToAgent {
+    ToAgent::Offer(agent::Offer {
+        attempt: attempt.to_string(),
+        script: script.text.to_string(),
+        working_directory: script.working_directory.to_string(),
+        execution_timeout_seconds: u64::from(script.execution_timeout_seconds),
+        environment: vec![],
+        expires_at,
+    })
+}
+
+/// An instance's row in the list of instances: everything that `DescribeInstanceInformation` shows.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Row {
+    pub(crate) card: instance::Card,
+    pub(crate) first_seen: Timestamp,
+    pub(crate) seen: Timestamp,
+}
+
+pub(crate) fn index(_: Id, caller: &Caller, now: Option<&instance::Registered>, _first: bool, step: &mut store::Step) {
+    let Some(now) = now else { return };
+    let row = Row { card: now.card.clone(), first_seen: now.first_seen, seen: now.seen };
+    step.index_put.push(store::IndexRow {
+        at: store::IndexKey { list: keys::instances(caller), key: Bytes::copy_from_slice(now.card.instance_id.as_bytes()) },
+        value: serde_json::to_vec(&row).expect("a row has a text").into(),
+    });
 }
 
 impl Runtime {
-    /// An agent said hello (`FromAgent::Hello`, its first message). Registers it and gives its link.
-    pub async fn agent_connect(&self, caller: &Caller, hello: FromAgent) -> Result<AgentLink, Refusal> {
-        let _ = (caller, hello);
-        unimplemented!()
+    /// An agent said hello (its first message). Registers it, tells it `Welcome` and whatever it is owed.
+    pub async fn agent_connect(&self, caller: &Caller, hello: agent::Hello) -> Result<AgentLink, Refusal> {
+        if !valid_instance_id(&hello.instance_id) {
+            return Err(Refusal::Validation(format!("'{}' is not an instance id: i- or mi- and 8 to 17 letters or digits", hello.instance_id)));
+        }
+        let world = &self.inner.world;
+        let id = keys::instance(caller, &hello.instance_id);
+        let command = instance::Command::Hello(card(&hello));
+        match world.ask(id, Ask::Instance { caller: caller.clone(), command }).await {
+            Ok(_) => (),
+            Err(Refused::InstanceWentBack) => {
+                return Err(Refusal::Validation(format!(
+                    "instance {} has been here with a later incarnation: its data directory was copied or restored",
+                    hello.instance_id
+                )));
+            }
+            Err(refused) => return Err(refused.into()),
+        }
+        let (number, outgoing, work) = world.hub.join(caller, &hello.instance_id, world.now());
+        let instance_id: Arc<str> = hello.instance_id.as_str().into();
+        let leaving = Leaving { runtime: self.clone(), caller: caller.clone(), instance_id: instance_id.clone(), number };
+        let session = Session { caller: caller.clone(), instance_id, number, leaving: Arc::new(leaving) };
+        let instance = fleet::InstanceId::from(&*hello.instance_id);
+        world.hub.send(caller, &instance, welcome(world.now()));
+        self.hear_reports(&session, &instance, &hello, work).await;
+        Ok(AgentLink { outgoing, session })
+    }
+
+    /// What the agent's journal knows decides what becomes of the attempts that we know; then it is sent what it
+    /// is owed.
+    async fn hear_reports(&self, session: &Session, instance: &fleet::InstanceId, hello: &agent::Hello, work: Vec<Id>) {
+        let world = &self.inner.world;
+        for id in work {
+            let Ok(Reply::Run(run)) = world.ask(id, Ask::LookAtRun).await else { continue };
+            let Some(attempt) = run.attempt_at(instance).cloned() else { continue };
+            let reported = hello.attempts.iter().find(|report| report.attempt == *attempt.0);
+            let state = reported.map_or(fleet::AttemptState::Unknown, |report| state(report.state));
+            let command = fleet::Command::AgentReported { attempt, state };
+            if let Err(refused) = world.ask(id, Ask::Run(command)).await {
+                tracing::debug!(instance = %session.instance_id, %id, refused = %Refusal::from(refused), "a report changes nothing");
+            }
+            world.tell(id, Ask::Remind { instance: instance.clone() });
+        }
     }
 
     /// Everything else that it says. Returns once what it said is durable.
-    pub async fn agent_message(&self, link: &AgentLink, message: FromAgent) -> Result<(), Refusal> {
-        let _ = (link.session, message);
-        unimplemented!()
+    pub async fn agent_message(&self, session: &Session, message: FromAgent) -> Result<(), Refusal> {
+        let world = &self.inner.world;
+        if !world.hub.is_current(session) {
+            return Err(Refusal::Validation("another connection has taken this agent's place".to_owned()));
+        }
+        world.hub.heard(session, world.now());
+        let _still_here = &session.leaving;
+        let (attempt, command) = match message {
+            FromAgent::Ping => {
+                world.hub.send(&session.caller, &fleet::InstanceId::from(&*session.instance_id), ToAgent::Pong);
+                return Ok(());
+            }
+            FromAgent::Hello(_) | FromAgent::Unknown => return Ok(()),
+            FromAgent::Accepted { attempt } => {
+                let attempt = fleet::AttemptId::from(&*attempt);
+                (attempt.clone(), fleet::Command::AgentAccepted { attempt })
+            }
+            FromAgent::Started { attempt, .. } => {
+                let attempt = fleet::AttemptId::from(&*attempt);
+                (attempt.clone(), fleet::Command::AgentStarted { attempt })
+            }
+            FromAgent::Finished(finished) => {
+                let attempt = fleet::AttemptId::from(&*finished.attempt);
+                (attempt.clone(), fleet::Command::AgentFinished { attempt, outcome: outcome(finished) })
+            }
+        };
+        let instance = fleet::InstanceId::from(&*session.instance_id);
+        match attempt.parts() {
+            Some((command_id, of)) if of == instance => {
+                let id = keys::run(&session.caller, &command_id.0);
+                match world.ask(id, Ask::Run(command)).await {
+                    Ok(_) => Ok(()),
+                    // Nobody here will ever want it: let the agent forget it.
+                    Err(Refused::Run(_) | Refused::Missing) => {
+                        world.hub.send(&session.caller, &instance, ToAgent::Acknowledged { attempt: attempt.to_string() });
+                        Ok(())
+                    }
+                    Err(refused) => Err(refused.into()),
+                }
+            }
+            _ => {
+                world.hub.send(&session.caller, &instance, ToAgent::Acknowledged { attempt: attempt.to_string() });
+                Ok(())
+            }
+        }
+    }
+
+    /// Looks for agents that are unheard of, for as long as the server runs.
+    pub(crate) async fn watch_agents(self) {
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            let world = &self.inner.world;
+            for ((caller, instance_id), work) in world.hub.lost(world.now()) {
+                tracing::warn!(instance = %instance_id, account = %caller.account, "agent is lost: unheard of while it has work");
+                for id in work {
+                    let instance = fleet::InstanceId::from(&*instance_id);
+                    world.tell(id, Ask::Run(fleet::Command::AgentLost { instance }));
+                }
+            }
+        }
+    }
+}
+
+/// `^(m?i-)[0-9A-Za-z]{8,17}$`, as in the SSM API's `InstanceId`.
+fn valid_instance_id(id: &str) -> bool {
+    let rest = id.strip_prefix("mi-").or_else(|| id.strip_prefix("i-"));
+    rest.is_some_and(|rest| (8..=17).contains(&rest.len()) && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'))
+}
+
+fn welcome(now: Timestamp) -> ToAgent {
+    ToAgent::Welcome(agent::Welcome { server_time: now, lost_after_seconds: fleet::limits::LOST_AFTER_SECONDS as u64, ping_seconds: PING_SECONDS })
+}
+
+fn card(hello: &agent::Hello) -> instance::Card {
+    instance::Card {
+        instance_id: hello.instance_id.clone(),
+        name: hello.name.clone(),
+        computer_name: hello.computer_name.clone(),
+        agent_version: hello.agent_version.clone(),
+        platform_type: hello.platform_type.clone(),
+        platform_name: hello.platform_name.clone(),
+        platform_version: hello.platform_version.clone(),
+        ip_address: hello.ip.clone().unwrap_or_default(),
+        incarnation: hello.incarnation,
+    }
+}
+
+fn state(state: agent::AttemptState) -> fleet::AttemptState {
+    match state {
+        agent::AttemptState::NeverStarted => fleet::AttemptState::NeverStarted,
+        agent::AttemptState::Accepted => fleet::AttemptState::Accepted,
+        agent::AttemptState::Running => fleet::AttemptState::Running,
+        agent::AttemptState::Finished => fleet::AttemptState::Finished,
+        agent::AttemptState::Indeterminate => fleet::AttemptState::Indeterminate,
+        agent::AttemptState::Unknown => fleet::AttemptState::Unknown,
+    }
+}
+
+fn outcome(finished: agent::Finished) -> fleet::Outcome {
+    let ended = match finished.ended {
+        agent::Ended::ExitCode(code) => fleet::Ended::ExitCode(code),
+        agent::Ended::Failure(failure) => fleet::Ended::Failure(fleet::Failure {
+            code: fleet::FailureCode::parse(&failure.code),
+            cause: failure.message,
+            exit_code: failure.exit_code,
+        }),
+    };
+    fleet::Outcome {
+        ended,
+        stdout: finished.stdout,
+        stderr: finished.stderr,
+        stdout_truncated: finished.stdout_truncated,
+        stderr_truncated: finished.stderr_truncated,
+        started_at: finished.started_at,
+        finished_at: finished.finished_at,
     }
 }

@@ -2,11 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use base::{Caller, Timestamp};
+use base::{Caller, Id, Timestamp};
+use bytes::Bytes;
+use store::{Direction, IndexKey, IndexRow, Timer};
 
 use crate::page::{Page, Paged};
-use crate::refusal::Refusal;
-use crate::Runtime;
+use crate::refusal::{CommandRefusal, Refusal};
+use crate::shard::{Ask, Refused, Reply};
+use crate::value::RunHead;
+use crate::{Runtime, agents, clock, keys, token};
 
 /// `SendCommand`.
 #[derive(Debug, Clone, Default)]
@@ -18,7 +22,7 @@ pub struct CommandSend {
     pub parameters: BTreeMap<String, Vec<String>>,
     /// Named directly or by `Targets` with the key `InstanceIds`.
     pub instance_ids: Vec<String>,
-    /// Echoed as they came.
+    /// Other ways to name instances.
     pub targets: Vec<Target>,
     /// How long until it must have been delivered.
     pub timeout_seconds: Option<u64>,
@@ -80,32 +84,216 @@ impl Ping {
     }
 }
 
+/// An instance that has been away for so long is inactive (SSM: 30 days).
+const INACTIVE_AFTER_MS: i64 = 30 * 24 * 60 * 60 * 1000;
+
+/// Whether a run still owes anything but alarms: what a starting server has to know of.
+pub(crate) fn owes(run: &fleet::Run) -> bool {
+    let alarm = |effect: &fleet::Effect| matches!(effect, fleet::Effect::SetTimer { .. });
+    run.sent().is_some() && (!run.is_terminal() || run.outstanding().iter().any(|effect| !alarm(effect)))
+}
+
+/// Timers that a run's effects set and clear, as rows.
+pub(crate) fn alarms(effects: &[fleet::Effect], step: &mut store::Step) {
+    for effect in effects {
+        match effect {
+            fleet::Effect::SetTimer { timer, due } => step.timers_set.push(Timer { due: *due, timer: *timer }),
+            fleet::Effect::ClearTimer { timer, due } => step.timers_cleared.push(Timer { due: *due, timer: *timer }),
+            fleet::Effect::Offer { .. }
+            | fleet::Effect::Go { .. }
+            | fleet::Effect::Cancel { .. }
+            | fleet::Effect::Acknowledge { .. }
+            | fleet::Effect::Notify { .. } => (),
+        }
+    }
+}
+
+/// Puts a new run into the lists. The rows only name it: its state is read from itself.
+pub(crate) fn index(id: Id, caller: &Caller, head: &RunHead, run: &fleet::Run, step: &mut store::Step) {
+    let key = keys::newest_first(head.requested, id);
+    let of = run.invocations().iter().map(|invocation| keys::runs_of(caller, &invocation.instance.0));
+    let lists = std::iter::once(keys::runs(caller)).chain(of);
+    step.index_put.extend(lists.map(|list| IndexRow { at: IndexKey { list, key: key.clone() }, value: Bytes::new() }));
+}
+
 impl Runtime {
     /// Sends a command. The same `command_id` again gives the same command.
     pub async fn command_send(&self, caller: &Caller, send: CommandSend) -> Result<fleet::Run, Refusal> {
-        let _ = (caller, send);
-        unimplemented!()
+        let script = fleet::document::resolve(&send.document_name, send.document_version.as_deref(), send.parameters.clone())
+            .map_err(document_refusal)?;
+        let instances = self.named_instances(caller, &send).await?;
+        let command_id = send.command_id.unwrap_or_else(clock::uuid);
+        let mut sending = fleet::Send::new(fleet::CommandId::from(&*command_id), instances, script);
+        sending.document_name = send.document_name;
+        sending.document_version = send.document_version.unwrap_or(sending.document_version);
+        sending.parameters = send.parameters;
+        sending.comment = send.comment.unwrap_or_default();
+        if let Some(seconds) = send.timeout_seconds {
+            sending.timeout_seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
+        }
+        sending.max_concurrency = rate(send.max_concurrency.as_deref(), fleet::Rate::parse_concurrency, sending.max_concurrency)?;
+        sending.max_errors = rate(send.max_errors.as_deref(), fleet::Rate::parse_errors, sending.max_errors)?;
+        sending.waiter = send.waiter;
+        let ask = Ask::Send { caller: caller.clone(), send: Box::new(sending) };
+        match self.ask(keys::run(caller, &command_id), ask).await {
+            Ok(Reply::Run(run)) => Ok(*run),
+            Ok(_) => Err(Refusal::Unknown),
+            Err(refused) => Err(refused.into()),
+        }
+    }
+
+    /// Every instance named, directly or by target, must be registered.
+    async fn named_instances(&self, caller: &Caller, send: &CommandSend) -> Result<Vec<fleet::InstanceId>, Refusal> {
+        let mut named = send.instance_ids.clone();
+        for target in &send.targets {
+            match &*target.key {
+                "InstanceIds" | "instanceids" => named.extend(target.values.iter().cloned()),
+                other => {
+                    let text = format!("Targets with the key '{other}' are not supported by this version; name instances by 'InstanceIds'.");
+                    return Err(Refusal::Validation(text));
+                }
+            }
+        }
+        let mut missing = vec![];
+        for instance_id in &named {
+            if self.store().head(keys::instance(caller, instance_id)).await?.is_none() {
+                missing.push(instance_id.clone());
+            }
+        }
+        if !missing.is_empty() {
+            return Err(CommandRefusal::InvalidInstanceId(missing).into());
+        }
+        Ok(named.iter().map(|instance_id| fleet::InstanceId::from(&**instance_id)).collect())
     }
 
     pub async fn command_cancel(&self, caller: &Caller, command_id: &str, instance_ids: Vec<String>) -> Result<(), Refusal> {
-        let _ = (caller, command_id, instance_ids);
-        unimplemented!()
+        let instances = instance_ids.iter().map(|id| fleet::InstanceId::from(&**id)).collect();
+        match self.ask(keys::run(caller, command_id), Ask::Run(fleet::Command::Cancel { instances })).await {
+            Ok(_) => Ok(()),
+            Err(Refused::Missing) => Err(CommandRefusal::InvalidCommandId(command_id.to_owned()).into()),
+            Err(refused) => Err(refused.into()),
+        }
     }
 
     pub async fn command(&self, caller: &Caller, command_id: &str) -> Result<fleet::Run, Refusal> {
-        let _ = (caller, command_id);
-        unimplemented!()
+        match self.ask(keys::run(caller, command_id), Ask::LookAtRun).await {
+            Ok(Reply::Run(run)) => Ok(*run),
+            Ok(_) | Err(Refused::Missing) => Err(CommandRefusal::InvalidCommandId(command_id.to_owned()).into()),
+            Err(refused) => Err(refused.into()),
+        }
     }
 
-    /// Commands whose invocations match; a face shows commands or their invocations from them.
+    /// Commands that match, newest first; a face shows commands or their invocations from them.
     pub async fn command_list(&self, caller: &Caller, filter: CommandFilter, page: Page) -> Result<Paged<fleet::Run>, Refusal> {
-        let _ = (caller, filter, page);
-        unimplemented!()
+        if let Some(command_id) = &filter.command_id {
+            let run = self.command(caller, command_id).await?;
+            let items = if matches(&filter, &run) { vec![run] } else { vec![] };
+            return Ok(Paged { items, next: None });
+        }
+        let question = format!("commands {} {} {filter:?}", caller.account, caller.region);
+        let now = self.inner.world.now();
+        let invalid = |_| Refusal::Command(CommandRefusal::InvalidNextToken);
+        let mut after = page.token.map(|token| token::read(&question, &token, now)).transpose().map_err(invalid)?.map(Bytes::from);
+        let list = match &filter.instance_id {
+            Some(instance_id) => keys::runs_of(caller, instance_id),
+            None => keys::runs(caller),
+        };
+        let mut items = vec![];
+        loop {
+            let rows = self.store().index(list.clone(), after.clone(), Direction::Forward, page.limit + 1).await?;
+            let Some(last) = rows.last() else { return Ok(Paged { items, next: None }) };
+            let end = last.at.key.clone();
+            for row in rows {
+                if items.len() == page.limit as usize {
+                    let next = after.as_ref().map(|key| token::write(&question, key, now));
+                    return Ok(Paged { items, next });
+                }
+                after = Some(row.at.key.clone());
+                let Some(id) = keys::id_of(&row.at.key) else { continue };
+                if let Ok(Reply::Run(run)) = self.ask(id, Ask::LookAtRun).await
+                    && matches(&filter, &run)
+                {
+                    items.push(*run);
+                }
+            }
+            after = Some(end);
+        }
     }
 
     /// By instance id, ascending.
     pub async fn instance_list(&self, caller: &Caller, page: Page) -> Result<Paged<Instance>, Refusal> {
-        let _ = (caller, page);
-        unimplemented!()
+        let question = format!("instances {} {}", caller.account, caller.region);
+        let now = self.inner.world.now();
+        let invalid = |_| Refusal::Command(CommandRefusal::InvalidNextToken);
+        let after = page.token.map(|token| token::read(&question, &token, now)).transpose().map_err(invalid)?;
+        let rows = self.store().index(keys::instances(caller), after.map(Bytes::from), Direction::Forward, page.limit + 1).await?;
+        let more = rows.len() > page.limit as usize;
+        let rows = &rows[..rows.len().min(page.limit as usize)];
+        let next = rows.last().filter(|_| more).map(|row| token::write(&question, &row.at.key, now));
+        let items = rows.iter().map(|row| {
+            let row: agents::Row = serde_json::from_slice(&row.value).map_err(Refusal::internal)?;
+            let (heard, connected) = self.inner.world.hub.seen(caller, &row.card.instance_id);
+            Ok(shown(row, heard, connected, now))
+        });
+        Ok(Paged { items: items.collect::<Result<_, Refusal>>()?, next })
+    }
+}
+
+fn shown(row: agents::Row, heard: Option<Timestamp>, connected: bool, now: Timestamp) -> Instance {
+    let last_ping = heard.map_or(row.seen, |heard| heard.max(row.seen));
+    let ping = match connected {
+        true => Ping::Online,
+        false if now.0 - last_ping.0 > INACTIVE_AFTER_MS => Ping::Inactive,
+        false => Ping::ConnectionLost,
+    };
+    Instance {
+        instance_id: row.card.instance_id,
+        name: row.card.name,
+        computer_name: row.card.computer_name,
+        agent_version: row.card.agent_version,
+        platform_type: row.card.platform_type,
+        platform_name: row.card.platform_name,
+        platform_version: row.card.platform_version,
+        ip_address: row.card.ip_address,
+        registered: row.first_seen,
+        last_ping,
+        ping,
+    }
+}
+
+fn matches(filter: &CommandFilter, run: &fleet::Run) -> bool {
+    let Some((send, at)) = run.sent() else { return false };
+    let status = |status: &str| {
+        run.status().status() == status || run.invocations().iter().any(|invocation| invocation.status().status() == status)
+    };
+    filter.invoked_after.is_none_or(|after| at > after)
+        && filter.invoked_before.is_none_or(|before| at < before)
+        && filter.status.as_deref().is_none_or(status)
+        && filter.document_name.as_deref().is_none_or(|name| send.document_name == name)
+        && filter.instance_id.as_deref().is_none_or(|id| run.invocation(&fleet::InstanceId::from(id)).is_some())
+}
+
+fn rate(text: Option<&str>, parse: impl Fn(&str) -> Option<fleet::Rate>, default: fleet::Rate) -> Result<fleet::Rate, Refusal> {
+    match text {
+        None => Ok(default),
+        Some(text) => parse(text).ok_or_else(|| Refusal::Validation(format!("'{text}' is neither a number nor a percentage"))),
+    }
+}
+
+fn document_refusal(refusal: fleet::document::Refusal) -> CommandRefusal {
+    match refusal {
+        fleet::document::Refusal::InvalidDocument { name } => CommandRefusal::InvalidDocument(name),
+        fleet::document::Refusal::InvalidDocumentVersion { version, .. } => CommandRefusal::InvalidDocumentVersion(version),
+        fleet::document::Refusal::InvalidParameters(text) => CommandRefusal::InvalidParameters(text),
+    }
+}
+
+impl From<fleet::Refusal> for Refusal {
+    fn from(refusal: fleet::Refusal) -> Refusal {
+        match refusal {
+            fleet::Refusal::DuplicateInstanceId(_) => CommandRefusal::DuplicateInstanceId.into(),
+            fleet::Refusal::InvalidInstanceId(id) => CommandRefusal::InvalidInstanceId(vec![id.to_string()]).into(),
+            other => Refusal::Validation(other.to_string()),
+        }
     }
 }

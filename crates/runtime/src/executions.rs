@@ -1,11 +1,19 @@
 //! Use cases about executions.
 
-use base::{Caller, Timestamp};
-use engine::{Event, Failure};
+use std::sync::Arc;
 
+use base::{Caller, Id, Json, Timestamp, limits};
+use bytes::Bytes;
+use engine::{Event, Fact, Failure, Identity};
+use store::{Chunk, Direction, Seq};
+use tokio::sync::mpsc;
+
+use crate::machines::{definition_of, machine_arn, owned, states_arn, valid_name, wrong_resource};
 use crate::page::{Page, Paged};
 use crate::refusal::Refusal;
-use crate::Runtime;
+use crate::shard::{Ask, Refused, Reply, Start};
+use crate::value::{ExecutionHead, Line};
+use crate::{Runtime, clock, keys, token};
 
 /// `StartExecution`.
 #[derive(Debug, Clone)]
@@ -87,41 +95,262 @@ pub struct ExecutionFilter {
 
 /// An execution's events as they become durable. Ends after the execution's last.
 pub struct Watch {
-    pub events: tokio::sync::mpsc::Receiver<Vec<Event>>,
+    pub events: mpsc::Receiver<Vec<Event>>,
 }
+
+/// Batches of events that a watcher may be behind.
+const WATCH_BEHIND_MAX: usize = 64;
+
+/// Events read at a time.
+const HISTORY_PAGE: u32 = 1_000;
 
 impl Runtime {
     /// Starts an execution. The same name and input while it runs give the same execution.
     pub async fn execution_start(&self, caller: &Caller, start: ExecutionStart) -> Result<ExecutionStarted, Refusal> {
-        let _ = (caller, start);
-        unimplemented!()
+        let machine = machine_arn(caller, &start.machine_arn)?;
+        let (input, text) = parse_input(start.input)?;
+        start.name.as_deref().map(valid_name).transpose()?;
+        let now = self.registered(&machine).await?;
+        let definition = definition_of(&now);
+        let compiled = self.inner.world.definitions.get(self.store(), &definition).await.map_err(Refusal::internal)?;
+        let fresh = start.name.is_none();
+        let name = start.name.unwrap_or_else(clock::uuid);
+        let arn = base::arn::execution(caller, &now.name, &name);
+        let identity = Identity {
+            execution_arn: arn.as_str().into(),
+            name: name.into(),
+            machine_arn: now.arn.clone(),
+            machine_name: now.name.clone(),
+            role_arn: now.settings.role_arn.clone(),
+            version_arn: None,
+            alias_arn: None,
+            definition,
+        };
+        let ask = Start { start: engine::Start { identity, input, text }, machine: compiled, trace: start.trace_header, fresh };
+        match self.ask(keys::execution(&arn), Ask::Start(Box::new(ask))).await {
+            Ok(Reply::Execution(head)) => Ok(ExecutionStarted { arn, started: head.started }),
+            Ok(_) => Err(Refusal::Unknown),
+            Err(Refused::Exists) => Err(Refusal::ExecutionAlreadyExists(arn)),
+            Err(refused) => Err(refused.into()),
+        }
     }
 
     pub async fn execution(&self, caller: &Caller, arn: &str) -> Result<Execution, Refusal> {
-        let _ = (caller, arn);
-        unimplemented!()
+        let head = self.execution_head(caller, arn).await?;
+        let id = keys::execution(arn);
+        let input = match &head.input {
+            Some(input) => input.to_string(),
+            None => self.input_of(id).await?,
+        };
+        let succeeded = ExecutionStatus::from(head.status) == ExecutionStatus::Succeeded;
+        let output = match &head.output {
+            None if succeeded => self.output_of(id).await?,
+            output => output.clone(),
+        };
+        Ok(Execution { summary: head.summary(), input, output, failure: head.failure, trace_header: head.trace })
     }
 
     /// Stops an execution and says when it ended; one that has ended stays as it is.
     pub async fn execution_stop(&self, caller: &Caller, arn: &str, failure: Failure) -> Result<Timestamp, Refusal> {
-        let _ = (caller, arn, failure);
-        unimplemented!()
+        execution_arn(caller, arn)?;
+        let stop = engine::Command::Stop { failure };
+        let head = match self.ask(keys::execution(arn), Ask::Execution(stop)).await {
+            Ok(Reply::Execution(head)) => head,
+            Err(Refused::Execution(Some(head))) => head,
+            Ok(_) | Err(Refused::Missing | Refused::Execution(None)) => return Err(Refusal::ExecutionDoesNotExist(arn.to_owned())),
+            Err(refused) => return Err(refused.into()),
+        };
+        Ok(head.stopped.unwrap_or(head.started))
     }
 
     pub async fn execution_list(&self, caller: &Caller, filter: ExecutionFilter, page: Page) -> Result<Paged<ExecutionSummary>, Refusal> {
-        let _ = (caller, filter, page);
-        unimplemented!()
+        let machine = match &filter.machine_arn {
+            None => None,
+            Some(arn) => {
+                let arn = machine_arn(caller, arn)?;
+                self.registered(&arn).await?;
+                Some(arn)
+            }
+        };
+        let statuses = filter.status.map_or(ExecutionStatus::ALL.to_vec(), |status| vec![status]);
+        let question = format!("executions {} {} {machine:?} {:?}", caller.account, caller.region, filter.status);
+        let now = self.inner.world.now();
+        let after = page.token.map(|token| token::read(&question, &token, now)).transpose()?.map(Bytes::from);
+        let mut found = vec![];
+        for status in statuses {
+            let list = match &machine {
+                Some(machine) => keys::executions_of(machine, status),
+                None => keys::executions(caller, status),
+            };
+            let rows = self.store().index(list, after.clone(), Direction::Forward, page.limit + 1).await?;
+            found.extend(rows.into_iter().map(|row| (row.at.key, status, row.value)));
+        }
+        found.sort_by(|left, right| left.0.cmp(&right.0));
+        let more = found.len() > page.limit as usize;
+        found.truncate(page.limit as usize);
+        let next = found.last().filter(|_| more).map(|(key, ..)| token::write(&question, key, now));
+        let items = found.into_iter().map(|(key, status, line)| {
+            let line: Line = serde_json::from_slice(&line).map_err(Refusal::internal)?;
+            Ok(line.summary(status, keys::instant_of(&key)))
+        });
+        Ok(Paged { items: items.collect::<Result<_, Refusal>>()?, next })
     }
 
     /// The history, facts of our own included (see [`Event::is_aws`]); `limit` counts AWS's events.
     pub async fn execution_history(&self, caller: &Caller, arn: &str, reverse: bool, page: Page) -> Result<Paged<Event>, Refusal> {
-        let _ = (caller, arn, reverse, page);
-        unimplemented!()
+        self.execution_head(caller, arn).await?;
+        let question = format!("history {arn} {reverse}");
+        let now = self.inner.world.now();
+        let direction = if reverse { Direction::Backward } else { Direction::Forward };
+        let mut from = match page.token {
+            None if reverse => Seq(u64::MAX),
+            None => Seq(0),
+            Some(token) => place(&token::read(&question, &token, now)?)?,
+        };
+        let (mut items, mut shown) = (vec![], 0);
+        loop {
+            let chunks = self.store().chunks(keys::execution(arn), from, direction, page.limit.saturating_add(1)).await?;
+            let events = events_from(&chunks, from, direction)?;
+            if events.is_empty() {
+                return Ok(Paged { items, next: None });
+            }
+            for (seq, event) in events {
+                if event.is_aws() && shown == page.limit {
+                    let next = token::write(&question, &seq.to_be_bytes(), now);
+                    return Ok(Paged { items, next: Some(next) });
+                }
+                shown += u32::from(event.is_aws());
+                items.push(event);
+                from = match direction {
+                    Direction::Forward => Seq(seq + 1),
+                    Direction::Backward if seq == 0 => return Ok(Paged { items, next: None }),
+                    Direction::Backward => Seq(seq - 1),
+                };
+            }
+        }
     }
 
     /// Everything that happened and everything that will, until the execution ends.
     pub async fn execution_watch(&self, caller: &Caller, arn: &str) -> Result<Watch, Refusal> {
-        let _ = (caller, arn);
-        unimplemented!()
+        self.execution_head(caller, arn).await?;
+        let (sender, events) = mpsc::channel(WATCH_BEHIND_MAX);
+        let (runtime, id) = (self.clone(), keys::execution(arn));
+        tokio::spawn(async move {
+            if let Err(refusal) = runtime.follow(id, sender).await {
+                tracing::warn!(%id, %refusal, "a watch ended early");
+            }
+        });
+        Ok(Watch { events })
     }
+
+    /// Reads the history, then hears what is added; a follower that fell behind reads again.
+    async fn follow(&self, id: Id, sender: mpsc::Sender<Vec<Event>>) -> Result<(), Refusal> {
+        let mut from = 0;
+        loop {
+            let (happens, mut happened) = mpsc::channel(WATCH_BEHIND_MAX);
+            self.ask(id, Ask::Watch(happens)).await?;
+            loop {
+                let chunks = self.store().chunks(id, Seq(from), Direction::Forward, HISTORY_PAGE).await?;
+                let events = events_from(&chunks, Seq(from), Direction::Forward)?;
+                let Some((last, _)) = events.last() else { break };
+                from = last + 1;
+                let events: Vec<Event> = events.into_iter().map(|(_, event)| event).collect();
+                let ended = events.iter().any(|event| ends(&event.fact));
+                if sender.send(events).await.is_err() || ended {
+                    return Ok(());
+                }
+            }
+            while let Some((first, events)) = happened.recv().await {
+                let known = usize::try_from(from.saturating_sub(first)).unwrap_or(usize::MAX).min(events.len());
+                from = from.max(first + events.len() as u64);
+                let ended = events.iter().any(|event| ends(&event.fact));
+                if sender.send(events[known..].to_vec()).await.is_err() || ended {
+                    return Ok(());
+                }
+            }
+            if sender.is_closed() {
+                return Ok(());
+            }
+        }
+    }
+
+    pub(crate) async fn execution_head(&self, caller: &Caller, arn: &str) -> Result<ExecutionHead, Refusal> {
+        execution_arn(caller, arn)?;
+        let head = self.store().head(keys::execution(arn)).await?;
+        let head = head.ok_or_else(|| Refusal::ExecutionDoesNotExist(arn.to_owned()))?;
+        serde_json::from_slice(&head.header).map_err(Refusal::internal)
+    }
+
+    async fn input_of(&self, id: Id) -> Result<String, Refusal> {
+        let chunks = self.store().chunks(id, Seq(0), Direction::Forward, 1).await?;
+        let events = events_from(&chunks, Seq(0), Direction::Forward)?;
+        match events.into_iter().next().map(|(_, event)| event.fact) {
+            Some(Fact::ExecutionStarted { text: Some(text), .. }) => Ok(text.to_string()),
+            Some(Fact::ExecutionStarted { input, .. }) => Ok(input.to_string()),
+            _ => Err(Refusal::internal("an execution's first event is not its start".to_owned())),
+        }
+    }
+
+    async fn output_of(&self, id: Id) -> Result<Option<String>, Refusal> {
+        let chunks = self.store().chunks(id, Seq(u64::MAX), Direction::Backward, 1).await?;
+        let events = events_from(&chunks, Seq(u64::MAX), Direction::Backward)?;
+        match events.into_iter().next().map(|(_, event)| event.fact) {
+            Some(Fact::ExecutionSucceeded { output }) => Ok(Some(output.to_string())),
+            _ => Ok(None),
+        }
+    }
+}
+
+/// The events of `chunks` at and beyond `from`, with their places, in the direction of reading.
+fn events_from(chunks: &[Chunk], from: Seq, direction: Direction) -> Result<Vec<(u64, Event)>, Refusal> {
+    let mut all = vec![];
+    for chunk in chunks {
+        let events = engine::pack::decode(&chunk.bytes).map_err(Refusal::internal)?;
+        let numbered = (chunk.first.0..).zip(events);
+        match direction {
+            Direction::Forward => all.extend(numbered.filter(|(seq, _)| *seq >= from.0)),
+            Direction::Backward => {
+                let wanted: Vec<_> = numbered.filter(|(seq, _)| *seq <= from.0).collect();
+                all.extend(wanted.into_iter().rev());
+            }
+        }
+    }
+    Ok(all)
+}
+
+fn place(bytes: &[u8]) -> Result<Seq, Refusal> {
+    bytes.try_into().map(|bytes| Seq(u64::from_be_bytes(bytes))).map_err(|_| Refusal::InvalidToken)
+}
+
+fn ends(fact: &Fact) -> bool {
+    matches!(
+        fact,
+        Fact::ExecutionSucceeded { .. } | Fact::ExecutionFailed { .. } | Fact::ExecutionAborted { .. } | Fact::ExecutionTimedOut { .. }
+    )
+}
+
+/// The value of an input's text, and the text where it is not the value's compact one.
+fn parse_input(text: Option<String>) -> Result<(Json, Option<Arc<str>>), Refusal> {
+    let Some(text) = text else { return Ok((Json::empty_object(), None)) };
+    if text.is_empty() {
+        return Err(Refusal::InvalidExecutionInput("Invalid execution input.".to_owned()));
+    }
+    if text.len() > limits::PAYLOAD_BYTES_MAX {
+        return Err(Refusal::Validation(
+            "1 validation error detected: Value at 'input' failed to satisfy constraint: Member must have length less than or equal to 262144".to_owned(),
+        ));
+    }
+    let input = Json::parse(&text).map_err(|error| Refusal::InvalidExecutionInput(error.to_string()))?;
+    let compact = input.to_string() == text;
+    Ok((input, (!compact).then(|| text.into())))
+}
+
+/// Checks that an ARN is an execution's, and the caller's: another's does not exist for them.
+fn execution_arn(caller: &Caller, arn: &str) -> Result<(), Refusal> {
+    let parsed = states_arn(arn)?;
+    match parsed.resource_parts() {
+        ("execution", name) if name.contains(':') => (),
+        (other, _) => return Err(wrong_resource(other)),
+    }
+    owned(caller, &parsed).then_some(()).ok_or_else(|| Refusal::ExecutionDoesNotExist(arn.to_owned()))
 }

@@ -13,7 +13,8 @@
 //!
 //! In reading order: [`refusal`] (why not), [`page`], [`machines`], [`executions`], [`commands`] (the use
 //! cases), [`tasks`] (the port through which tasks reach services), [`agents`] (the port through which agents
-//! come in).
+//! come in); then the machinery: `shard` (the loop), `value` (what it loads and keeps), `machine` and `instance`
+//! (values whose rules live here), `keys`, `dispatch` (what follows a commit), `definitions`, `token`, `clock`.
 
 pub mod refusal;
 pub mod page;
@@ -22,6 +23,15 @@ pub mod executions;
 pub mod commands;
 pub mod tasks;
 pub mod agents;
+mod shard;
+mod value;
+mod machine;
+mod instance;
+mod keys;
+mod dispatch;
+mod definitions;
+mod token;
+mod clock;
 
 pub use base::Caller;
 pub use page::{Page, Paged};
@@ -29,11 +39,58 @@ pub use refusal::Refusal;
 
 use std::sync::Arc;
 
+use store::{ShardId, Store};
+use tokio::sync::{Semaphore, mpsc};
+
+use dispatch::World;
+use shard::{Ask, Refused, Reply, SHARDS, Shard};
+use tasks::TaskPort;
+
+/// What may be set from outside.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Config {
+    pub limits: engine::Limits,
+}
+
+/// Requests of clients under way at a time; the rest wait for their turn.
+const REQUESTS_MAX: usize = 10_000;
+
 /// A running server's core. Cheap to clone; all clones are the same server.
 #[derive(Clone)]
 pub struct Runtime {
-    #[expect(dead_code, reason = "filled in as the parts land")]
     inner: Arc<Inner>,
 }
 
-struct Inner {}
+struct Inner {
+    store: Arc<dyn Store>,
+    world: World,
+    requests: Semaphore,
+}
+
+impl Runtime {
+    /// Takes every shard, reads what is due and what is owed, and goes on with all of it.
+    pub async fn open(config: Config, store: Arc<dyn Store>, tasks: Arc<dyn TaskPort>) -> Result<Runtime, store::Error> {
+        let (senders, inboxes): (Vec<_>, Vec<_>) = (0..SHARDS).map(|_| mpsc::unbounded_channel()).unzip();
+        let world = World::new(tasks, config.limits, senders);
+        let mut shards = vec![];
+        for (id, inbox) in (0..SHARDS).map(ShardId).zip(inboxes) {
+            shards.push(Shard::open(id, store.clone(), world.clone(), inbox).await?);
+        }
+        let inner = Arc::new(Inner { store, world, requests: Semaphore::new(REQUESTS_MAX) });
+        inner.world.belongs_to(&inner);
+        shards.into_iter().for_each(|shard| drop(tokio::spawn(shard.run())));
+        let runtime = Runtime { inner };
+        tokio::spawn(runtime.clone().watch_agents());
+        Ok(runtime)
+    }
+
+    /// Asks a value on a client's behalf.
+    async fn ask(&self, id: base::Id, ask: Ask) -> Result<Reply, Refused> {
+        let _turn = self.inner.requests.acquire().await.map_err(|_| Refused::Unknown)?;
+        self.inner.world.ask(id, ask).await
+    }
+
+    fn store(&self) -> &dyn Store {
+        &*self.inner.store
+    }
+}

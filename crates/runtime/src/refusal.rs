@@ -8,7 +8,7 @@ pub enum Refusal {
     InvalidArn(String),
     #[error("invalid name: {0}")]
     InvalidName(String),
-    #[error("invalid definition: {}", asl::diagnostic::render(.0))]
+    #[error("invalid definition: {}", asl::refusal(.0))]
     InvalidDefinition(Vec<asl::Diagnostic>),
     /// The text is the JSON parser's.
     #[error("invalid execution input: {0}")]
@@ -35,7 +35,7 @@ pub enum Refusal {
     ExecutionLimitExceeded,
     #[error("resource {0} not found")]
     ResourceNotFound(String),
-    #[error("more than {} tags on {0}", base::limits::TAGS_MAX)]
+    #[error("too many tags on {0}")]
     TooManyTags(String),
     /// AWS's `ValidationException`; the text is complete.
     #[error("{0}")]
@@ -78,4 +78,31 @@ pub enum CommandRefusal {
     InvocationDoesNotExist,
     #[error("invalid next token")]
     InvalidNextToken,
+}
+
+impl Refusal {
+    pub(crate) fn internal(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Refusal {
+        Refusal::Internal(error.into())
+    }
+}
+
+impl From<store::Error> for Refusal {
+    fn from(error: store::Error) -> Refusal {
+        Refusal::internal(error)
+    }
+}
+
+/// What a shard refused and no use case has better words for.
+impl From<crate::Refused> for Refusal {
+    fn from(refused: crate::Refused) -> Refusal {
+        use crate::Refused;
+        match refused {
+            Refused::Full => Refusal::Full,
+            Refused::Run(refusal) => refusal.into(),
+            Refused::Internal(error) => Refusal::Internal(error),
+            Refused::Unknown | Refused::Machine(_) | Refused::Execution(_) | Refused::Exists | Refused::InstanceWentBack | Refused::Missing => {
+                Refusal::Unknown
+            }
+        }
+    }
 }

@@ -1,0 +1,248 @@
+//! What follows a commit: tasks are called, agents are told, waiters hear of the end.
+//!
+//! **Invariant:** nothing here changes a value. What comes back from the world is the next command, asked of the
+//! value's shard like any other.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::time::Duration;
+
+use base::{Caller, Id, Timestamp};
+use engine::{Effect, Failure, TaskId};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::agents::Hub;
+use crate::clock::Clock;
+use crate::definitions::Definitions;
+use crate::machine::Registered;
+use crate::shard::{Ask, Reply, Request, Refused, due_in, shard_of};
+use crate::tasks::{TaskCall, TaskPort, TaskReply};
+use crate::{Inner, Runtime, value};
+
+/// What one step asks of the world, once it is durable.
+pub(crate) enum Dispatch {
+    Machine { id: Id, now: Option<Registered> },
+    Execution { id: Id, arn: Arc<str>, effects: Vec<Effect> },
+    Run { id: Id, caller: Caller, run: Box<fleet::Run>, effects: Vec<fleet::Effect> },
+}
+
+/// Everything around the shards. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct World {
+    shared: Arc<Shared>,
+    pub(crate) limits: engine::Limits,
+}
+
+pub(crate) struct Shared {
+    clock: Clock,
+    pub(crate) definitions: Definitions,
+    pub(crate) machines: Mutex<HashMap<Id, Registered>>,
+    pub(crate) hub: Hub,
+    tasks: Arc<dyn TaskPort>,
+    shards: Vec<mpsc::UnboundedSender<Request>>,
+    runtime: OnceLock<Weak<Inner>>,
+}
+
+impl std::ops::Deref for World {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.shared
+    }
+}
+
+/// State machines remembered as they are now.
+const MACHINES_MAX: usize = 10_000;
+
+impl World {
+    pub(crate) fn new(tasks: Arc<dyn TaskPort>, limits: engine::Limits, shards: Vec<mpsc::UnboundedSender<Request>>) -> World {
+        let shared = Shared {
+            clock: Clock::default(),
+            definitions: Definitions::default(),
+            machines: Mutex::default(),
+            hub: Hub::default(),
+            tasks,
+            shards,
+            runtime: OnceLock::new(),
+        };
+        World { shared: Arc::new(shared), limits }
+    }
+
+    /// Tells the world whose it is; once, before anything is dispatched.
+    pub(crate) fn belongs_to(&self, runtime: &Arc<Inner>) {
+        let _once = self.runtime.set(Arc::downgrade(runtime));
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Sleeps until `due`; for ever when there is none.
+    pub(crate) async fn sleep_until(&self, due: Option<Timestamp>) {
+        match due {
+            Some(due) => tokio::time::sleep(due_in(self.now(), due)).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Asks a value and waits for the answer.
+    pub(crate) async fn ask(&self, id: Id, ask: Ask) -> Result<Reply, Refused> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Request { id, ask, reply: Some(reply) });
+        answer.await.unwrap_or(Err(Refused::Unknown))
+    }
+
+    /// Asks a value on the machinery's behalf: the shard sees to it that it is decided.
+    pub(crate) fn tell(&self, id: Id, ask: Ask) {
+        self.send(Request { id, ask, reply: None });
+    }
+
+    fn send(&self, request: Request) {
+        let shard = &self.shards[usize::from(shard_of(request.id).0)];
+        // A shard that is gone has ended with the server; its values are on disk.
+        let _ended = shard.send(request);
+    }
+
+    pub(crate) fn ask_again(&self, asks: Vec<(Id, Ask)>, after: Duration) {
+        if asks.is_empty() {
+            return;
+        }
+        let world = self.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(after).await;
+            asks.into_iter().for_each(|(id, ask)| world.tell(id, ask));
+        });
+    }
+
+    pub(crate) fn dispatch(&self, dispatch: Dispatch) {
+        match dispatch {
+            Dispatch::Machine { id, now } => self.remember(id, now),
+            Dispatch::Execution { id, arn, effects } => effects.into_iter().for_each(|effect| self.perform(id, &arn, effect)),
+            Dispatch::Run { id, caller, run, effects } => {
+                self.hub.note_work(&caller, id, &run);
+                effects.into_iter().for_each(|effect| self.perform_fleet(id, &caller, &run, effect));
+            }
+        }
+    }
+
+    fn remember(&self, id: Id, now: Option<Registered>) {
+        let mut machines = self.machines.lock().unwrap_or_else(PoisonError::into_inner);
+        if machines.len() >= MACHINES_MAX {
+            machines.clear();
+        }
+        match now {
+            Some(now) => drop(machines.insert(id, now)),
+            None => drop(machines.remove(&id)),
+        }
+    }
+
+    fn perform(&self, id: Id, arn: &Arc<str>, effect: Effect) {
+        match effect {
+            Effect::RunTask { submitted: true, .. } | Effect::SetTimer(_) | Effect::ClearTimer(_) | Effect::Ended => (),
+            Effect::RunTask { task, resource, parameters, credentials, submitted: false } => {
+                let call = self.call(id, arn, task, &resource);
+                match call {
+                    Some(call) => self.run_task(TaskCall { parameters, credentials, ..call }),
+                    None => self.complete(id, task, TaskReply::Failed(unknown_resource(&resource))),
+                }
+            }
+            Effect::AbandonTask { task, resource } => {
+                if let Some(call) = self.call(id, arn, task, &resource) {
+                    self.abandon_task(call);
+                }
+            }
+        }
+    }
+
+    fn call(&self, id: Id, arn: &Arc<str>, task: TaskId, resource: &str) -> Option<TaskCall> {
+        Some(TaskCall {
+            caller: value::caller_of(arn),
+            execution: id,
+            execution_arn: arn.clone(),
+            task,
+            resource: asl::Resource::parse(resource)?,
+            parameters: base::Json::Null,
+            credentials: None,
+        })
+    }
+
+    fn run_task(&self, call: TaskCall) {
+        let (world, id, task) = (self.clone(), call.execution, call.task);
+        let called = self.spawn(async move |runtime, tasks| tasks.call(&runtime, call).await);
+        tokio::spawn(async move {
+            // A panic in a connector fails its task, and nothing else.
+            let reply = match called.await {
+                Ok(Some(reply)) => reply,
+                Ok(None) => return,
+                Err(_) => TaskReply::Failed(Failure::new("States.TaskFailed", "The task's connector failed.")),
+            };
+            world.complete(id, task, reply);
+        });
+    }
+
+    fn abandon_task(&self, call: TaskCall) {
+        drop(self.spawn(async move |runtime, tasks| tasks.abandon(&runtime, call).await));
+    }
+
+    fn spawn<T: Send + 'static, F>(&self, work: impl FnOnce(Runtime, Arc<dyn TaskPort>) -> F) -> tokio::task::JoinHandle<Option<T>>
+    where
+        F: Future<Output = T> + Send + 'static,
+    {
+        let runtime = self.runtime.get().and_then(Weak::upgrade).map(|inner| Runtime { inner });
+        let work = runtime.map(|runtime| work(runtime, self.tasks.clone()));
+        tokio::spawn(async move {
+            match work {
+                Some(work) => Some(work.await),
+                None => None,
+            }
+        })
+    }
+
+    fn complete(&self, id: Id, task: TaskId, reply: TaskReply) {
+        let command = match reply {
+            TaskReply::Succeeded(output) => engine::Command::Complete { task, outcome: Ok(output) },
+            TaskReply::Failed(failure) => engine::Command::Complete { task, outcome: Err(failure) },
+            TaskReply::Submitted(output) => engine::Command::Submit { task, output },
+        };
+        self.tell(id, Ask::Execution(command));
+    }
+
+    fn perform_fleet(&self, id: Id, caller: &Caller, run: &fleet::Run, effect: fleet::Effect) {
+        match effect {
+            fleet::Effect::SetTimer { .. } | fleet::Effect::ClearTimer { .. } => (),
+            fleet::Effect::Notify { waiter } => self.notify(id, run, waiter),
+            fleet::Effect::Offer { instance, attempt, script, expires_at } => {
+                self.hub.send(caller, &instance, crate::agents::offer(attempt, &script, expires_at));
+            }
+            fleet::Effect::Go { instance, attempt } => {
+                self.hub.send(caller, &instance, api::agent::ToAgent::Go { attempt: attempt.to_string() });
+            }
+            fleet::Effect::Cancel { instance, attempt } => {
+                self.hub.send(caller, &instance, api::agent::ToAgent::Cancel { attempt: attempt.to_string() });
+            }
+            fleet::Effect::Acknowledge { instance, attempt } => {
+                self.hub.send(caller, &instance, api::agent::ToAgent::Acknowledged { attempt: attempt.to_string() });
+            }
+        }
+    }
+
+    /// Tells the execution that waits for a command of its end, and then the command that it has been told. Told
+    /// twice, the execution refuses the second.
+    fn notify(&self, id: Id, run: &fleet::Run, waiter: fleet::Waiter) {
+        let world = self.clone();
+        let outcome = self.tasks.command_ended(run);
+        tokio::spawn(async move {
+            let complete = engine::Command::Complete { task: TaskId(waiter.task), outcome };
+            match world.ask(waiter.execution, Ask::Execution(complete)).await {
+                Ok(_) | Err(Refused::Execution(_) | Refused::Missing) => {
+                    world.tell(id, Ask::Run(fleet::Command::Notified { waiter }));
+                }
+                Err(_) => world.ask_again(vec![(id, Ask::Resume)], Duration::from_secs(1)),
+            }
+        });
+    }
+}
+
+fn unknown_resource(resource: &str) -> Failure {
+    Failure::new("States.Runtime", format!("The resource provided {resource} is not recognized."))
+}

@@ -1,0 +1,111 @@
+//! How values are named, and where their index rows stand.
+//!
+//! Account and region are part of every name and every list: there is no way to look at another's values.
+
+use base::{Caller, Id, Timestamp};
+use bytes::Bytes;
+
+use crate::executions::ExecutionStatus;
+
+pub(crate) fn machine(arn: &str) -> Id {
+    Id::of("machine", arn)
+}
+
+pub(crate) fn execution(arn: &str) -> Id {
+    Id::of("execution", arn)
+}
+
+pub(crate) fn run(caller: &Caller, command_id: &str) -> Id {
+    Id::of("command", &format!("{}/{}/{command_id}", caller.account, caller.region))
+}
+
+pub(crate) fn instance(caller: &Caller, instance_id: &str) -> Id {
+    Id::of("instance", &format!("{}/{}/{instance_id}", caller.account, caller.region))
+}
+
+/// A key that sorts the newest first, and tells two of one instant apart.
+pub(crate) fn newest_first(at: Timestamp, id: Id) -> Bytes {
+    let mut key = Vec::with_capacity(24);
+    key.extend((i64::MAX - at.0).to_be_bytes());
+    key.extend(id.to_bytes());
+    key.into()
+}
+
+/// The instant that a [`newest_first`] key was made of.
+pub(crate) fn instant_of(key: &[u8]) -> Timestamp {
+    let bytes = key.get(..8).and_then(|bytes| bytes.try_into().ok()).unwrap_or([0; 8]);
+    Timestamp(i64::MAX - i64::from_be_bytes(bytes))
+}
+
+/// The identity at the end of a [`newest_first`] key.
+pub(crate) fn id_of(key: &[u8]) -> Option<Id> {
+    Some(Id::from_bytes(key.get(8..24)?.try_into().ok()?))
+}
+
+/// State machines, by name.
+pub(crate) fn machines(caller: &Caller) -> Bytes {
+    scoped("m", caller)
+}
+
+/// Executions of the account with one status, newest first.
+pub(crate) fn executions(caller: &Caller, status: ExecutionStatus) -> Bytes {
+    with_status(scoped("x", caller), status)
+}
+
+/// Executions of one machine with one status, newest first.
+pub(crate) fn executions_of(machine_arn: &str, status: ExecutionStatus) -> Bytes {
+    let mut list = b"y".to_vec();
+    list.extend(machine(machine_arn).to_bytes());
+    with_status(list.into(), status)
+}
+
+/// Every list that an execution with this status stands in.
+pub(crate) fn execution_lists(caller: &Caller, machine_arn: &str, status: ExecutionStatus) -> impl Iterator<Item = Bytes> {
+    [executions(caller, status), executions_of(machine_arn, status)].into_iter()
+}
+
+/// Commands of the account, newest first.
+pub(crate) fn runs(caller: &Caller) -> Bytes {
+    scoped("c", caller)
+}
+
+/// Commands to one instance, newest first.
+pub(crate) fn runs_of(caller: &Caller, instance_id: &str) -> Bytes {
+    let mut list = scoped("d", caller).to_vec();
+    list.push(b'/');
+    list.extend(instance_id.as_bytes());
+    list.into()
+}
+
+/// Managed instances, by instance id.
+pub(crate) fn instances(caller: &Caller) -> Bytes {
+    scoped("i", caller)
+}
+
+fn scoped(list: &str, caller: &Caller) -> Bytes {
+    format!("{list}/{}/{}", caller.account, caller.region).into()
+}
+
+fn with_status(list: Bytes, status: ExecutionStatus) -> Bytes {
+    let mut list = list.to_vec();
+    list.push(match status {
+        ExecutionStatus::Running => b'R',
+        ExecutionStatus::Succeeded => b'S',
+        ExecutionStatus::Failed => b'F',
+        ExecutionStatus::TimedOut => b'T',
+        ExecutionStatus::Aborted => b'A',
+    });
+    list.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn later_sorts_first_and_can_be_read_back() {
+        let (early, late) = (newest_first(Timestamp(1), Id(5)), newest_first(Timestamp(2), Id(4)));
+        assert!(late < early);
+        assert_eq!((instant_of(&late), id_of(&late)), (Timestamp(2), Some(Id(4))));
+    }
+}

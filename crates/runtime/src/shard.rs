@@ -1,0 +1,599 @@
+//! A shard: the one owner of its values, and the one caller of [`Store::commit`].
+//!
+//! Its loop gathers what is asked, steps each value, commits everything once, and only then answers and
+//! dispatches. While a commit is in flight the next batch gathers; nobody waits for a clock.
+//!
+//! **Invariant:** a value in the cache is as it is on disk. When a commit's answer is anything but
+//! `Committed`, every value that it touched is dropped and read again.
+//!
+//! **Invariant:** what was asked by the machinery itself (an alarm, a task's outcome) is asked again until it
+//! is decided; what a client asked is answered with why not.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::{Caller, Id, Timestamp};
+use engine::{Env, Event};
+use futures_util::future::join_all;
+use store::{Answer, Batch, Due, Epoch, ShardId, Store, Timer};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::clock;
+use crate::dispatch::{Dispatch, World};
+use crate::value::{self, ExecutionHead, HeadStatus, InstanceHead, RunHead, Value, What};
+use crate::{instance, machine};
+
+/// Into how many parts the values are divided. Fixed: a value's part follows from its name.
+pub(crate) const SHARDS: u16 = 8;
+
+/// Requests decided in one turn.
+const TURN_MAX: usize = 1_024;
+
+/// Values kept in memory between turns, by each shard. The rest is on disk, and read when it is asked for.
+const CACHED_MAX: usize = 512;
+
+/// How long the machinery waits before it asks again for what could not be committed.
+const AGAIN_AFTER: Duration = Duration::from_millis(200);
+
+/// Rows read at a time when a shard starts.
+const START_PAGE: u32 = 10_000;
+
+/// The part that `id` belongs to.
+pub(crate) fn shard_of(id: Id) -> ShardId {
+    let shard = (id.0 >> 64) % u128::from(SHARDS);
+    ShardId(u16::try_from(shard).expect("less than the number of shards"))
+}
+
+/// Something asked of one value, and who waits for the answer (nobody: the machinery).
+pub(crate) struct Request {
+    pub(crate) id: Id,
+    pub(crate) ask: Ask,
+    pub(crate) reply: Option<oneshot::Sender<Result<Reply, Refused>>>,
+}
+
+#[derive(Clone)]
+pub(crate) enum Ask {
+    Machine(machine::Command),
+    Start(Box<Start>),
+    Execution(engine::Command),
+    /// An alarm went off.
+    Fire(Timer),
+    Send { caller: Caller, send: Box<fleet::Send> },
+    Run(fleet::Command),
+    LookAtRun,
+    /// Sends an agent what it is owed.
+    Remind { instance: fleet::InstanceId },
+    /// The machinery lost sight of this value's effects: dispatch what it owes.
+    Resume,
+    Instance { caller: Caller, command: instance::Command },
+    Watch(mpsc::Sender<Happened>),
+}
+
+/// Events of an execution that have just become durable, and the place of the first.
+pub(crate) type Happened = (u64, Arc<Vec<Event>>);
+
+#[derive(Clone)]
+pub(crate) struct Start {
+    pub(crate) start: engine::Start,
+    pub(crate) machine: Arc<asl::Machine>,
+    pub(crate) trace: Option<String>,
+    /// The name was made up: there can be no such execution yet.
+    pub(crate) fresh: bool,
+}
+
+/// What a value has become.
+pub(crate) enum Reply {
+    Machine(Option<machine::Registered>),
+    Execution(Box<ExecutionHead>),
+    Run(Box<fleet::Run>),
+    Done,
+}
+
+/// Why nothing came of it.
+pub(crate) enum Refused {
+    Machine(machine::Refusal),
+    /// The execution does not want that now; with how it stands.
+    Execution(Option<Box<ExecutionHead>>),
+    /// Another execution has this name.
+    Exists,
+    Run(fleet::Refusal),
+    InstanceWentBack,
+    Missing,
+    Full,
+    Unknown,
+    Internal(Box<dyn std::error::Error + Send + Sync>),
+}
+
+pub(crate) struct Shard {
+    id: ShardId,
+    epoch: Epoch,
+    store: Arc<dyn Store>,
+    world: World,
+    inbox: mpsc::UnboundedReceiver<Request>,
+    cache: HashMap<Id, Cached>,
+    /// Grows with each use of a cached value: the smallest was used longest ago.
+    uses: u64,
+    timers: BTreeSet<Due>,
+    watchers: HashMap<Id, Vec<mpsc::Sender<Happened>>>,
+}
+
+struct Cached {
+    value: Value,
+    used: u64,
+}
+
+/// One turn in the making.
+#[derive(Default)]
+struct Turn {
+    steps: BTreeMap<Id, store::Step>,
+    answers: Vec<(oneshot::Sender<Result<Reply, Refused>>, Result<Reply, Refused>)>,
+    dispatches: Vec<Dispatch>,
+    happened: Vec<(Id, Happened)>,
+    /// The machinery's own requests, to be asked again if the commit fails.
+    again: Vec<(Id, Ask)>,
+    timers_set: Vec<Due>,
+    timers_cleared: Vec<Due>,
+}
+
+impl Shard {
+    /// Takes the shard and reads what it has to wake for.
+    pub(crate) async fn open(
+        id: ShardId,
+        store: Arc<dyn Store>,
+        world: World,
+        inbox: mpsc::UnboundedReceiver<Request>,
+    ) -> Result<Shard, store::Error> {
+        let epoch = store.acquire(id).await?;
+        let mut shard =
+            Shard { id, epoch, store, world, inbox, cache: HashMap::new(), uses: 0, timers: BTreeSet::new(), watchers: HashMap::new() };
+        shard.read_timers().await?;
+        Ok(shard)
+    }
+
+    async fn read_timers(&mut self) -> Result<(), store::Error> {
+        let mut after = None;
+        loop {
+            let page = self.store.timers(self.id, after, START_PAGE).await?;
+            after = page.last().copied();
+            self.timers.extend(&page);
+            if page.len() < START_PAGE as usize {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The values that owe the world something: what a starting server dispatches.
+    async fn owing(&self) -> Result<Vec<Id>, store::Error> {
+        let (mut all, mut after) = (vec![], None);
+        loop {
+            let page = self.store.owing(self.id, after, START_PAGE).await?;
+            after = page.last().copied();
+            all.extend(&page);
+            if page.len() < START_PAGE as usize {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// Runs until nobody can ask any more.
+    pub(crate) async fn run(mut self) {
+        match self.owing().await {
+            Ok(owing) => {
+                for ids in owing.chunks(TURN_MAX) {
+                    let resume = |id: &Id| Request { id: *id, ask: Ask::Resume, reply: None };
+                    self.turn(ids.iter().map(resume).collect()).await;
+                }
+            }
+            Err(error) => tracing::error!(shard = self.id.0, %error, "cannot read what is owed"),
+        }
+        let mut requests = Vec::with_capacity(TURN_MAX);
+        loop {
+            let due = self.timers.first().map(|first| first.due);
+            tokio::select! {
+                biased;
+                count = self.inbox.recv_many(&mut requests, TURN_MAX) => if count == 0 { return },
+                () = self.world.sleep_until(due) => (),
+            }
+            self.add_due(&mut requests);
+            let turn = std::mem::take(&mut requests);
+            if !turn.is_empty() {
+                self.turn(turn).await;
+            }
+        }
+    }
+
+    fn add_due(&mut self, requests: &mut Vec<Request>) {
+        let now = self.world.now();
+        while requests.len() < 2 * TURN_MAX
+            && let Some(first) = self.timers.first().copied()
+            && first.due <= now
+        {
+            self.timers.remove(&first);
+            let ask = Ask::Fire(Timer { due: first.due, timer: first.timer });
+            requests.push(Request { id: first.id, ask, reply: None });
+        }
+    }
+
+    async fn turn(&mut self, requests: Vec<Request>) {
+        self.fetch(&requests).await;
+        let mut turn = Turn::default();
+        for request in requests {
+            self.handle(request, &mut turn);
+        }
+        let touched: Vec<Id> = turn.steps.keys().copied().collect();
+        let answer = match turn.steps.is_empty() {
+            true => Answer::Committed,
+            false => {
+                let steps = std::mem::take(&mut turn.steps).into_values().collect();
+                self.store.commit(Batch { shard: self.id, epoch: self.epoch, steps }).await
+            }
+        };
+        match answer {
+            Answer::Committed => self.committed(turn),
+            Answer::Full => self.failed(turn, touched, || Refused::Full),
+            Answer::Conflict(id) => {
+                tracing::error!(shard = self.id.0, %id, "a value moved on without its owner");
+                self.failed(turn, touched, || Refused::Unknown);
+            }
+            Answer::Unknown(error) => {
+                tracing::error!(shard = self.id.0, %error, "a commit's outcome is not known");
+                self.failed(turn, touched, || Refused::Unknown);
+            }
+            Answer::Fenced => {
+                tracing::error!(shard = self.id.0, "another server has taken this shard");
+                self.failed(turn, touched, || Refused::Unknown);
+            }
+        }
+        self.forget_some();
+    }
+
+    /// Reads the values that are not in memory, and the definitions that they run, all at once.
+    async fn fetch(&mut self, requests: &[Request]) {
+        let mut wanted: Vec<Id> = requests
+            .iter()
+            .filter(|request| !matches!(&request.ask, Ask::Start(start) if start.fresh))
+            .map(|request| request.id)
+            .filter(|id| !self.cache.contains_key(id))
+            .collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        if wanted.is_empty() {
+            return;
+        }
+        let store = &self.store;
+        let loaded = join_all(wanted.iter().map(|id| async move { (*id, store.load(*id).await) })).await;
+        for (id, loaded) in loaded {
+            let value = match loaded {
+                Ok(None) => continue,
+                Ok(Some(loaded)) => Value::load(&loaded).map_err(|damage| damage.to_string()),
+                Err(error) => Err(error.to_string()),
+            };
+            match value {
+                Ok(value) => {
+                    let used = self.uses;
+                    self.cache.insert(id, Cached { value, used });
+                }
+                Err(error) => tracing::error!(%id, %error, "cannot read a value"),
+            }
+        }
+        for id in wanted {
+            self.fetch_definition(id).await;
+        }
+    }
+
+    async fn fetch_definition(&mut self, id: Id) {
+        let Some(Cached { value: Value { what: What::Execution { execution, machine, .. }, .. }, .. }) = self.cache.get_mut(&id) else {
+            return;
+        };
+        if machine.is_none() && !execution.has_ended() {
+            match self.world.definitions.get(&*self.store, &execution.identity().definition).await {
+                Ok(found) => *machine = Some(found),
+                Err(error) => tracing::error!(%id, %error, "cannot read an execution's definition"),
+            }
+        }
+    }
+
+    fn handle(&mut self, request: Request, turn: &mut Turn) {
+        let Request { id, ask, reply } = request;
+        if reply.is_none() {
+            turn.again.push((id, ask.clone()));
+        }
+        let result = self.decide(id, ask, turn);
+        match reply {
+            Some(reply) => turn.answers.push((reply, result)),
+            // A late outcome, an alarm that nobody wants any more: refused, and that is all.
+            None => {
+                if let Err(Refused::Internal(error)) = result {
+                    tracing::error!(%id, %error, "cannot carry out the machinery's own request");
+                }
+            }
+        }
+    }
+
+    fn decide(&mut self, id: Id, ask: Ask, turn: &mut Turn) -> Result<Reply, Refused> {
+        match ask {
+            Ask::Machine(command) => self.step_machine(id, command, turn),
+            Ask::Start(start) => self.start(id, *start, turn),
+            Ask::Execution(command) => self.step_execution(id, command, None, turn),
+            Ask::Fire(timer) => self.fire(id, timer, turn),
+            Ask::Send { caller, send } => self.send(id, caller, *send, turn),
+            Ask::Run(command) => self.step_run(id, command, None, turn),
+            Ask::LookAtRun => match self.what(id) {
+                Some(What::Run { run, .. }) => Ok(Reply::Run(run.clone())),
+                _ => Err(Refused::Missing),
+            },
+            Ask::Remind { instance } => self.remind(id, &instance, turn),
+            Ask::Resume => self.resume(id, turn),
+            Ask::Instance { caller, command } => self.step_instance(id, caller, command, turn),
+            Ask::Watch(watcher) => self.watch(id, watcher),
+        }
+    }
+
+    fn fire(&mut self, id: Id, timer: Timer, turn: &mut Turn) -> Result<Reply, Refused> {
+        match self.what(id) {
+            Some(What::Execution { .. }) => {
+                let command = engine::Command::Fire { timer: engine::TimerId(timer.timer) };
+                self.step_execution(id, command, Some(timer), turn)
+            }
+            Some(What::Run { .. }) => self.step_run(id, fleet::Command::Fire { timer: timer.timer }, Some(timer), turn),
+            Some(What::Machine(_) | What::Instance { .. }) | None => Err(Refused::Missing),
+        }
+    }
+
+    fn what(&mut self, id: Id) -> Option<&mut What> {
+        self.uses += 1;
+        let cached = self.cache.get_mut(&id)?;
+        cached.used = self.uses;
+        Some(&mut cached.value.what)
+    }
+
+    fn insert(&mut self, id: Id, what: What) {
+        self.cache.insert(id, Cached { value: Value::new(what), used: self.uses });
+    }
+
+    /// Adds what a value has just become to the turn.
+    fn keep(&mut self, id: Id, chunks: Vec<store::Chunk>, rows: impl FnOnce(&mut store::Step), turn: &mut Turn) {
+        let cached = self.cache.get_mut(&id).expect("the value was just stepped");
+        let mut step = cached.value.step(id, chunks);
+        rows(&mut step);
+        turn.timers_cleared.extend(step.timers_cleared.iter().map(|timer| Due { due: timer.due, id, timer: timer.timer }));
+        turn.timers_set.retain(|due| due.id != id || !step.timers_cleared.contains(&Timer { due: due.due, timer: due.timer }));
+        turn.timers_set.extend(step.timers_set.iter().map(|timer| Due { due: timer.due, id, timer: timer.timer }));
+        match turn.steps.get_mut(&id) {
+            Some(first) => value::merge(first, step),
+            None => drop(turn.steps.insert(id, step)),
+        }
+    }
+}
+
+// State machines.
+impl Shard {
+    fn step_machine(&mut self, id: Id, command: machine::Command, turn: &mut Turn) -> Result<Reply, Refused> {
+        if self.what(id).is_none() {
+            self.insert(id, What::Machine(machine::Machine::default()));
+        }
+        let now = self.world.now();
+        let Some(What::Machine(machine)) = self.what(id) else { return Err(Refused::Missing) };
+        let before = machine.now.clone();
+        let first = machine.seq;
+        let event = machine::decide(machine, command, now).map_err(Refused::Machine)?;
+        if let Some(event) = event {
+            machine.apply(&event);
+            let after = machine.now.clone();
+            let chunks = value::chunk(first, &[event]);
+            self.keep(id, chunks, |step| crate::machines::index(before.as_ref(), after.as_ref(), step), turn);
+        }
+        let Some(What::Machine(machine)) = self.what(id) else { return Err(Refused::Missing) };
+        let now = machine.now.clone();
+        turn.dispatches.push(Dispatch::Machine { id, now: now.clone() });
+        Ok(Reply::Machine(now))
+    }
+}
+
+// Executions.
+impl Shard {
+    fn start(&mut self, id: Id, start: Start, turn: &mut Turn) -> Result<Reply, Refused> {
+        if let Some(What::Execution { execution, head, .. }) = self.what(id) {
+            let same = !execution.has_ended() && *execution.input() == start.start.input;
+            return if same { Ok(Reply::Execution(head.clone())) } else { Err(Refused::Exists) };
+        }
+        let head = ExecutionHead { trace: start.trace, ..ExecutionHead::default() };
+        self.insert(id, What::Execution { execution: Box::default(), head: Box::new(head), machine: Some(start.machine) });
+        let started = self.step_execution(id, engine::Command::Start(start.start), None, turn);
+        if started.is_err() {
+            self.cache.remove(&id);
+        }
+        started
+    }
+
+    fn step_execution(&mut self, id: Id, command: engine::Command, fired: Option<Timer>, turn: &mut Turn) -> Result<Reply, Refused> {
+        let env = Env { now: self.world.now(), entropy: clock::entropy(), limits: self.world.limits };
+        let Some(What::Execution { execution, head, machine }) = self.what(id) else { return Err(Refused::Missing) };
+        let head_of = |head: &ExecutionHead| (!head.arn.is_empty()).then(|| Box::new(head.clone()));
+        let Some(machine) = machine.clone() else {
+            return match execution.has_ended() {
+                true => Err(Refused::Execution(head_of(head))),
+                false => Err(Refused::Internal("the execution's definition cannot be read".into())),
+            };
+        };
+        let first = execution.seq();
+        let before = (!head.arn.is_empty()).then_some(head.status);
+        let owed = execution.awaits_tasks();
+        let step = engine::step(&machine, execution, command, env).map_err(|_| Refused::Execution(head_of(head)))?;
+        head.follow(execution);
+        let owes = execution.awaits_tasks();
+        let head = head.clone();
+        let engine::Step { events, effects } = step;
+        let rows = |step: &mut store::Step| {
+            step.owes = (owed != owes).then_some(owes);
+            step.timers_cleared.extend(fired);
+            value::alarms(&effects, step);
+            head.index(id, before, step);
+        };
+        self.keep(id, value::chunk_history(first, &events), rows, turn);
+        turn.dispatches.push(Dispatch::Execution { id, arn: head.arn.clone(), effects });
+        if self.watchers.contains_key(&id) {
+            turn.happened.push((id, (first, Arc::new(events))));
+        }
+        Ok(Reply::Execution(head))
+    }
+
+    fn watch(&mut self, id: Id, watcher: mpsc::Sender<Happened>) -> Result<Reply, Refused> {
+        match self.what(id) {
+            Some(What::Execution { execution, .. }) => {
+                if !execution.has_ended() {
+                    let watchers = self.watchers.entry(id).or_default();
+                    watchers.retain(|watcher| !watcher.is_closed());
+                    watchers.push(watcher);
+                }
+                Ok(Reply::Done)
+            }
+            Some(What::Machine(_) | What::Run { .. } | What::Instance { .. }) | None => Err(Refused::Missing),
+        }
+    }
+}
+
+// Run Command.
+impl Shard {
+    fn send(&mut self, id: Id, caller: Caller, send: fleet::Send, turn: &mut Turn) -> Result<Reply, Refused> {
+        if let Some(What::Run { run, .. }) = self.what(id) {
+            return Ok(Reply::Run(run.clone()));
+        }
+        let head = RunHead { account: caller.account.to_string(), region: caller.region.to_string(), requested: self.world.now() };
+        self.insert(id, What::Run { run: Box::default(), head, seq: 0 });
+        let sent = self.step_run(id, fleet::Command::Send(Box::new(send)), None, turn);
+        if sent.is_err() {
+            self.cache.remove(&id);
+        }
+        sent
+    }
+
+    fn step_run(&mut self, id: Id, command: fleet::Command, fired: Option<Timer>, turn: &mut Turn) -> Result<Reply, Refused> {
+        let now = self.world.now();
+        let Some(What::Run { run, head, seq }) = self.what(id) else { return Err(Refused::Missing) };
+        let first = *seq;
+        let owed = crate::commands::owes(run);
+        let step = fleet::step(run, command, fleet::Env { now }).map_err(Refused::Run)?;
+        *seq += step.events.len() as u64;
+        let owes = crate::commands::owes(run);
+        let (run, head) = (run.clone(), head.clone());
+        let caller = Caller::new(&head.account, &head.region);
+        let fleet::Step { events, effects } = step;
+        if !events.is_empty() {
+            let rows = |step: &mut store::Step| {
+                step.owes = (owed != owes || first == 0).then_some(owes);
+                step.timers_cleared.extend(fired);
+                crate::commands::alarms(&effects, step);
+                if first == 0 {
+                    crate::commands::index(id, &caller, &head, &run, step);
+                }
+            };
+            self.keep(id, value::chunk(first, &events), rows, turn);
+        }
+        turn.dispatches.push(Dispatch::Run { id, caller, run: run.clone(), effects });
+        Ok(Reply::Run(run))
+    }
+
+    fn remind(&mut self, id: Id, instance: &fleet::InstanceId, turn: &mut Turn) -> Result<Reply, Refused> {
+        let Some(What::Run { run, head, .. }) = self.what(id) else { return Err(Refused::Missing) };
+        let caller = Caller::new(&head.account, &head.region);
+        let effects = run.outstanding_for(instance);
+        let run = run.clone();
+        turn.dispatches.push(Dispatch::Run { id, caller, run, effects });
+        Ok(Reply::Done)
+    }
+
+    fn step_instance(&mut self, id: Id, caller: Caller, command: instance::Command, turn: &mut Turn) -> Result<Reply, Refused> {
+        if self.what(id).is_none() {
+            let head = InstanceHead { account: caller.account.to_string(), region: caller.region.to_string() };
+            self.insert(id, What::Instance { instance: instance::Instance::default(), head });
+        }
+        let now = self.world.now();
+        let Some(What::Instance { instance, .. }) = self.what(id) else { return Err(Refused::Missing) };
+        let first = instance.seq;
+        let event = instance::decide(instance, command, now).map_err(|instance::WentBack| Refused::InstanceWentBack)?;
+        if let Some(event) = event {
+            instance.apply(&event);
+            let after = instance.now.clone();
+            self.keep(id, value::chunk(first, &[event]), |step| crate::agents::index(id, &caller, after.as_ref(), first == 0, step), turn);
+        }
+        Ok(Reply::Done)
+    }
+}
+
+// Starting again, and what follows a commit.
+impl Shard {
+    /// Dispatches what a value owes: after a start, the only memory of what was going on.
+    fn resume(&mut self, id: Id, turn: &mut Turn) -> Result<Reply, Refused> {
+        match self.what(id) {
+            Some(What::Execution { execution, head, .. }) => {
+                let (arn, effects) = (head.arn.clone(), execution.outstanding());
+                turn.dispatches.push(Dispatch::Execution { id, arn, effects });
+            }
+            Some(What::Run { run, head, .. }) => {
+                let caller = Caller::new(&head.account, &head.region);
+                let (run, effects) = (run.clone(), run.outstanding());
+                turn.dispatches.push(Dispatch::Run { id, caller, run, effects });
+            }
+            Some(What::Machine(_) | What::Instance { .. }) => (),
+            None => return Err(Refused::Missing),
+        }
+        Ok(Reply::Done)
+    }
+
+    fn committed(&mut self, turn: Turn) {
+        for due in &turn.timers_cleared {
+            self.timers.remove(due);
+        }
+        self.timers.extend(turn.timers_set);
+        for (reply, result) in turn.answers {
+            // Whoever asked may have gone; it happened all the same.
+            let _gone = reply.send(result);
+        }
+        for (id, happened) in turn.happened {
+            self.tell(id, &happened);
+        }
+        for dispatch in turn.dispatches {
+            self.world.dispatch(dispatch);
+        }
+    }
+
+    /// Tells watchers; one that does not keep up is dropped, and reads the history instead.
+    fn tell(&mut self, id: Id, happened: &Happened) {
+        let Some(watchers) = self.watchers.get_mut(&id) else { return };
+        watchers.retain(|watcher| watcher.try_send(happened.clone()).is_ok());
+        let ended = matches!(self.what(id), Some(What::Execution { head, .. }) if head.status != HeadStatus::Running);
+        if ended || self.watchers.get(&id).is_some_and(Vec::is_empty) {
+            self.watchers.remove(&id);
+        }
+    }
+
+    fn failed(&mut self, turn: Turn, touched: Vec<Id>, why: impl Fn() -> Refused) {
+        for id in touched {
+            self.cache.remove(&id);
+        }
+        for (reply, _) in turn.answers {
+            let _gone = reply.send(Err(why()));
+        }
+        self.world.ask_again(turn.again, AGAIN_AFTER);
+    }
+
+    /// Lets go of what has ended and, beyond the limit, of what was used longest ago.
+    fn forget_some(&mut self) {
+        self.cache.retain(|_, cached| !cached.value.is_over());
+        if self.cache.len() <= CACHED_MAX {
+            return;
+        }
+        let mut by_use: Vec<(u64, Id)> = self.cache.iter().map(|(id, cached)| (cached.used, *id)).collect();
+        by_use.sort_unstable();
+        for (_, id) in &by_use[..by_use.len() - CACHED_MAX / 2] {
+            self.cache.remove(id);
+        }
+    }
+}
+
+/// A moment as the timers see it.
+pub(crate) fn due_in(now: Timestamp, due: Timestamp) -> Duration {
+    Duration::from_millis(u64::try_from(due.0.saturating_sub(now.0)).unwrap_or(0))
+}

@@ -1,0 +1,389 @@
+//! The kinds of durable values, behind one shape: what a shard loads, steps and commits.
+//!
+//! Pure: bytes in, values and [`store::Step`]s out. The rules of each kind are in its own place (`engine`,
+//! `fleet`, [`machine`], [`instance`]); here is how each is kept: its header, its chunks, its index rows.
+
+use std::sync::Arc;
+
+use base::{Arn, Caller, Id, Json, Timestamp};
+use bytes::Bytes;
+use engine::{Effect, Event, Execution, Failure, Outcome, Status};
+use serde::{Deserialize, Serialize};
+use store::{Chunk, Kind, Loaded, Seq, Snapshot, Step, Timer};
+
+use crate::executions::{ExecutionStatus, ExecutionSummary};
+use crate::keys;
+use crate::{instance, machine};
+
+pub(crate) const MACHINE: Kind = Kind(1);
+pub(crate) const EXECUTION: Kind = Kind(2);
+pub(crate) const RUN: Kind = Kind(3);
+pub(crate) const INSTANCE: Kind = Kind(4);
+
+/// Events of one chunk. A step that makes more is kept in several, so that a page of a long history does not
+/// read all of it.
+const CHUNK_EVENTS_MAX: usize = 500;
+
+/// A snapshot is written once the events since the last weigh more than it, and more than this: so that all
+/// snapshots together cost no more than the events.
+const SNAPSHOT_BYTES_MIN: usize = 64 * 1024;
+
+/// Inputs and outputs up to here are kept in the header as well, so that describing takes one read.
+const HEADER_PAYLOAD_BYTES_MAX: usize = 1024;
+
+/// A value in memory.
+#[derive(Debug)]
+pub(crate) struct Value {
+    pub(crate) what: What,
+    /// Bytes of events since the last snapshot, and of that snapshot.
+    since: usize,
+    snapshot: usize,
+}
+
+#[derive(Debug)]
+pub(crate) enum What {
+    Machine(machine::Machine),
+    Execution { execution: Box<Execution>, head: Box<ExecutionHead>, machine: Option<Arc<asl::Machine>> },
+    Run { run: Box<fleet::Run>, head: RunHead, seq: u64 },
+    Instance { instance: instance::Instance, head: InstanceHead },
+}
+
+/// What `DescribeExecution` and the lists need.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct ExecutionHead {
+    pub(crate) arn: Arc<str>,
+    pub(crate) machine: Arc<str>,
+    pub(crate) name: Arc<str>,
+    pub(crate) definition: Arc<str>,
+    pub(crate) status: HeadStatus,
+    pub(crate) started: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) stopped: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) trace: Option<String>,
+    /// The input's text where it is short; else it is in the first event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) input: Option<Arc<str>>,
+    /// The output's text where it is short; else it is in the last event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) output: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) failure: Option<Failure>,
+}
+
+/// [`ExecutionStatus`] as it is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(crate) enum HeadStatus {
+    #[default]
+    Running,
+    Succeeded,
+    Failed,
+    TimedOut,
+    Aborted,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct RunHead {
+    pub(crate) account: String,
+    pub(crate) region: String,
+    pub(crate) requested: Timestamp,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct InstanceHead {
+    pub(crate) account: String,
+    pub(crate) region: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Damage {
+    #[error(transparent)]
+    Pack(#[from] engine::pack::Damage),
+    #[error("not the value's form")]
+    Form(#[from] serde_json::Error),
+    #[error("unknown kind of value {0}")]
+    Kind(u8),
+}
+
+impl Value {
+    pub(crate) fn new(what: What) -> Value {
+        Value { what, since: 0, snapshot: 0 }
+    }
+
+    pub(crate) fn load(loaded: &Loaded) -> Result<Value, Damage> {
+        let what = match loaded.kind {
+            MACHINE => What::Machine(rebuild(loaded, |machine: &mut machine::Machine, event| machine.apply(event))?),
+            EXECUTION => What::Execution {
+                execution: Box::new(load_execution(loaded)?),
+                head: serde_json::from_slice(&loaded.header)?,
+                machine: None,
+            },
+            RUN => What::Run {
+                run: Box::new(rebuild(loaded, |run: &mut fleet::Run, event| run.apply(event))?),
+                head: serde_json::from_slice(&loaded.header)?,
+                seq: loaded.seq.0,
+            },
+            INSTANCE => What::Instance {
+                instance: rebuild(loaded, |instance: &mut instance::Instance, event| instance.apply(event))?,
+                head: serde_json::from_slice(&loaded.header)?,
+            },
+            Kind(other) => return Err(Damage::Kind(other)),
+        };
+        let since = loaded.chunks.iter().map(|chunk| chunk.bytes.len()).sum();
+        Ok(Value { what, since, snapshot: loaded.snapshot.as_ref().map_or(0, |snapshot| snapshot.bytes.len()) })
+    }
+
+    pub(crate) fn seq(&self) -> u64 {
+        match &self.what {
+            What::Machine(machine) => machine.seq,
+            What::Execution { execution, .. } => execution.seq(),
+            What::Run { seq, .. } => *seq,
+            What::Instance { instance, .. } => instance.seq,
+        }
+    }
+
+    /// Whether it need not be kept in memory: it has ended, or only an alarm will move it.
+    pub(crate) fn is_over(&self) -> bool {
+        match &self.what {
+            What::Machine(machine) => machine.now.is_none(),
+            What::Execution { execution, .. } => !execution.awaits_tasks(),
+            What::Run { run, .. } => run.is_terminal(),
+            What::Instance { instance, .. } => instance.now.is_none(),
+        }
+    }
+
+    fn kind(&self) -> Kind {
+        match &self.what {
+            What::Machine(_) => MACHINE,
+            What::Execution { .. } => EXECUTION,
+            What::Run { .. } => RUN,
+            What::Instance { .. } => INSTANCE,
+        }
+    }
+
+    /// The step that keeps `chunks`, which the value has already applied; without rows to find it by.
+    pub(crate) fn step(&mut self, id: Id, chunks: Vec<Chunk>) -> Step {
+        let expected = chunks.first().map_or(Seq(self.seq()), |chunk| chunk.first);
+        self.since += chunks.iter().map(|chunk| chunk.bytes.len()).sum::<usize>();
+        Step { id, kind: self.kind(), expected, header: self.header(), chunks, snapshot: self.snapshot_if_due(), ..Step::default() }
+    }
+
+    fn header(&self) -> Bytes {
+        let text = match &self.what {
+            What::Machine(_) => Ok(vec![]),
+            What::Execution { head, .. } => serde_json::to_vec(head),
+            What::Run { head, .. } => serde_json::to_vec(head),
+            What::Instance { head, .. } => serde_json::to_vec(head),
+        };
+        text.expect("a header has a text").into()
+    }
+
+    fn snapshot_if_due(&mut self) -> Option<Snapshot> {
+        if self.since < SNAPSHOT_BYTES_MIN.max(self.snapshot) {
+            return None;
+        }
+        let bytes: Bytes = match &self.what {
+            What::Machine(machine) => serde_json::to_vec(machine).expect("a value has a text"),
+            // What has ended is read by its history, not loaded again.
+            What::Execution { execution, .. } if execution.has_ended() => return None,
+            What::Execution { execution, .. } => engine::pack::encode_snapshot(execution),
+            What::Run { run, .. } => serde_json::to_vec(run).expect("a value has a text"),
+            What::Instance { instance, .. } => serde_json::to_vec(instance).expect("a value has a text"),
+        }
+        .into();
+        self.since = 0;
+        self.snapshot = bytes.len();
+        Some(Snapshot { at: Seq(self.seq()), bytes })
+    }
+}
+
+fn rebuild<V, E>(loaded: &Loaded, apply: impl Fn(&mut V, &E)) -> Result<V, Damage>
+where
+    V: Default + for<'de> Deserialize<'de>,
+    E: for<'de> Deserialize<'de>,
+{
+    let mut value = match &loaded.snapshot {
+        Some(snapshot) => serde_json::from_slice(&snapshot.bytes)?,
+        None => V::default(),
+    };
+    for chunk in &loaded.chunks {
+        let events: Vec<E> = serde_json::from_slice(&chunk.bytes)?;
+        events.iter().for_each(|event| apply(&mut value, event));
+    }
+    Ok(value)
+}
+
+fn load_execution(loaded: &Loaded) -> Result<Execution, Damage> {
+    let mut execution = match &loaded.snapshot {
+        Some(snapshot) => engine::pack::decode_snapshot(&snapshot.bytes)?,
+        None => Execution::default(),
+    };
+    for chunk in &loaded.chunks {
+        engine::pack::decode(&chunk.bytes)?.iter().for_each(|event| execution.apply(event));
+    }
+    Ok(execution)
+}
+
+/// Events of a value whose events are plain JSON, as one chunk.
+pub(crate) fn chunk<E: Serialize>(first: u64, events: &[E]) -> Vec<Chunk> {
+    if events.is_empty() {
+        return vec![];
+    }
+    let bytes = serde_json::to_vec(events).expect("events have a text").into();
+    vec![Chunk { first: Seq(first), count: u32::try_from(events.len()).expect("a step has fewer events"), bytes }]
+}
+
+/// An execution's events, packed.
+pub(crate) fn chunk_history(first: u64, events: &[Event]) -> Vec<Chunk> {
+    let firsts = (first..).step_by(CHUNK_EVENTS_MAX);
+    let pack = |(first, events): (u64, &[Event])| Chunk {
+        first: Seq(first),
+        count: u32::try_from(events.len()).expect("a chunk has fewer events"),
+        bytes: engine::pack::encode(events).into(),
+    };
+    firsts.zip(events.chunks(CHUNK_EVENTS_MAX)).map(pack).collect()
+}
+
+impl ExecutionHead {
+    /// The head of an execution that `execution` has become.
+    pub(crate) fn follow(&mut self, execution: &Execution) {
+        match execution.status() {
+            Status::New => (),
+            Status::Running => {
+                if self.arn.is_empty() {
+                    self.begin(execution);
+                }
+            }
+            Status::Ended { at, outcome } => {
+                if self.arn.is_empty() {
+                    self.begin(execution);
+                }
+                self.stopped = Some(*at);
+                (self.status, self.output, self.failure) = match outcome {
+                    Outcome::Succeeded { output } => (HeadStatus::Succeeded, short(output), None),
+                    Outcome::Failed { failure } => (HeadStatus::Failed, None, Some(failure.clone())),
+                    Outcome::TimedOut { failure } => (HeadStatus::TimedOut, None, Some(failure.clone())),
+                    Outcome::Aborted { failure } => (HeadStatus::Aborted, None, Some(failure.clone())),
+                };
+            }
+        }
+    }
+
+    fn begin(&mut self, execution: &Execution) {
+        let identity = execution.identity();
+        self.arn = identity.execution_arn.clone();
+        self.machine = identity.machine_arn.clone();
+        self.name = identity.name.clone();
+        self.definition = identity.definition.clone();
+        self.started = execution.started();
+        self.input = Some(execution.input_text()).filter(|text| text.len() <= HEADER_PAYLOAD_BYTES_MAX);
+    }
+
+    pub(crate) fn summary(&self) -> ExecutionSummary {
+        ExecutionSummary {
+            arn: self.arn.to_string(),
+            machine_arn: self.machine.to_string(),
+            name: self.name.to_string(),
+            status: self.status.into(),
+            started: self.started,
+            stopped: self.stopped,
+        }
+    }
+
+    /// Puts the execution into the lists of what it is now, and takes it out of those of what it was.
+    pub(crate) fn index(&self, id: Id, before: Option<HeadStatus>, step: &mut Step) {
+        if before == Some(self.status) {
+            return;
+        }
+        let owner = caller_of(&self.arn);
+        let key = keys::newest_first(self.started, id);
+        if let Some(before) = before {
+            let lists = keys::execution_lists(&owner, &self.machine, before.into());
+            step.index_deleted.extend(lists.map(|list| store::IndexKey { list, key: key.clone() }));
+        }
+        let line = Bytes::from(serde_json::to_vec(&Line::of(self)).expect("a line has a text"));
+        let lists = keys::execution_lists(&owner, &self.machine, self.status.into());
+        step.index_put.extend(lists.map(|list| store::IndexRow { at: store::IndexKey { list, key: key.clone() }, value: line.clone() }));
+    }
+}
+
+/// An execution's row in a list: its ARN, and when it stopped. The rest follows from the list and the key.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Line {
+    a: Arc<str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    e: Option<Timestamp>,
+}
+
+impl Line {
+    fn of(head: &ExecutionHead) -> Line {
+        Line { a: head.arn.clone(), e: head.stopped }
+    }
+
+    pub(crate) fn summary(self, status: ExecutionStatus, started: Timestamp) -> ExecutionSummary {
+        let mut parts = self.a.rsplitn(3, ':');
+        let (name, machine) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+        ExecutionSummary {
+            arn: self.a.to_string(),
+            machine_arn: base::arn::state_machine(&caller_of(&self.a), machine),
+            name: name.to_owned(),
+            status,
+            started,
+            stopped: self.e,
+        }
+    }
+}
+
+/// Whose an ARN of ours is.
+pub(crate) fn caller_of(arn: &str) -> Caller {
+    let arn = Arn::parse(arn).expect("ARNs of ours are well formed");
+    Caller::new(arn.account, arn.region)
+}
+
+fn short(output: &Json) -> Option<String> {
+    let text = output.to_string();
+    (text.len() <= HEADER_PAYLOAD_BYTES_MAX).then_some(text)
+}
+
+/// Timers that an execution's effects set and clear, as rows.
+pub(crate) fn alarms(effects: &[Effect], step: &mut Step) {
+    for effect in effects {
+        match effect {
+            Effect::SetTimer(alarm) => step.timers_set.push(Timer { due: alarm.due, timer: alarm.timer.0 }),
+            Effect::ClearTimer(alarm) => step.timers_cleared.push(Timer { due: alarm.due, timer: alarm.timer.0 }),
+            Effect::RunTask { .. } | Effect::AbandonTask { .. } | Effect::Ended => (),
+        }
+    }
+}
+
+/// Two steps of one value in one batch become one.
+pub(crate) fn merge(first: &mut Step, next: Step) {
+    first.header = next.header;
+    first.chunks.extend(next.chunks);
+    first.snapshot = next.snapshot.or(first.snapshot.take());
+    for timer in next.timers_cleared {
+        match first.timers_set.iter().position(|set| *set == timer) {
+            Some(set) => drop(first.timers_set.swap_remove(set)),
+            None => first.timers_cleared.push(timer),
+        }
+    }
+    first.timers_set.extend(next.timers_set);
+    first.owes = next.owes.or(first.owes);
+    // Within a step rows are deleted before others are put.
+    first.index_put.retain(|row| !next.index_deleted.contains(&row.at));
+    first.index_deleted.extend(next.index_deleted);
+    first.index_put.extend(next.index_put);
+    first.claims.extend(next.claims);
+}
+
+impl From<HeadStatus> for ExecutionStatus {
+    fn from(status: HeadStatus) -> ExecutionStatus {
+        match status {
+            HeadStatus::Running => ExecutionStatus::Running,
+            HeadStatus::Succeeded => ExecutionStatus::Succeeded,
+            HeadStatus::Failed => ExecutionStatus::Failed,
+            HeadStatus::TimedOut => ExecutionStatus::TimedOut,
+            HeadStatus::Aborted => ExecutionStatus::Aborted,
+        }
+    }
+}
