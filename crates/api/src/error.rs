@@ -93,8 +93,8 @@ macro_rules! codes {
 codes! {
     /// The request is not what this route reads.
     Malformed = "DN0101", Malformed;
-    /// There is no such route.
-    NoSuchRoute = "DN0102", NotFound;
+    /// There is no such route: what was asked is newer than the server, or it is not one of ours.
+    NoSuchRoute = "DN0102", Unreachable;
     /// The route has no such method.
     NoSuchMethod = "DN0103", Malformed;
     /// The body is longer than the route takes.

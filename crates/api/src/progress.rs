@@ -35,6 +35,9 @@ pub struct StateProgress {
     pub frame: u32,
     /// How many Parallels and Maps it lies in.
     pub depth: u32,
+    /// The row of the innermost of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<usize>,
     pub status: StateStatus,
     /// Attempts so far; 0 for a state that attempts nothing.
     pub attempt: u32,
@@ -72,6 +75,7 @@ pub struct Progress {
 #[derive(Debug, Clone, Default)]
 struct Scope {
     depth: u32,
+    parent: Option<usize>,
     /// With a slash at its end, unless it is the machine's own.
     prefix: String,
 }
@@ -128,6 +132,7 @@ impl Progress {
             name,
             frame: event.frame,
             depth: scope.depth,
+            parent: scope.parent,
             // Nothing comes after a Fail state that would say so.
             status: if kind == "Fail" { StateStatus::Failed } else { StateStatus::Running },
             kind,
@@ -207,7 +212,7 @@ impl Progress {
     fn begin(&mut self, parent: u32, child: u32, index: u64) {
         let depth = self.frames.get(&parent).map_or(0, |scope| scope.depth);
         let path = self.current(parent).map_or("", |state| &state.path);
-        let scope = Scope { depth: depth + 1, prefix: format!("{path}/{index}/") };
+        let scope = Scope { depth: depth + 1, parent: self.open.get(&parent).copied(), prefix: format!("{path}/{index}/") };
         self.frames.insert(child, scope);
     }
 

@@ -1,0 +1,190 @@
+//! What can be typed. The words of its help are in [`crate::help`].
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use crate::lang::Lang;
+
+pub const URL_DEFAULT: &str = "http://127.0.0.1:8333";
+pub const REGION_DEFAULT: &str = "us-east-1";
+
+/// What every command takes.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Global {
+    #[arg(long, global = true, env = "DANDORI_URL", value_name = "URL")]
+    pub endpoint_url: Option<String>,
+    #[arg(long, global = true, value_name = "REGION")]
+    pub region: Option<String>,
+    #[arg(long, short, global = true, value_name = "FORM")]
+    pub output: Option<Format>,
+    #[arg(long, global = true)]
+    pub no_headers: bool,
+    #[arg(long, global = true, value_name = "LANG")]
+    pub lang: Option<Lang>,
+    #[arg(long, global = true, value_name = "WHEN")]
+    pub color: Option<Color>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Table,
+    Json,
+    Jsonl,
+    Tsv,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    #[command(subcommand, visible_alias = "exec", alias = "x")]
+    Execution(Execution),
+    #[command(subcommand, visible_alias = "def")]
+    Definition(Definition),
+    #[command(subcommand)]
+    Instance(Instance),
+    #[command(subcommand)]
+    Command(Sent),
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub enum Execution {
+    List(ExecutionList),
+    Show {
+        #[arg(value_name = "EXECUTION")]
+        id: String,
+    },
+    Watch(ExecutionWatch),
+    History(ExecutionHistory),
+    Start(ExecutionStart),
+    Stop(ExecutionStop),
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct ExecutionList {
+    #[arg(long, value_name = "STATUS")]
+    pub status: Option<StatusArg>,
+    #[arg(long, value_name = "NAME")]
+    pub definition: Option<String>,
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    pub limit: u32,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct ExecutionWatch {
+    #[arg(value_name = "EXECUTION")]
+    pub id: String,
+    #[command(flatten)]
+    pub follow: Follow,
+}
+
+/// How an execution is followed.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Follow {
+    #[arg(long)]
+    pub warn_exit: bool,
+    #[arg(long, value_name = "SECONDS")]
+    pub timeout: Option<u64>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct ExecutionHistory {
+    #[arg(value_name = "EXECUTION")]
+    pub id: String,
+    #[arg(long)]
+    pub reverse: bool,
+    #[arg(long)]
+    pub data: bool,
+    #[arg(long)]
+    pub all: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct ExecutionStart {
+    #[arg(value_name = "DEFINITION")]
+    pub definition: String,
+    #[arg(long, value_name = "JSON|@FILE|-")]
+    pub input: Option<String>,
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    #[arg(long)]
+    pub watch: bool,
+    #[arg(long, conflicts_with = "watch")]
+    pub wait: bool,
+    #[command(flatten)]
+    pub follow: Follow,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct ExecutionStop {
+    #[arg(value_name = "EXECUTION")]
+    pub id: String,
+    #[arg(long, value_name = "NAME")]
+    pub error: Option<String>,
+    #[arg(long, visible_alias = "reason", value_name = "TEXT")]
+    pub cause: Option<String>,
+    #[arg(long, short)]
+    pub yes: bool,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub enum Definition {
+    List,
+    Show {
+        #[arg(value_name = "DEFINITION")]
+        id: String,
+    },
+    Put {
+        #[arg(value_name = "FILE")]
+        file: String,
+        #[arg(long, value_name = "NAME")]
+        name: String,
+        #[arg(long, value_name = "ARN")]
+        role: Option<String>,
+    },
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub enum Instance {
+    List,
+}
+
+/// Commands that were sent to instances.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Sent {
+    List {
+        #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+        limit: u32,
+    },
+    Show {
+        #[arg(value_name = "COMMAND")]
+        id: String,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum StatusArg {
+    Running,
+    Succeeded,
+    Failed,
+    TimedOut,
+    #[value(alias = "stopped")]
+    Aborted,
+}
+
+impl From<StatusArg> for api::Status {
+    fn from(status: StatusArg) -> api::Status {
+        match status {
+            StatusArg::Running => api::Status::Running,
+            StatusArg::Succeeded => api::Status::Succeeded,
+            StatusArg::Failed => api::Status::Failed,
+            StatusArg::TimedOut => api::Status::TimedOut,
+            StatusArg::Aborted => api::Status::Aborted,
+        }
+    }
+}

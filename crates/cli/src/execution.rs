@@ -1,0 +1,254 @@
+//! `dandori execution …`
+
+use api::{Event, Execution, ExecutionSummary, Page, Progress};
+use base::Json;
+use hyper::Method;
+
+use crate::args::{self, Follow};
+use crate::client::{Client, encoded};
+use crate::exit::Exit;
+use crate::fault::Fault;
+use crate::ids::{self, execution_path};
+use crate::output::Out;
+use crate::table::{Cell, Fields, Table};
+use crate::watch::{self, Show, Title};
+use crate::words::{Column, Say};
+
+const EVENTS_PAGE: u32 = 1000;
+
+pub async fn run(client: &Client, out: &Out, command: args::Execution) -> Result<Exit, Fault> {
+    match command {
+        args::Execution::List(command) => list(client, out, command).await,
+        args::Execution::Show { id } => show(client, out, &id).await,
+        args::Execution::Watch(command) => watch(client, out, command).await,
+        args::Execution::History(command) => history(client, out, command).await,
+        args::Execution::Start(command) => start(client, out, command).await,
+        args::Execution::Stop(command) => stop(client, out, command).await,
+    }
+}
+
+async fn list(client: &Client, out: &Out, command: args::ExecutionList) -> Result<Exit, Fault> {
+    let mut query = String::new();
+    if let Some(status) = command.status {
+        query += &format!("&status={}", api::Status::from(status).name());
+    }
+    if let Some(definition) = command.definition {
+        query += &format!("&definition={}", encoded(&definition));
+    }
+    let (items, more) = pages::<ExecutionSummary>(client, "/executions", &query, command.limit).await?;
+    out.list(&items, executions, Say::NoExecutions)?;
+    if more {
+        out.message(&out.say(Say::More { shown: items.len() }));
+    }
+    Ok(Exit::Ok)
+}
+
+/// Up to `limit` items of a list, and whether there are more.
+pub async fn pages<T: serde::de::DeserializeOwned>(client: &Client, path: &str, query: &str, limit: u32) -> Result<(Vec<T>, bool), Fault> {
+    let (mut items, mut token) = (Vec::<T>::new(), String::new());
+    loop {
+        let left = limit.saturating_sub(u32::try_from(items.len()).unwrap_or(u32::MAX));
+        let page: Page<T> = client.get(&format!("{path}?limit={}{query}{token}", left.min(api::PAGE_MAX))).await?;
+        items.extend(page.items);
+        match page.next {
+            Some(next) if items.len() < limit as usize => token = format!("&token={}", encoded(&next)),
+            next => return Ok((items, next.is_some())),
+        }
+    }
+}
+
+fn executions(items: &[ExecutionSummary]) -> Table {
+    let mut table = Table::new([Column::Status, Column::Definition, Column::Name, Column::Start, Column::Duration]);
+    table.rows.extend(items.iter().map(|item| {
+        let took = item.stopped.unwrap_or_else(watch::now).0 - item.started.0;
+        vec![
+            Cell::Status(item.status),
+            Cell::text(&item.definition),
+            Cell::text(&item.name),
+            Cell::Time(Some(item.started)),
+            Cell::Length(Some(took)),
+        ]
+    }));
+    table
+}
+
+async fn show(client: &Client, out: &Out, id: &str) -> Result<Exit, Fault> {
+    let arn = ids::execution(client, id, out.look.lang).await?;
+    let execution: Execution = client.get(&execution_path(&arn)).await?;
+    out.one(&execution, || fields(&execution))?;
+    if out.terminal && out.format == args::Format::Table {
+        let progress = Progress::of(&events(client, &arn, "").await?);
+        out.data("\n")?;
+        out.data(&states(&progress).aligned(&out.look))?;
+    }
+    Ok(Exit::Ok)
+}
+
+fn fields(execution: &Execution) -> Fields {
+    let Execution { summary, input, output, error, cause } = execution;
+    let mut fields = vec![
+        (Column::Status, Cell::Status(summary.status)),
+        (Column::Definition, Cell::text(&summary.definition)),
+        (Column::Name, Cell::text(&summary.name)),
+        (Column::Arn, Cell::text(&summary.arn)),
+        (Column::Start, Cell::Time(Some(summary.started))),
+        (Column::End, Cell::Time(summary.stopped)),
+        (Column::Duration, Cell::Length(Some(summary.stopped.unwrap_or_else(watch::now).0 - summary.started.0))),
+        (Column::Input, Cell::text(input.to_string())),
+    ];
+    fields.extend(output.as_ref().map(|output| (Column::Output, Cell::text(output.to_string()))));
+    fields.extend(error.as_ref().map(|error| (Column::Error, Cell::text(error))));
+    fields.extend(cause.as_ref().map(|cause| (Column::Cause, Cell::text(cause))));
+    Table::fields(fields)
+}
+
+fn states(progress: &Progress) -> Table {
+    let mut table = Table::new([Column::Status, Column::State, Column::Start, Column::Duration, Column::Attempt, Column::Error]);
+    table.rows.extend(progress.states.iter().map(|state| {
+        vec![
+            Cell::State(state.status),
+            Cell::text(&state.path),
+            Cell::Time(Some(state.entered)),
+            Cell::Length(Some(state.left.unwrap_or_else(watch::now).0 - state.entered.0)),
+            Cell::text(if state.attempt > 1 { state.attempt.to_string() } else { "-".to_owned() }),
+            Cell::text(state.error.as_deref().unwrap_or("-")),
+        ]
+    }));
+    table
+}
+
+async fn watch(client: &Client, out: &Out, command: args::ExecutionWatch) -> Result<Exit, Fault> {
+    let arn = ids::execution(client, &command.id, out.look.lang).await?;
+    let execution: Execution = client.get(&execution_path(&arn)).await?;
+    watch::follow(client, out, &title(&execution.summary), &command.follow, Show::of(out)).await
+}
+
+fn title(summary: &ExecutionSummary) -> Title {
+    Title { definition: summary.definition.clone(), name: summary.name.clone(), arn: summary.arn.clone() }
+}
+
+/// All events of an execution, oldest first, each with the state that it belongs to.
+async fn events(client: &Client, arn: &str, query: &str) -> Result<Vec<Event>, Fault> {
+    let path = format!("{}/events", execution_path(arn));
+    let (mut events, mut token, mut progress) = (vec![], String::new(), Progress::default());
+    loop {
+        let page: Page<Event> = client.get(&format!("{path}?limit={EVENTS_PAGE}{query}{token}")).await?;
+        for mut event in page.items {
+            let before = progress.current(event.frame).map(|state| state.name.clone());
+            progress.apply(&event);
+            // A later page does not know what an earlier one showed.
+            event.state = event.state.or(before);
+            events.push(event);
+        }
+        match page.next {
+            Some(next) => token = format!("&token={}", encoded(&next)),
+            None => return Ok(events),
+        }
+    }
+}
+
+async fn history(client: &Client, out: &Out, command: args::ExecutionHistory) -> Result<Exit, Fault> {
+    let arn = ids::execution(client, &command.id, out.look.lang).await?;
+    let mut events = events(client, &arn, if command.data { "&data=true" } else { "" }).await?;
+    events.retain(|event| command.all || event.id != 0);
+    if command.reverse {
+        events.reverse();
+    }
+    out.list(&events, |events| history_table(events, out, command.data), Say::NoExecutions)?;
+    Ok(Exit::Ok)
+}
+
+fn history_table(events: &[Event], out: &Out, with_data: bool) -> Table {
+    let mut columns = vec![Column::Id, Column::Time, Column::Event, Column::State, Column::Detail];
+    columns.extend(with_data.then_some(Column::Data));
+    let mut table = Table::new(columns);
+    table.rows.extend(events.iter().map(|event| {
+        let mut row = vec![
+            if event.id == 0 { Cell::text("-") } else { Cell::Number(event.id.cast_signed()) },
+            Cell::Time(Some(event.at)),
+            Cell::text(&event.kind),
+            Cell::text(event.state.as_deref().unwrap_or("-")),
+            Cell::text(detail(event, out)),
+        ];
+        row.extend(with_data.then(|| Cell::text(event.detail.data.as_ref().map_or(String::new(), Json::to_string))));
+        row
+    }));
+    table
+}
+
+fn detail(event: &Event, out: &Out) -> String {
+    let detail = &event.detail;
+    let failure = match (&detail.error, &detail.cause) {
+        (Some(error), Some(cause)) => Some(format!("{error}: {cause}")),
+        (error, cause) => error.clone().or_else(|| cause.clone()),
+    };
+    let parts = [
+        detail.resource.clone(),
+        failure,
+        detail.due.map(|due| out.say(Say::Until { time: &out.look.clock.time(due) })),
+        detail.index.map(|number| out.say(Say::Index { number })),
+        detail.length.map(|number| out.say(Say::Items { number })),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join("  ")
+}
+
+async fn start(client: &Client, out: &Out, command: args::ExecutionStart) -> Result<Exit, Fault> {
+    let input = command.input.as_deref().map(input).transpose()?;
+    let body = api::ExecutionStart { definition: command.definition, name: command.name, input };
+    let started: ExecutionSummary = client.send(Method::POST, "/executions", &body).await?;
+    let name = &started.name;
+    if command.watch {
+        out.message(&out.say(Say::Started { name }));
+        return watch::follow(client, out, &title(&started), &command.follow, Show::of(out)).await;
+    }
+    if command.wait {
+        return wait(client, out, &started, &command.follow).await;
+    }
+    out.one(&started, || {
+        Table::fields([(Column::Status, Cell::Status(started.status)), (Column::Name, Cell::text(name)), (Column::Arn, Cell::text(&started.arn))])
+    })?;
+    out.message(&out.say(Say::HowToWatch { name }));
+    Ok(Exit::Ok)
+}
+
+async fn wait(client: &Client, out: &Out, started: &ExecutionSummary, follow: &Follow) -> Result<Exit, Fault> {
+    let exit = watch::follow(client, out, &title(started), follow, Show::Nothing).await?;
+    let execution: Execution = client.get(&execution_path(&started.arn)).await?;
+    out.one(&execution, || fields(&execution))?;
+    Ok(exit)
+}
+
+/// JSON as it was typed, `@FILE` or `-`.
+fn input(text: &str) -> Result<String, Fault> {
+    match text.strip_prefix('@') {
+        Some(file) => read_file(file),
+        None if text == "-" => read_file("-"),
+        None => Ok(text.to_owned()),
+    }
+}
+
+/// The text of a file, or of standard input for `-`.
+pub fn read_file(path: &str) -> Result<String, Fault> {
+    let read = if path == "-" { std::io::read_to_string(std::io::stdin()) } else { std::fs::read_to_string(path) };
+    read.map_err(|error| Fault::new(api::Code::FileUnreadable, path, error.to_string()))
+}
+
+async fn stop(client: &Client, out: &Out, command: args::ExecutionStop) -> Result<Exit, Fault> {
+    let arn = ids::execution(client, &command.id, out.look.lang).await?;
+    let execution: Execution = client.get(&execution_path(&arn)).await?;
+    let (name, definition) = (&execution.summary.name, &execution.summary.definition);
+    if !command.yes {
+        let question = out.say(Say::StopQuestion { name, definition });
+        let Some(answer) = out.ask(&question) else {
+            return Err(Fault::new(api::Code::Usage, "", out.say(Say::StopNeedsYes)));
+        };
+        if !["y", "Y", "yes", "はい"].contains(&answer.as_str()) {
+            out.message(&out.say(Say::NotStopped));
+            return Ok(Exit::Usage);
+        }
+    }
+    let body = api::ExecutionStop { error: command.error, cause: command.cause };
+    let stopped: ExecutionSummary = client.send(Method::POST, &format!("{}/stop", execution_path(&arn)), &body).await?;
+    out.message(&out.say(Say::Stopped { name: &stopped.name }));
+    Ok(Exit::Ok)
+}

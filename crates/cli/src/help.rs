@@ -1,0 +1,126 @@
+//! The words of `--help`, in each language. What clap derives carries none of its own.
+
+use crate::lang::Lang;
+
+/// The command with its help in `lang`. What has no entry keeps the words that it came with.
+pub fn localised(command: clap::Command, lang: Lang) -> clap::Command {
+    let command = command.next_line_help(false).help_template(template(lang)).subcommand_help_heading(heading(lang));
+    translate(command, "", lang)
+}
+
+fn translate(mut command: clap::Command, path: &str, lang: Lang) -> clap::Command {
+    if let Some(about) = text(path, lang) {
+        command = command.about(about);
+    }
+    command = command.mut_args(|arg| {
+        let key = format!("{path} {}", arg.get_id()).trim_start().to_owned();
+        let anywhere = format!("* {}", arg.get_id());
+        match text(&key, lang).or_else(|| text(&anywhere, lang)) {
+            Some(help) => arg.help(help),
+            None => arg,
+        }
+    });
+    command.mut_subcommands(|sub| {
+        let path = format!("{path} {}", sub.get_name()).trim_start().to_owned();
+        translate(sub, &path, lang)
+    })
+}
+
+fn template(lang: Lang) -> &'static str {
+    match lang {
+        Lang::En => "{about-with-newline}\nUsage: {usage}\n\n{all-args}{after-help}",
+        Lang::Ja => "{about-with-newline}\n使い方: {usage}\n\n{all-args}{after-help}",
+    }
+}
+
+fn heading(lang: Lang) -> &'static str {
+    match lang {
+        Lang::En => "Commands",
+        Lang::Ja => "コマンド",
+    }
+}
+
+fn text(key: &str, lang: Lang) -> Option<&'static str> {
+    let (_, en, ja) = ENTRIES.iter().find(|(entry, _, _)| *entry == key)?;
+    Some(match lang {
+        Lang::En => en,
+        Lang::Ja => ja,
+    })
+}
+
+/// The path of a command or of an argument (`*` for one that several commands have), English, Japanese.
+const ENTRIES: &[(&str, &str, &str)] = &[
+    ("endpoint_url", "Address of the server [default: http://127.0.0.1:8333]", "サーバーのアドレス［既定値: http://127.0.0.1:8333］"),
+    ("region", "Region [default: AWS_REGION, AWS_DEFAULT_REGION, us-east-1]", "リージョン［既定値: AWS_REGION、AWS_DEFAULT_REGION、us-east-1］"),
+    ("output", "Form of the output [default: table on a terminal, tsv elsewhere]", "出力形式［既定値: 端末では table、それ以外では tsv］"),
+    ("no_headers", "Leave out the line of column names", "見出し行を省く"),
+    ("lang", "Language [default: from LC_ALL, LANG]", "言語［既定値: LC_ALL、LANG による］"),
+    ("color", "When to use colour [default: auto; NO_COLOR is respected]", "色を使う条件［既定値: auto。NO_COLOR に従う］"),
+    ("execution", "Executions: start, follow, stop, look back", "実行: 開始、監視、停止、履歴"),
+    ("execution list", "List executions, newest first", "実行を新しい順に一覧する"),
+    ("execution list status", "Only those with this status", "この状態のものだけ"),
+    ("execution list definition", "Only those of this definition", "この定義のものだけ"),
+    ("* limit", "At most so many lines", "最大行数"),
+    ("* id", "Name, unique prefix, DEFINITION:NAME, ARN, @last or @last-failed", "名前、一意な先頭部分、定義名:名前、ARN、@last、@last-failed のいずれか"),
+    ("execution show", "Show one execution with its states", "実行とその各ステートを表示する"),
+    ("execution watch", "Follow an execution live; ends as the execution ends, Ctrl-C detaches", "実行を監視する。終了コードは実行の結果に従う。Ctrl-C で監視だけをやめる"),
+    ("* warn_exit", "End with 4 when it succeeded but a state was left by a Catch", "成功しても Catch で続行したステートがあれば終了コード 4 で終わる"),
+    ("* timeout", "Follow for at most so long, then end with 8", "この秒数で監視をやめ、終了コード 8 で終わる"),
+    ("execution history", "Show what happened in an execution", "実行の履歴を表示する"),
+    ("execution history reverse", "Newest first", "新しい順"),
+    ("execution history data", "With inputs and outputs", "入力と出力も含める"),
+    ("execution history all", "With the events that AWS does not have", "AWS にない事象も含める"),
+    ("execution start", "Start an execution", "実行を開始する"),
+    ("execution start definition", "Name or ARN of the definition", "定義の名前または ARN"),
+    ("execution start input", "Input as JSON; @FILE reads a file, - reads standard input [default: {}]", "入力の JSON。@FILE でファイル、- で標準入力から読む［既定値: {}］"),
+    ("execution start name", "Name of the execution [default: made up]", "実行の名前［既定値: 自動］"),
+    ("execution start watch", "Follow it live", "開始後に監視する"),
+    ("execution start wait", "Wait for its end and show that alone", "終了を待ち、結果だけを表示する"),
+    ("execution stop", "Stop an execution", "実行を中断する"),
+    ("execution stop error", "Error to record", "記録するエラー名"),
+    ("execution stop cause", "Reason to record", "記録する理由"),
+    ("* yes", "Do not ask", "確認しない"),
+    ("definition", "Definitions of state machines (job nets)", "ステートマシン（ジョブネット）の定義"),
+    ("definition list", "List definitions", "定義を一覧する"),
+    ("definition show", "Show one definition", "定義を表示する"),
+    ("definition show id", "Name or ARN of the definition", "定義の名前または ARN"),
+    ("definition put", "Create a definition or bring it up to date", "定義を登録または更新する"),
+    ("definition put file", "File in the Amazon States Language; - reads standard input", "Amazon States Language のファイル。- で標準入力から読む"),
+    ("definition put name", "Name of the definition", "定義の名前"),
+    ("definition put role", "Role to record [default: this server's own]", "記録するロール［既定値: サーバー自身のもの］"),
+    ("instance", "Managed instances: the hosts with an agent", "管理対象インスタンス: エージェントが動くホスト"),
+    ("instance list", "List instances", "インスタンスを一覧する"),
+    ("command", "Commands that were sent to instances", "インスタンスに送ったコマンド"),
+    ("command list", "List commands, newest first", "コマンドを新しい順に一覧する"),
+    ("command show", "Show one command with its output", "コマンドとその出力を表示する"),
+    ("command show id", "Id of the command", "コマンドの ID"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::{Args, Subcommand};
+
+    fn keys(command: &clap::Command, path: &str, into: &mut Vec<(String, String)>) {
+        for arg in command.get_arguments().filter(|arg| !["help", "version"].contains(&arg.get_id().as_str())) {
+            into.push((format!("{path} {}", arg.get_id()).trim_start().to_owned(), format!("* {}", arg.get_id())));
+        }
+        for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help") {
+            let path = format!("{path} {}", sub.get_name()).trim_start().to_owned();
+            into.push((path.clone(), path.clone()));
+            keys(sub, &path, into);
+        }
+    }
+
+    #[test]
+    fn everything_that_can_be_typed_is_explained_and_nothing_else() {
+        let command = crate::args::Global::augment_args(crate::args::Command::augment_subcommands(clap::Command::new("dandori")));
+        let mut all = vec![];
+        keys(&command, "", &mut all);
+        let has = |key: &String| ENTRIES.iter().any(|(entry, _, _)| entry == key);
+        let missing: Vec<_> = all.iter().filter(|(own, shared)| !has(own) && !has(shared)).collect();
+        assert!(missing.is_empty(), "without help: {missing:?}");
+        let stale: Vec<_> = ENTRIES.iter().filter(|(entry, _, _)| !all.iter().any(|(own, shared)| own == entry || shared == entry)).collect();
+        assert!(stale.is_empty(), "help for nothing: {stale:?}");
+    }
+}
