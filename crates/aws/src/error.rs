@@ -1,0 +1,119 @@
+//! Refusals in AWS's codes and words.
+
+use std::borrow::Cow;
+
+use base::Caller;
+use runtime::Refusal;
+use runtime::refusal::CommandRefusal;
+
+use crate::operation::Service;
+
+/// What a client, or a task, is told instead of an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Error {
+    pub status: u16,
+    pub code: Cow<'static, str>,
+    /// Some errors of Run Command say no more than their name.
+    pub message: Option<String>,
+    /// The member `resourceName` that a few errors have.
+    pub resource: Option<String>,
+}
+
+impl Error {
+    pub(crate) fn new(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Error {
+        Error { status: 400, code: code.into(), message: Some(message.into()), resource: None }
+    }
+
+    pub(crate) fn bare(code: &'static str) -> Error {
+        Error { status: 400, code: code.into(), message: None, resource: None }
+    }
+
+    pub(crate) fn with_status(self, status: u16) -> Error {
+        Error { status, ..self }
+    }
+
+    fn about(self, resource: String) -> Error {
+        Error { resource: Some(resource), ..self }
+    }
+
+    pub(crate) fn validation(message: impl Into<String>) -> Error {
+        Error::new("ValidationException", message)
+    }
+
+    pub(crate) fn serialization(message: impl Into<String>) -> Error {
+        Error::new("SerializationException", message)
+    }
+
+    pub(crate) fn unknown_operation(message: impl Into<String>) -> Error {
+        Error::new("UnknownOperationException", message)
+    }
+
+    /// What `refusal` is called in `service`.
+    pub(crate) fn of(refusal: Refusal, service: &Service, caller: &Caller) -> Error {
+        match refusal {
+            Refusal::InvalidArn(why) => Error::new("InvalidArn", format!("Invalid Arn: '{why}'")),
+            Refusal::InvalidName(name) => Error::new("InvalidName", format!("Invalid Name: '{name}'")),
+            Refusal::InvalidDefinition(diagnostics) => Error::new("InvalidDefinition", asl::diagnostic::refusal(&diagnostics)),
+            Refusal::InvalidExecutionInput(why) => Error::new("InvalidExecutionInput", format!("Invalid State Machine Execution Input: '{why}'")),
+            Refusal::InvalidLoggingConfiguration(why) => invalid_logging(&why),
+            Refusal::InvalidToken => (service.invalid_token)(),
+            Refusal::MissingRequiredParameter => {
+                Error::new("MissingRequiredParameter", "Either the definition, the role ARN, the LoggingConfiguration, or the TracingConfiguration must be specified")
+            }
+            Refusal::StateMachineDoesNotExist(arn) => Error::new("StateMachineDoesNotExist", format!("State Machine Does Not Exist: '{arn}'")),
+            Refusal::StateMachineAlreadyExists(arn) => Error::new("StateMachineAlreadyExists", format!("State Machine Already Exists: '{arn}'")),
+            Refusal::StateMachineDeleting(arn) => Error::new("StateMachineDeleting", format!("State Machine Deleting: '{arn}'")),
+            Refusal::StateMachineTypeNotSupported => Error::new("StateMachineTypeNotSupported", "This operation is not supported by this type of state machine"),
+            Refusal::ExecutionDoesNotExist(arn) => Error::new("ExecutionDoesNotExist", format!("Execution Does Not Exist: '{arn}'")),
+            Refusal::ExecutionAlreadyExists(arn) => Error::new("ExecutionAlreadyExists", format!("Execution Already Exists: '{arn}'")),
+            Refusal::ExecutionLimitExceeded => Error::new(
+                "ExecutionLimitExceeded",
+                "The maximum number of running executions has been reached. Running executions must end or be stopped before a new execution can be started.",
+            ),
+            Refusal::ResourceNotFound(arn) => Error::new("ResourceNotFound", format!("Resource not found: '{arn}'")).about(arn),
+            Refusal::TooManyTags(arn) => Error::new("TooManyTags", "You've exceeded the number of tags allowed for a resource.").about(arn),
+            Refusal::Validation(why) => Error::validation(why),
+            Refusal::Command(refusal) => of_command(refusal, caller),
+            Refusal::Full => Error::new("ServiceUnavailable", "There is no room for new work. What has been accepted goes on; try again later.").with_status(503),
+            Refusal::Unknown => Error::new("ServiceUnavailable", "It is not known whether the request was carried out. Try again.").with_status(503),
+            Refusal::Internal(source) => {
+                tracing::error!(error = &*source as &dyn std::error::Error, "internal failure");
+                internal(service)
+            }
+        }
+    }
+
+    /// The error's name in a task's failure, after its service's prefix: AWS's SDK calls each `…Exception`.
+    pub(crate) fn class(&self) -> String {
+        match self.code.strip_suffix("Exception") {
+            Some(_) => self.code.clone().into_owned(),
+            None => format!("{}Exception", self.code),
+        }
+    }
+}
+
+pub(crate) fn invalid_logging(why: &str) -> Error {
+    Error::new("InvalidLoggingConfiguration", format!("Invalid Logging Configuration: {why}"))
+}
+
+fn internal(service: &Service) -> Error {
+    let message = "The request processing has failed because of an unknown error, exception or failure.";
+    Error::new(service.internal, message).with_status(500)
+}
+
+fn of_command(refusal: CommandRefusal, caller: &Caller) -> Error {
+    match refusal {
+        CommandRefusal::InvalidDocument(name) => Error::new("InvalidDocument", format!("Document with name {name} does not exist.")),
+        CommandRefusal::InvalidDocumentVersion(version) => Error::new("InvalidDocumentVersion", format!("Document version {version} is not valid or does not exist.")),
+        CommandRefusal::InvalidParameters(why) => Error::new("InvalidParameters", why),
+        CommandRefusal::InvalidInstanceId(ids) => {
+            Error::new("InvalidInstanceId", format!("Instances [[{}]] not in a valid state for account {}", ids.join(", "), caller.account))
+        }
+        CommandRefusal::DuplicateInstanceId => Error::bare("DuplicateInstanceId"),
+        CommandRefusal::InvalidFilter(why) => Error::new("InvalidFilterKey", why),
+        CommandRefusal::InvalidCommandId(_) => Error::bare("InvalidCommandId"),
+        CommandRefusal::InvalidPluginName(_) => Error::bare("InvalidPluginName"),
+        CommandRefusal::InvocationDoesNotExist => Error::bare("InvocationDoesNotExist"),
+        CommandRefusal::InvalidNextToken => Error::new("InvalidNextToken", "The specified token is not valid."),
+    }
+}

@@ -1,0 +1,228 @@
+//! Executions.
+
+use engine::Failure;
+use runtime::executions::{Execution, ExecutionFilter, ExecutionStart, ExecutionStarted, ExecutionStatus, ExecutionSummary};
+use runtime::{Paged, Refusal};
+
+use super::{history as encode_history, metadata_only, page};
+use crate::error::Error;
+use crate::operation::{Call, Fault};
+use crate::value::Input;
+use crate::write::Writer;
+
+pub(super) async fn start(mut call: Call<'_>) -> Result<(), Fault> {
+    let mut start = decode_start(&mut call.input);
+    // A task may come twice: then it meets the execution that it started.
+    let made_up = call.task.filter(|_| start.name.is_none()).map(|task| task.id("execution name"));
+    let ours = made_up.is_some();
+    start.name = start.name.or(made_up);
+    let started = match call.runtime.execution_start(call.caller, start).await {
+        Err(Refusal::ExecutionAlreadyExists(arn)) if ours => {
+            let execution = call.runtime.execution(call.caller, &arn).await?;
+            ExecutionStarted { arn: execution.summary.arn, started: execution.summary.started }
+        }
+        answer => answer?,
+    };
+    call.out.text("executionArn", &started.arn);
+    call.out.time("startDate", started.started);
+    Ok(())
+}
+
+pub(super) async fn describe(mut call: Call<'_>) -> Result<(), Fault> {
+    let execution = call.runtime.execution(call.caller, &call.input.required("executionArn")).await?;
+    encode(call.out, &execution, metadata_only(&mut call.input));
+    Ok(())
+}
+
+pub(super) async fn stop(mut call: Call<'_>) -> Result<(), Fault> {
+    let failure = Failure { error: call.input.text("error").map(Into::into), cause: call.input.text("cause").map(Into::into) };
+    let stopped = call.runtime.execution_stop(call.caller, &call.input.required("executionArn"), failure).await?;
+    call.out.time("stopDate", stopped);
+    Ok(())
+}
+
+pub(super) async fn list(mut call: Call<'_>) -> Result<(), Fault> {
+    let page = page(&mut call.input);
+    let listed = match decode_list(&mut call.input)? {
+        Listing::Some(filter) => call.runtime.execution_list(call.caller, filter, page).await?,
+        Listing::None(machine_arn) => {
+            call.runtime.state_machine(call.caller, &machine_arn).await?;
+            Paged { items: Vec::new(), next: None }
+        }
+    };
+    call.out.list("executions", &listed.items, encode_summary);
+    call.out.text_if("nextToken", listed.next.as_deref());
+    Ok(())
+}
+
+pub(super) async fn history(mut call: Call<'_>) -> Result<(), Fault> {
+    let page = page(&mut call.input);
+    let reverse = call.input.boolean("reverseOrder").unwrap_or(false);
+    let with_data = call.input.boolean("includeExecutionData").unwrap_or(true);
+    let listed = call.runtime.execution_history(call.caller, &call.input.required("executionArn"), reverse, page).await?;
+    let shown = listed.items.iter().filter(|event| event.is_aws());
+    call.out.list("events", shown, |out, event| encode_history::encode(out, event, &call.caller.region.0, with_data));
+    call.out.text_if("nextToken", listed.next.as_deref());
+    Ok(())
+}
+
+fn decode_start(input: &mut Input<'_>) -> ExecutionStart {
+    ExecutionStart {
+        machine_arn: input.required("stateMachineArn"),
+        name: input.text("name"),
+        input: input.text("input"),
+        trace_header: input.text("traceHeader"),
+    }
+}
+
+#[derive(Debug)]
+enum Listing {
+    Some(ExecutionFilter),
+    /// None of this machine's can match.
+    None(String),
+}
+
+fn decode_list(input: &mut Input<'_>) -> Result<Listing, Error> {
+    let machine_arn = match (input.text("stateMachineArn"), input.text("mapRunArn")) {
+        (Some(machine_arn), None) => machine_arn,
+        (None, Some(map_run_arn)) => return Err(Error::new("ResourceNotFound", format!("Resource not found: '{map_run_arn}'"))),
+        (Some(_), Some(_)) => return Err(Error::validation("Only one of the stateMachineArn and mapRunArn parameters can be specified")),
+        (None, None) => return Err(Error::validation("Either stateMachineArn or mapRunArn must be specified")),
+    };
+    // Nothing has been redriven yet.
+    if input.text("redriveFilter").as_deref() == Some("REDRIVEN") {
+        return Ok(Listing::None(machine_arn));
+    }
+    let status = match input.text("statusFilter") {
+        None => None,
+        Some(name) => match ExecutionStatus::ALL.into_iter().find(|status| status.name() == name) {
+            Some(status) => Some(status),
+            None => return Ok(Listing::None(machine_arn)),
+        },
+    };
+    Ok(Listing::Some(ExecutionFilter { machine_arn: Some(machine_arn), status }))
+}
+
+fn encode(out: &mut Writer, execution: &Execution, metadata_only: bool) {
+    let summary = &execution.summary;
+    out.text("executionArn", &summary.arn);
+    out.text("stateMachineArn", &summary.machine_arn);
+    out.text("name", &summary.name);
+    out.text("status", summary.status.name());
+    out.time("startDate", summary.started);
+    out.time_if("stopDate", summary.stopped);
+    if !metadata_only {
+        out.text("input", &execution.input);
+        out.object("inputDetails", |out| out.boolean("included", true));
+        if let Some(output) = &execution.output {
+            out.text("output", output);
+            out.object("outputDetails", |out| out.boolean("included", true));
+        }
+    }
+    out.text_if("traceHeader", execution.trace_header.as_deref());
+    // A machine's own timeout is told by the status alone.
+    let failure = execution.failure.as_ref().filter(|_| summary.status != ExecutionStatus::TimedOut);
+    out.text_if("error", failure.and_then(|failure| failure.error.as_deref()));
+    out.text_if("cause", failure.and_then(|failure| failure.cause.as_deref()));
+    encode_redrive(out, summary.status);
+}
+
+fn encode_redrive(out: &mut Writer, status: ExecutionStatus) {
+    let (redrivable, reason) = match status {
+        ExecutionStatus::Running => ("NOT_REDRIVABLE", Some("Execution is RUNNING and cannot be redriven")),
+        ExecutionStatus::Succeeded => ("NOT_REDRIVABLE", Some("Execution is SUCCEEDED and cannot be redriven")),
+        ExecutionStatus::Failed | ExecutionStatus::TimedOut | ExecutionStatus::Aborted => ("REDRIVABLE", None),
+    };
+    out.integer("redriveCount", 0);
+    out.text("redriveStatus", redrivable);
+    out.text_if("redriveStatusReason", reason);
+}
+
+fn encode_summary(out: &mut Writer, summary: &ExecutionSummary) {
+    out.text("executionArn", &summary.arn);
+    out.text("stateMachineArn", &summary.machine_arn);
+    out.text("name", &summary.name);
+    out.text("status", summary.status.name());
+    out.time("startDate", summary.started);
+    out.time_if("stopDate", summary.stopped);
+    out.integer("redriveCount", 0);
+}
+
+#[cfg(test)]
+mod tests {
+    use base::Timestamp;
+    use expect_test::{Expect, expect};
+
+    use super::*;
+    use crate::sfn::SERVICE;
+    use crate::tests::{input, text, told};
+
+    fn check_start(body: &str, expect: Expect) {
+        let operation = SERVICE.operation("StartExecution").expect("an operation");
+        let start = input(operation, body).map(|mut input| decode_start(&mut input));
+        expect.assert_eq(&start.map_or_else(told, |start| format!("{start:?}")));
+    }
+
+    fn check_list(body: &str, expect: Expect) {
+        let operation = SERVICE.operation("ListExecutions").expect("an operation");
+        let listing = input(operation, body).and_then(|mut input| decode_list(&mut input));
+        expect.assert_eq(&listing.map_or_else(told, |listing| format!("{listing:?}")));
+    }
+
+    #[test]
+    fn a_start_is_read_from_the_wire() {
+        check_start(
+            r#"{"stateMachineArn":"m","name":"n-1","input":"{\"a\":1}","traceHeader":"Root=1"}"#,
+            expect![[r#"ExecutionStart { machine_arn: "m", name: Some("n-1"), input: Some("{\"a\":1}"), trace_header: Some("Root=1") }"#]],
+        );
+        check_start(r#"{"stateMachineArn":"m"}"#, expect![[r#"ExecutionStart { machine_arn: "m", name: None, input: None, trace_header: None }"#]]);
+        check_start(
+            r#"{"name":"","traceHeader":"é"}"#,
+            expect![[r"400 ValidationException: 3 validation errors detected: Value null at 'stateMachineArn' failed to satisfy constraint: Member must not be null; Value '' at 'name' failed to satisfy constraint: Member must have length greater than or equal to 1; Value 'é' at 'traceHeader' failed to satisfy constraint: Member must satisfy regular expression pattern: \p{ASCII}*"]],
+        );
+    }
+
+    #[test]
+    fn a_listing_names_one_machine() {
+        check_list(r#"{"stateMachineArn":"m","statusFilter":"TIMED_OUT"}"#, expect![[r#"Some(ExecutionFilter { machine_arn: Some("m"), status: Some(TimedOut) })"#]]);
+        check_list(r#"{"stateMachineArn":"m","redriveFilter":"NOT_REDRIVEN"}"#, expect![[r#"Some(ExecutionFilter { machine_arn: Some("m"), status: None })"#]]);
+        check_list(r#"{"stateMachineArn":"m","statusFilter":"PENDING_REDRIVE"}"#, expect![[r#"None("m")"#]]);
+        check_list(r#"{"stateMachineArn":"m","redriveFilter":"REDRIVEN"}"#, expect![[r#"None("m")"#]]);
+        check_list("{}", expect!["400 ValidationException: Either stateMachineArn or mapRunArn must be specified"]);
+        check_list(
+            r#"{"stateMachineArn":"m","statusFilter":"succeeded"}"#,
+            expect!["400 ValidationException: 1 validation error detected: Value 'succeeded' at 'statusFilter' failed to satisfy constraint: Member must satisfy enum value set: [SUCCEEDED, TIMED_OUT, PENDING_REDRIVE, ABORTED, FAILED, RUNNING]"],
+        );
+        check_list(
+            r#"{"stateMachineArn":"m","maxResults":1001}"#,
+            expect!["400 ValidationException: 1 validation error detected: Value '1001' at 'maxResults' failed to satisfy constraint: Member must have value less than or equal to 1000"],
+        );
+    }
+
+    fn execution(status: ExecutionStatus) -> Execution {
+        Execution {
+            summary: ExecutionSummary {
+                arn: "arn:aws:states:us-east-1:111111111111:execution:night:n-1".into(),
+                machine_arn: "arn:aws:states:us-east-1:111111111111:stateMachine:night".into(),
+                name: "n-1".into(),
+                status,
+                started: Timestamp(1_551_225_271_984),
+                stopped: (status != ExecutionStatus::Running).then_some(Timestamp(1_551_225_272_000)),
+            },
+            input: "{ }".into(),
+            output: (status == ExecutionStatus::Succeeded).then(|| "1".into()),
+            failure: matches!(status, ExecutionStatus::Failed | ExecutionStatus::TimedOut).then(|| Failure::new("Agent.ExitCode", "3")),
+            trace_header: None,
+        }
+    }
+
+    #[test]
+    fn an_execution_is_shown() {
+        let shown = |status| text(|out| encode(out, &execution(status), false));
+        expect![[r#"{"executionArn":"arn:aws:states:us-east-1:111111111111:execution:night:n-1","stateMachineArn":"arn:aws:states:us-east-1:111111111111:stateMachine:night","name":"n-1","status":"RUNNING","startDate":1551225271.984,"input":"{ }","inputDetails":{"included":true},"redriveCount":0,"redriveStatus":"NOT_REDRIVABLE","redriveStatusReason":"Execution is RUNNING and cannot be redriven"}"#]].assert_eq(&shown(ExecutionStatus::Running));
+        expect![[r#"{"executionArn":"arn:aws:states:us-east-1:111111111111:execution:night:n-1","stateMachineArn":"arn:aws:states:us-east-1:111111111111:stateMachine:night","name":"n-1","status":"SUCCEEDED","startDate":1551225271.984,"stopDate":1551225272.000,"input":"{ }","inputDetails":{"included":true},"output":"1","outputDetails":{"included":true},"redriveCount":0,"redriveStatus":"NOT_REDRIVABLE","redriveStatusReason":"Execution is SUCCEEDED and cannot be redriven"}"#]].assert_eq(&shown(ExecutionStatus::Succeeded));
+        expect![[r#"{"executionArn":"arn:aws:states:us-east-1:111111111111:execution:night:n-1","stateMachineArn":"arn:aws:states:us-east-1:111111111111:stateMachine:night","name":"n-1","status":"FAILED","startDate":1551225271.984,"stopDate":1551225272.000,"input":"{ }","inputDetails":{"included":true},"error":"Agent.ExitCode","cause":"3","redriveCount":0,"redriveStatus":"REDRIVABLE"}"#]].assert_eq(&shown(ExecutionStatus::Failed));
+        expect![[r#"{"executionArn":"arn:aws:states:us-east-1:111111111111:execution:night:n-1","stateMachineArn":"arn:aws:states:us-east-1:111111111111:stateMachine:night","name":"n-1","status":"TIMED_OUT","startDate":1551225271.984,"stopDate":1551225272.000,"input":"{ }","inputDetails":{"included":true},"redriveCount":0,"redriveStatus":"REDRIVABLE"}"#]].assert_eq(&shown(ExecutionStatus::TimedOut));
+        expect![[r#"{"executionArn":"arn:aws:states:us-east-1:111111111111:execution:night:n-1","stateMachineArn":"arn:aws:states:us-east-1:111111111111:stateMachine:night","name":"n-1","status":"SUCCEEDED","startDate":1551225271.984,"stopDate":1551225272.000,"redriveCount":0}"#]].assert_eq(&text(|out| encode_summary(out, &execution(ExecutionStatus::Succeeded).summary)));
+    }
+}

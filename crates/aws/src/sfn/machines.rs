@@ -1,0 +1,264 @@
+//! State machines and their tags.
+
+use asl::MachineKind;
+use base::Json;
+use runtime::machines::{StateMachine, StateMachineCreate, StateMachineSummary, StateMachineUpdate};
+
+use super::{metadata_only, page};
+use crate::error::{Error, invalid_logging};
+use crate::operation::{Call, Fault};
+use crate::value::Input;
+use crate::write::Writer;
+
+pub(super) async fn create(mut call: Call<'_>) -> Result<(), Fault> {
+    let create = decode_create(&mut call.input)?;
+    let machine = call.runtime.state_machine_create(call.caller, create).await?;
+    call.out.text("stateMachineArn", &machine.arn);
+    call.out.time("creationDate", machine.created);
+    Ok(())
+}
+
+pub(super) async fn update(mut call: Call<'_>) -> Result<(), Fault> {
+    let update = decode_update(&mut call.input)?;
+    let machine = call.runtime.state_machine_update(call.caller, update).await?;
+    call.out.time("updateDate", machine.updated);
+    call.out.text_if("revisionId", machine.revision.as_deref());
+    Ok(())
+}
+
+pub(super) async fn describe(mut call: Call<'_>) -> Result<(), Fault> {
+    let machine = call.runtime.state_machine(call.caller, &call.input.required("stateMachineArn")).await?;
+    encode(call.out, &machine, metadata_only(&mut call.input));
+    Ok(())
+}
+
+pub(super) async fn describe_for_execution(mut call: Call<'_>) -> Result<(), Fault> {
+    let execution = call.runtime.execution(call.caller, &call.input.required("executionArn")).await?;
+    let machine = call.runtime.state_machine(call.caller, &execution.summary.machine_arn).await?;
+    encode_for_execution(call.out, &machine, metadata_only(&mut call.input));
+    Ok(())
+}
+
+pub(super) async fn delete(mut call: Call<'_>) -> Result<(), Fault> {
+    Ok(call.runtime.state_machine_delete(call.caller, &call.input.required("stateMachineArn")).await?)
+}
+
+pub(super) async fn list(mut call: Call<'_>) -> Result<(), Fault> {
+    let listed = call.runtime.state_machine_list(call.caller, page(&mut call.input)).await?;
+    call.out.list("stateMachines", &listed.items, encode_summary);
+    call.out.text_if("nextToken", listed.next.as_deref());
+    Ok(())
+}
+
+pub(super) async fn tags(mut call: Call<'_>) -> Result<(), Fault> {
+    let tags = call.runtime.tags(call.caller, &call.input.required("resourceArn")).await?;
+    call.out.list("tags", &tags, |out, (key, value)| {
+        out.text("key", key);
+        out.text("value", value);
+    });
+    Ok(())
+}
+
+pub(super) async fn tag(mut call: Call<'_>) -> Result<(), Fault> {
+    let tags = decode_tags(&mut call.input);
+    Ok(call.runtime.tag(call.caller, &call.input.required("resourceArn"), tags).await?)
+}
+
+pub(super) async fn untag(mut call: Call<'_>) -> Result<(), Fault> {
+    let keys = call.input.texts("tagKeys").unwrap_or_default();
+    Ok(call.runtime.untag(call.caller, &call.input.required("resourceArn"), keys).await?)
+}
+
+fn decode_create(input: &mut Input<'_>) -> Result<StateMachineCreate, Error> {
+    refuse_versions(input)?;
+    Ok(StateMachineCreate {
+        name: input.required("name"),
+        definition: input.required("definition"),
+        role_arn: input.required("roleArn"),
+        kind: kind(input.text("type").as_deref()),
+        logging: decode_logging(input)?,
+        tracing: input.json("tracingConfiguration"),
+        encryption: input.json("encryptionConfiguration"),
+        tags: decode_tags(input),
+    })
+}
+
+fn decode_update(input: &mut Input<'_>) -> Result<StateMachineUpdate, Error> {
+    refuse_versions(input)?;
+    Ok(StateMachineUpdate {
+        arn: input.required("stateMachineArn"),
+        definition: input.text("definition"),
+        role_arn: input.text("roleArn"),
+        logging: decode_logging(input)?,
+        tracing: input.json("tracingConfiguration"),
+        encryption: input.json("encryptionConfiguration"),
+    })
+}
+
+/// Versions come with a later version of ours; until then nobody may think that one was published.
+fn refuse_versions(input: &mut Input<'_>) -> Result<(), Error> {
+    let publish = input.boolean("publish").unwrap_or(false);
+    match (publish, input.text("versionDescription")) {
+        (true, _) => Err(Error::validation("State machine versions are not available in this version of Dandori: publish must be false")),
+        (false, Some(_)) => Err(Error::validation("Version description can only be set when publish is true")),
+        (false, None) => Ok(()),
+    }
+}
+
+fn decode_logging(input: &mut Input<'_>) -> Result<Option<Json>, Error> {
+    let Some(logging) = input.json("loggingConfiguration") else { return Ok(None) };
+    let level = logging.get("level").and_then(Json::as_str).unwrap_or("OFF");
+    let destinations = logging.get("destinations").and_then(Json::as_array).map_or(0, <[Json]>::len);
+    if destinations > 1 || (level != "OFF" && destinations == 0) {
+        return Err(invalid_logging("Must specify exactly one Log Destination."));
+    }
+    Ok(Some(logging))
+}
+
+fn decode_tags(input: &mut Input<'_>) -> Vec<(String, String)> {
+    let tags = input.inputs("tags").into_iter();
+    tags.map(|mut tag| (tag.required("key"), tag.text("value").unwrap_or_default())).collect()
+}
+
+fn kind(text: Option<&str>) -> MachineKind {
+    match text {
+        Some("EXPRESS") => MachineKind::Express,
+        _ => MachineKind::Standard,
+    }
+}
+
+fn kind_name(kind: MachineKind) -> &'static str {
+    match kind {
+        MachineKind::Standard => "STANDARD",
+        MachineKind::Express => "EXPRESS",
+    }
+}
+
+fn encode(out: &mut Writer, machine: &StateMachine, metadata_only: bool) {
+    out.text("stateMachineArn", &machine.arn);
+    out.text("name", &machine.name);
+    out.text("status", "ACTIVE");
+    if !metadata_only {
+        out.text("definition", &machine.definition);
+    }
+    out.text("roleArn", &machine.role_arn);
+    out.text("type", kind_name(machine.kind));
+    out.time("creationDate", machine.created);
+    encode_configurations(out, machine);
+    out.text_if("revisionId", machine.revision.as_deref());
+}
+
+fn encode_for_execution(out: &mut Writer, machine: &StateMachine, metadata_only: bool) {
+    out.text("stateMachineArn", &machine.arn);
+    out.text("name", &machine.name);
+    if !metadata_only {
+        out.text("definition", &machine.definition);
+    }
+    out.text("roleArn", &machine.role_arn);
+    out.time("updateDate", machine.updated);
+    encode_configurations(out, machine);
+    out.text_if("revisionId", machine.revision.as_deref());
+}
+
+/// As they came, and with AWS's defaults for what was not said.
+fn encode_configurations(out: &mut Writer, machine: &StateMachine) {
+    let given = |json: &Option<Json>, key: &str| json.as_ref().and_then(|json| json.get(key)).cloned();
+    out.object("loggingConfiguration", |out| {
+        out.structure("level", &given(&machine.logging, "level").unwrap_or_else(|| "OFF".into()));
+        out.structure("includeExecutionData", &given(&machine.logging, "includeExecutionData").unwrap_or(Json::Bool(false)));
+        if let Some(destinations) = given(&machine.logging, "destinations") {
+            out.structure("destinations", &destinations);
+        }
+    });
+    out.object("tracingConfiguration", |out| out.structure("enabled", &given(&machine.tracing, "enabled").unwrap_or(Json::Bool(false))));
+    match &machine.encryption {
+        Some(encryption) => out.structure("encryptionConfiguration", encryption),
+        None => out.object("encryptionConfiguration", |out| out.text("type", "AWS_OWNED_KEY")),
+    }
+}
+
+fn encode_summary(out: &mut Writer, machine: &StateMachineSummary) {
+    out.text("stateMachineArn", &machine.arn);
+    out.text("name", &machine.name);
+    out.text("type", kind_name(machine.kind));
+    out.time("creationDate", machine.created);
+}
+
+#[cfg(test)]
+mod tests {
+    use base::Timestamp;
+    use expect_test::{Expect, expect};
+
+    use super::*;
+    use crate::sfn::SERVICE;
+    use crate::shape;
+    use crate::tests::{input, text, told};
+
+    fn check_create(body: &str, expect: Expect) {
+        let operation = SERVICE.operation("CreateStateMachine").expect("an operation");
+        let create = input(operation, body).and_then(|mut input| decode_create(&mut input));
+        expect.assert_eq(&create.map_or_else(told, |create| format!("{create:?}")));
+    }
+
+    #[test]
+    fn a_machine_is_read_from_the_wire() {
+        check_create(
+            r#"{"name":"night","definition":"{\"StartAt\":\"A\"}","roleArn":"arn:aws:iam::111111111111:role/r","type":"EXPRESS","tags":[{"key":"team","value":"web"},{"key":"empty"}],"loggingConfiguration":{"level":"OFF","destinations":[]},"publish":false,"tracingConfiguration":null}"#,
+            expect![[r#"StateMachineCreate { name: "night", definition: "{\"StartAt\":\"A\"}", role_arn: "arn:aws:iam::111111111111:role/r", kind: Express, logging: Some(Object({"level": String("OFF"), "destinations": Array([])})), tracing: None, encryption: None, tags: [("team", "web"), ("empty", "")] }"#]],
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_a_machine_is_refused() {
+        let with = |rest: &str| format!(r#"{{"name":"night","definition":"{{}}","roleArn":"r",{rest}}}"#);
+        check_create(&with(r#""versionDescription":"first""#), expect!["400 ValidationException: Version description can only be set when publish is true"]);
+        check_create(&with(r#""publish":true"#), expect!["400 ValidationException: State machine versions are not available in this version of Dandori: publish must be false"]);
+        check_create(&with(r#""loggingConfiguration":{"level":"ALL"}"#), expect!["400 InvalidLoggingConfiguration: Invalid Logging Configuration: Must specify exactly one Log Destination."]);
+        check_create(
+            &with(r#""loggingConfiguration":{"destinations":[{},{}]}"#),
+            expect!["400 InvalidLoggingConfiguration: Invalid Logging Configuration: Must specify exactly one Log Destination."],
+        );
+        check_create(
+            &with(r#""encryptionConfiguration":{"kmsDataKeyReusePeriodSeconds":1}"#),
+            expect!["400 ValidationException: 2 validation errors detected: Value '1' at 'encryptionConfiguration.kmsDataKeyReusePeriodSeconds' failed to satisfy constraint: Member must have value greater than or equal to 60; Value null at 'encryptionConfiguration.type' failed to satisfy constraint: Member must not be null"],
+        );
+        check_create(
+            r#"{"name":"night"}"#,
+            expect!["400 ValidationException: 2 validation errors detected: Value null at 'definition' failed to satisfy constraint: Member must not be null; Value null at 'roleArn' failed to satisfy constraint: Member must not be null"],
+        );
+    }
+
+    #[test]
+    fn every_operation_of_the_api_is_known() {
+        assert_eq!(SERVICE.operations.len() + SERVICE.later.len(), 37);
+        assert_eq!(told(SERVICE.operation("TestState").expect_err("later")), "400 UnknownOperationException: TestState is not available in this version of Dandori");
+        assert_eq!(told(SERVICE.operation("Nonsense").expect_err("unknown")), "400 UnknownOperationException: The operation Nonsense is not known");
+        assert!(shape::check(SERVICE.operations[0].input, &Vec::new()).is_err());
+    }
+
+    fn machine() -> StateMachine {
+        StateMachine {
+            arn: "arn:aws:states:us-east-1:111111111111:stateMachine:night".into(),
+            name: "night".into(),
+            definition: "{ }".into(),
+            role_arn: "arn:aws:iam::111111111111:role/r".into(),
+            kind: MachineKind::Standard,
+            logging: None,
+            tracing: None,
+            encryption: None,
+            created: Timestamp(1_551_225_271_984),
+            updated: Timestamp(1_551_225_272_000),
+            revision: None,
+        }
+    }
+
+    #[test]
+    fn a_machine_is_shown_with_awss_defaults() {
+        expect![[r#"{"stateMachineArn":"arn:aws:states:us-east-1:111111111111:stateMachine:night","name":"night","status":"ACTIVE","definition":"{ }","roleArn":"arn:aws:iam::111111111111:role/r","type":"STANDARD","creationDate":1551225271.984,"loggingConfiguration":{"level":"OFF","includeExecutionData":false},"tracingConfiguration":{"enabled":false},"encryptionConfiguration":{"type":"AWS_OWNED_KEY"}}"#]]
+            .assert_eq(&text(|out| encode(out, &machine(), false)));
+        let logging = Json::parse(r#"{"level":"ALL","destinations":[{"cloudWatchLogsLogGroup":{"logGroupArn":"a:*"}}]}"#).expect("JSON");
+        let updated = StateMachine { logging: Some(logging), revision: Some("r1".into()), ..machine() };
+        expect![[r#"{"stateMachineArn":"arn:aws:states:us-east-1:111111111111:stateMachine:night","name":"night","roleArn":"arn:aws:iam::111111111111:role/r","updateDate":1551225272.000,"loggingConfiguration":{"level":"ALL","includeExecutionData":false,"destinations":[{"cloudWatchLogsLogGroup":{"logGroupArn":"a:*"}}]},"tracingConfiguration":{"enabled":false},"encryptionConfiguration":{"type":"AWS_OWNED_KEY"},"revisionId":"r1"}"#]]
+            .assert_eq(&text(|out| encode_for_execution(out, &updated, true)));
+    }
+}

@@ -1,0 +1,182 @@
+//! Step Functions.
+
+mod machines;
+mod executions;
+mod history;
+
+use runtime::Page;
+
+use crate::error::Error;
+use crate::operation::{Operation, Service};
+use crate::shape::{Member, Shape, list, optional, pattern, required, sensitive, text};
+use crate::value::Input;
+
+/// `AWS Step Functions API Reference`, 2016-11-23.
+pub(crate) const SERVICE: Service = Service {
+    name: "states",
+    target: "AWSStepFunctions",
+    content_type: "application/x-amz-json-1.0",
+    sdk: "sfn",
+    prefix: "Sfn",
+    operations: OPERATIONS,
+    later: LATER,
+    invalid_token: || Error::new("InvalidToken", "Invalid Token: 'Invalid token'"),
+    internal: "InternalFailure",
+};
+
+const OPERATIONS: &[Operation] = &[
+    Operation {
+        name: "StartExecution",
+        input: &[required("stateMachineArn", ARN), optional("name", NAME), optional("input", DATA), optional("traceHeader", TRACE_HEADER)],
+        run: |call| Box::pin(executions::start(call)),
+    },
+    Operation {
+        name: "DescribeExecution",
+        input: &[required("executionArn", ARN), optional("includedData", INCLUDED_DATA)],
+        run: |call| Box::pin(executions::describe(call)),
+    },
+    Operation {
+        name: "GetExecutionHistory",
+        input: &[
+            required("executionArn", ARN),
+            optional("maxResults", PAGE_SIZE),
+            optional("reverseOrder", Shape::Boolean),
+            optional("nextToken", text(1, 1024)),
+            optional("includeExecutionData", Shape::Boolean),
+        ],
+        run: |call| Box::pin(executions::history(call)),
+    },
+    Operation {
+        name: "ListExecutions",
+        input: &[
+            optional("stateMachineArn", ARN),
+            optional("statusFilter", Shape::Enum(&["SUCCEEDED", "TIMED_OUT", "PENDING_REDRIVE", "ABORTED", "FAILED", "RUNNING"])),
+            optional("maxResults", PAGE_SIZE),
+            optional("nextToken", text(1, 3096)),
+            optional("mapRunArn", LONG_ARN),
+            optional("redriveFilter", Shape::Enum(&["REDRIVEN", "NOT_REDRIVEN"])),
+        ],
+        run: |call| Box::pin(executions::list(call)),
+    },
+    Operation {
+        name: "StopExecution",
+        input: &[required("executionArn", ARN), optional("error", sensitive(0, 256)), optional("cause", sensitive(0, 32_768))],
+        run: |call| Box::pin(executions::stop(call)),
+    },
+    Operation {
+        name: "CreateStateMachine",
+        input: &[
+            required("name", NAME),
+            required("definition", DEFINITION),
+            required("roleArn", ARN),
+            optional("type", Shape::Enum(&["STANDARD", "EXPRESS"])),
+            optional("loggingConfiguration", LOGGING),
+            optional("tags", TAGS),
+            optional("tracingConfiguration", TRACING),
+            optional("publish", Shape::Boolean),
+            optional("versionDescription", sensitive(0, 256)),
+            optional("encryptionConfiguration", ENCRYPTION),
+        ],
+        run: |call| Box::pin(machines::create(call)),
+    },
+    Operation {
+        name: "DescribeStateMachine",
+        input: &[required("stateMachineArn", ARN), optional("includedData", INCLUDED_DATA)],
+        run: |call| Box::pin(machines::describe(call)),
+    },
+    Operation {
+        name: "DescribeStateMachineForExecution",
+        input: &[required("executionArn", ARN), optional("includedData", INCLUDED_DATA)],
+        run: |call| Box::pin(machines::describe_for_execution(call)),
+    },
+    Operation {
+        name: "UpdateStateMachine",
+        input: &[
+            required("stateMachineArn", ARN),
+            optional("definition", DEFINITION),
+            optional("roleArn", ARN),
+            optional("loggingConfiguration", LOGGING),
+            optional("tracingConfiguration", TRACING),
+            optional("publish", Shape::Boolean),
+            optional("versionDescription", sensitive(0, 256)),
+            optional("encryptionConfiguration", ENCRYPTION),
+        ],
+        run: |call| Box::pin(machines::update(call)),
+    },
+    Operation { name: "DeleteStateMachine", input: &[required("stateMachineArn", ARN)], run: |call| Box::pin(machines::delete(call)) },
+    Operation {
+        name: "ListStateMachines",
+        input: &[optional("maxResults", PAGE_SIZE), optional("nextToken", text(1, 1024))],
+        run: |call| Box::pin(machines::list(call)),
+    },
+    Operation { name: "TagResource", input: &[required("resourceArn", ARN), required("tags", TAGS)], run: |call| Box::pin(machines::tag(call)) },
+    Operation {
+        name: "UntagResource",
+        input: &[required("resourceArn", ARN), required("tagKeys", list(&TAG_KEY, 0, usize::MAX))],
+        run: |call| Box::pin(machines::untag(call)),
+    },
+    Operation { name: "ListTagsForResource", input: &[required("resourceArn", ARN)], run: |call| Box::pin(machines::tags(call)) },
+];
+
+const LATER: &[&str] = &[
+    "CreateActivity",
+    "CreateStateMachineAlias",
+    "DeleteActivity",
+    "DeleteStateMachineAlias",
+    "DeleteStateMachineVersion",
+    "DescribeActivity",
+    "DescribeMapRun",
+    "DescribeStateMachineAlias",
+    "GetActivityTask",
+    "ListActivities",
+    "ListMapRuns",
+    "ListStateMachineAliases",
+    "ListStateMachineVersions",
+    "PublishStateMachineVersion",
+    "RedriveExecution",
+    "SendTaskFailure",
+    "SendTaskHeartbeat",
+    "SendTaskSuccess",
+    "StartSyncExecution",
+    "TestState",
+    "UpdateMapRun",
+    "UpdateStateMachineAlias",
+    "ValidateStateMachineDefinition",
+];
+
+const ARN: Shape = text(1, 256);
+const LONG_ARN: Shape = text(1, 2000);
+const NAME: Shape = text(1, 80);
+const DEFINITION: Shape = sensitive(1, base::limits::DEFINITION_BYTES_MAX);
+const DATA: Shape = sensitive(0, base::limits::PAYLOAD_BYTES_MAX);
+const TRACE_HEADER: Shape = pattern(0, 256, r"\p{ASCII}*", str::is_ascii);
+const INCLUDED_DATA: Shape = Shape::Enum(&["ALL_DATA", "METADATA_ONLY"]);
+const PAGE_SIZE: Shape = Shape::Integer { min: 0, max: 1000 };
+const TAG_KEY: Shape = text(1, 128);
+const TAG: Shape = Shape::Structure(&[optional("key", TAG_KEY), optional("value", text(0, 256))]);
+const TAGS: Shape = list(&TAG, 0, usize::MAX);
+const TRACING: Shape = Shape::Structure(&[optional("enabled", Shape::Boolean)]);
+const ENCRYPTION: Shape = Shape::Structure(ENCRYPTION_MEMBERS);
+const ENCRYPTION_MEMBERS: &[Member] = &[
+    optional("kmsKeyId", text(1, 2048)),
+    optional("kmsDataKeyReusePeriodSeconds", Shape::Integer { min: 60, max: 900 }),
+    required("type", Shape::Enum(&["AWS_OWNED_KEY", "CUSTOMER_MANAGED_KMS_KEY"])),
+];
+const LOGGING: Shape = Shape::Structure(&[
+    optional("level", Shape::Enum(&["ALL", "ERROR", "FATAL", "OFF"])),
+    optional("includeExecutionData", Shape::Boolean),
+    optional("destinations", list(&DESTINATION, 0, usize::MAX)),
+]);
+const DESTINATION: Shape = Shape::Structure(&[optional("cloudWatchLogsLogGroup", Shape::Structure(&[optional("logGroupArn", ARN)]))]);
+
+/// `maxResults` and `nextToken`; 0 means as many as is usual.
+fn page(input: &mut Input<'_>) -> Page {
+    const USUAL: u32 = 100;
+    let limit = input.integer("maxResults").and_then(|limit| u32::try_from(limit).ok()).filter(|limit| *limit > 0);
+    Page { limit: limit.unwrap_or(USUAL), token: input.text("nextToken") }
+}
+
+/// Whether the caller wants only what is not a payload.
+fn metadata_only(input: &mut Input<'_>) -> bool {
+    input.text("includedData").as_deref() == Some("METADATA_ONLY")
+}

@@ -1,0 +1,248 @@
+//! Tasks that call services: as a client would, but with names as AWS's SDK writes them.
+//!
+//! `aws-sdk:ssm:sendCommand` goes through the same tables, use cases and encoders as a client's `SendCommand`. Ours
+//! besides: `ssm:sendCommand`, and `ssm:sendCommand.sync`, which waits for the command's end.
+//!
+//! **Invariant:** what a task makes is named after its execution and itself, so that calling twice makes it once.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use asl::{Pattern, Resource};
+use base::Json;
+use base::limits::{CAUSE_CHARS_MAX, PAYLOAD_BYTES_MAX};
+use engine::Failure;
+use fleet::{CommandStatus, FailureCode, Run};
+use runtime::Runtime;
+use runtime::tasks::{Replying, TaskCall, TaskPort, TaskReply};
+
+use crate::error::Error;
+use crate::face::{Ids, SERVICES};
+use crate::operation::{Operation, Origin, Service};
+use crate::shape;
+use crate::ssm::encode::{encode_command_with, encode_result};
+use crate::write::{Style, Writer, capitalized};
+use crate::ssm;
+
+/// Performs the tasks of state machines.
+#[derive(Debug, Default)]
+pub struct Tasks {
+    ids: Ids,
+}
+
+impl TaskPort for Tasks {
+    fn call<'a>(&'a self, runtime: &'a Runtime, call: TaskCall) -> Replying<'a> {
+        Box::pin(async move {
+            match Target::of(&call.resource) {
+                Ok(target) => self.perform(runtime, &target, &call).await,
+                Err(failure) => TaskReply::Failed(failure),
+            }
+        })
+    }
+
+    fn abandon<'a>(&'a self, runtime: &'a Runtime, call: TaskCall) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
+        Box::pin(async move {
+            let Ok(target) = Target::of(&call.resource) else { return };
+            if !target.waits {
+                return;
+            }
+            let command_id = target.origin(&call).id("command");
+            if let Err(refusal) = runtime.command_cancel(&call.caller, &command_id, Vec::new()).await {
+                tracing::warn!(command_id, %refusal, "an abandoned task's command was not cancelled");
+            }
+        })
+    }
+
+    fn command_ended(&self, run: &Run) -> Result<Json, Failure> {
+        match run.status() {
+            CommandStatus::Success => Ok(result(run, PAYLOAD_BYTES_MAX)),
+            _ => Err(Failure::new(failure_name(run), result(run, CAUSE_CHARS_MAX).to_string())),
+        }
+    }
+}
+
+impl Tasks {
+    async fn perform(&self, runtime: &Runtime, target: &Target, call: &TaskCall) -> TaskReply {
+        let input = match shape::from_task(target.operation.input, &call.parameters) {
+            Ok(input) => input,
+            Err(why) => return TaskReply::Failed(not_started(&call.parameters, &why)),
+        };
+        let mut out = Writer::new(Style::Task);
+        let answer = target.service.run(target.operation, &call.caller, runtime, input, &mut out, Some(target.origin(call))).await;
+        match (answer, target.waits) {
+            (Err(error), _) => TaskReply::Failed(failed(&error, target.service, &self.ids.next())),
+            (Ok(()), true) => TaskReply::Submitted(json(out)),
+            (Ok(()), false) => TaskReply::Succeeded(json(out)),
+        }
+    }
+}
+
+/// What a resource names.
+struct Target {
+    service: &'static Service,
+    operation: &'static Operation,
+    /// Whether the end of what it starts is waited for.
+    waits: bool,
+}
+
+impl Target {
+    fn of(resource: &Resource) -> Result<Target, Failure> {
+        let Resource::Service { arn, service, action, pattern } = resource else {
+            return Err(unavailable(resource.arn()));
+        };
+        let sdk = service.strip_prefix("aws-sdk:");
+        let (service, optimized) = match sdk {
+            Some(sdk) => (SERVICES.into_iter().find(|service| service.sdk == sdk).ok_or_else(|| unavailable(arn))?, false),
+            None if &**service == "ssm" => (&ssm::SERVICE, true),
+            None => return Err(unavailable(arn)),
+        };
+        let waits = match pattern {
+            Pattern::RequestResponse => false,
+            Pattern::Sync if optimized => true,
+            Pattern::Sync | Pattern::Sync2 | Pattern::WaitForTaskToken => return Err(unavailable(arn)),
+        };
+        let known = !optimized || &**action == "sendCommand";
+        match service.operation(&capitalized(action)) {
+            Ok(operation) if known => Ok(Target { service, operation, waits }),
+            _ => Err(unavailable(arn)),
+        }
+    }
+
+    fn origin(&self, call: &TaskCall) -> Origin {
+        Origin { execution: call.execution, task: call.task, waits: self.waits }
+    }
+}
+
+fn unavailable(arn: &str) -> Failure {
+    Failure::new("States.Runtime", format!("The resource {arn} is not available in this version of Dandori."))
+}
+
+fn not_started(parameters: &Json, why: &str) -> Failure {
+    Failure::new("States.Runtime", format!("The Parameters '{parameters}' could not be used to start the Task: [{why}]"))
+}
+
+/// `Ssm.InvalidInstanceIdException`, as AWS's SDK tells an error.
+fn failed(error: &Error, service: &Service, request_id: &str) -> Failure {
+    let (prefix, status) = (service.prefix, error.status);
+    let message = error.message.as_deref().unwrap_or("null");
+    Failure::new(
+        &format!("{prefix}.{}", error.class()),
+        format!("{message} (Service: {prefix}, Status Code: {status}, Request ID: {request_id})"),
+    )
+}
+
+fn json(out: Writer) -> Json {
+    let text = String::from_utf8(out.finish()).expect("a writer's text is UTF-8");
+    Json::parse(&text).expect("a writer's text is JSON")
+}
+
+/// How much of each output is shown, as much as there is room for.
+const OUTPUT_CHARS: [usize; 8] = [24_000, 8_000, 4_000, 2_000, 1_000, 400, 100, 0];
+
+/// The command and each of its invocations, in at most `bytes_max`. Outputs are shortened to fit, and the command's
+/// own parameters left out if they still leave no room.
+fn result(run: &Run, bytes_max: usize) -> Json {
+    let full = OUTPUT_CHARS.map(|chars_max| (chars_max, true));
+    let short = OUTPUT_CHARS.map(|chars_max| (chars_max, false));
+    let texts = full.into_iter().chain(short).map(|(chars_max, parameters)| result_with(run, chars_max, parameters));
+    let mut smallest = Json::Null;
+    for json in texts {
+        if json.text_len() <= bytes_max {
+            return json;
+        }
+        smallest = json;
+    }
+    smallest
+}
+
+fn result_with(run: &Run, chars_max: usize, parameters: bool) -> Json {
+    let mut out = Writer::new(Style::Task);
+    out.object("Command", |out| encode_command_with(out, run, parameters));
+    out.list("CommandInvocations", run.invocations(), |out, invocation| encode_result(out, invocation, chars_max));
+    json(out)
+}
+
+/// The name that tells most of why a command failed. One that nobody can know comes first, since a Retry must not
+/// take it for another; those that follow from others come last.
+fn failure_name(run: &Run) -> &'static str {
+    let failures = run.invocations().iter().filter_map(|invocation| invocation.outcome()?.failure());
+    let first = failures.min_by_key(|failure| match failure.code {
+        FailureCode::Indeterminate => 0,
+        FailureCode::Cancelled => 2,
+        FailureCode::Terminated => 3,
+        _ => 1,
+    });
+    first.map_or(FailureCode::Failed, |failure| failure.code).as_str()
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::*;
+    use crate::sfn;
+    use crate::tests::{failed_run, large_run};
+
+    fn check_target(arn: &str, expect: Expect) {
+        let resource = Resource::parse(arn).expect("a resource");
+        let text = match Target::of(&resource) {
+            Ok(target) => format!("{} {} waits: {}", target.service.name, target.operation.name, target.waits),
+            Err(failure) => format!("{}: {}", failure.error.unwrap_or_default(), failure.cause.unwrap_or_default()),
+        };
+        expect.assert_eq(&text);
+    }
+
+    #[test]
+    fn resources_name_operations() {
+        check_target("arn:aws:states:::aws-sdk:ssm:sendCommand", expect!["ssm SendCommand waits: false"]);
+        check_target("arn:aws:states:::aws-sdk:ssm:listCommandInvocations", expect!["ssm ListCommandInvocations waits: false"]);
+        check_target("arn:aws:states:::aws-sdk:sfn:startExecution", expect!["states StartExecution waits: false"]);
+        check_target("arn:aws:states:::ssm:sendCommand", expect!["ssm SendCommand waits: false"]);
+        check_target("arn:aws:states:::ssm:sendCommand.sync", expect!["ssm SendCommand waits: true"]);
+        check_target("arn:aws:states:::aws-sdk:ssm:getParameter", expect!["States.Runtime: The resource arn:aws:states:::aws-sdk:ssm:getParameter is not available in this version of Dandori."]);
+        check_target("arn:aws:states:::aws-sdk:sfn:startExecution.waitForTaskToken", expect!["States.Runtime: The resource arn:aws:states:::aws-sdk:sfn:startExecution.waitForTaskToken is not available in this version of Dandori."]);
+        check_target("arn:aws:states:::sns:publish", expect!["States.Runtime: The resource arn:aws:states:::sns:publish is not available in this version of Dandori."]);
+        check_target("arn:aws:lambda:us-east-1:111111111111:function:f", expect!["States.Runtime: The resource arn:aws:lambda:us-east-1:111111111111:function:f is not available in this version of Dandori."]);
+    }
+
+    #[test]
+    fn errors_are_named_as_the_sdk_does() {
+        let name = |error: Error, service: &Service| {
+            let failure = failed(&error, service, "r-1");
+            format!("{}: {}", failure.error.unwrap_or_default(), failure.cause.unwrap_or_default())
+        };
+        expect!["Ssm.InvalidInstanceIdException: Instances [[mi-1]] not in a valid state for account 1 (Service: Ssm, Status Code: 400, Request ID: r-1)"].assert_eq(&name(Error::new("InvalidInstanceId", "Instances [[mi-1]] not in a valid state for account 1"), &ssm::SERVICE));
+        expect!["Ssm.InvocationDoesNotExistException: null (Service: Ssm, Status Code: 400, Request ID: r-1)"].assert_eq(&name(Error::bare("InvocationDoesNotExist"), &ssm::SERVICE));
+        expect!["Sfn.ValidationException: no (Service: Sfn, Status Code: 400, Request ID: r-1)"].assert_eq(&name(Error::validation("no"), &sfn::SERVICE));
+    }
+
+    fn cause(run: &Run) -> (String, Json) {
+        let failure = Tasks::default().command_ended(run).expect_err("it failed");
+        let cause = failure.cause.unwrap_or_default();
+        assert!(cause.chars().count() <= CAUSE_CHARS_MAX);
+        (failure.error.unwrap_or_default().to_string(), Json::parse(&cause).expect("the cause is JSON"))
+    }
+
+    #[test]
+    fn a_command_that_failed_says_why() {
+        let (name, cause) = cause(&failed_run());
+        assert_eq!(name, "Agent.ExitCode");
+        expect![[r#"{"Command":{"CommandId":"0d3a0b3e-0000-4000-8000-000000000001","DocumentName":"AWS-RunShellScript","DocumentVersion":"$DEFAULT","Comment":"","ExpiresAfter":"2019-02-27T01:54:31.984Z","Parameters":{"commands":["ls"]},"InstanceIds":["mi-00000000000000001","mi-00000000000000002","mi-00000000000000003"],"Targets":[],"RequestedDateTime":"2019-02-26T23:54:31.984Z","Status":"Failed","StatusDetails":"Failed","OutputS3BucketName":"","OutputS3KeyPrefix":"","MaxConcurrency":"50","MaxErrors":"0","TargetCount":3,"CompletedCount":3,"ErrorCount":1,"DeliveryTimedOutCount":0,"ServiceRole":"","NotificationConfig":{"NotificationArn":"","NotificationEvents":[],"NotificationType":""},"CloudWatchOutputConfig":{"CloudWatchLogGroupName":"","CloudWatchOutputEnabled":false},"TimeoutSeconds":3600},"CommandInvocations":[{"InstanceId":"mi-00000000000000001","Status":"Success","StatusDetails":"Success","ResponseCode":0,"ExecutionStartDateTime":"2019-02-26T23:54:31.984Z","ExecutionEndDateTime":"2019-02-26T23:54:32.004Z","StandardOutputContent":"out\n","StandardErrorContent":""},{"InstanceId":"mi-00000000000000002","Status":"Failed","StatusDetails":"Failed","ResponseCode":3,"ExecutionStartDateTime":"2019-02-26T23:54:31.984Z","ExecutionEndDateTime":"2019-02-26T23:54:32.004Z","StandardOutputContent":"out\n","StandardErrorContent":"err\n","Error":"Agent.ExitCode","Cause":"script exited with 3"},{"InstanceId":"mi-00000000000000003","Status":"Cancelled","StatusDetails":"Terminated","ResponseCode":-1,"StandardOutputContent":"","StandardErrorContent":"Agent.Terminated: too many others failed","Error":"Agent.Terminated","Cause":"too many others failed"}]}"#]].assert_eq(&cause.to_string());
+    }
+
+    #[test]
+    fn a_command_that_succeeded_gives_its_outputs() {
+        let json = Tasks::default().command_ended(&large_run(1, "out", "ls", 0)).expect("it succeeded");
+        expect![[r#"{"Command":{"CommandId":"0d3a0b3e-0000-4000-8000-000000000001","DocumentName":"AWS-RunShellScript","DocumentVersion":"$DEFAULT","Comment":"","ExpiresAfter":"2019-02-27T01:54:31.984Z","Parameters":{"commands":["ls"]},"InstanceIds":["mi-00000000000000001"],"Targets":[],"RequestedDateTime":"2019-02-26T23:54:31.984Z","Status":"Success","StatusDetails":"Success","OutputS3BucketName":"","OutputS3KeyPrefix":"","MaxConcurrency":"50","MaxErrors":"0","TargetCount":1,"CompletedCount":1,"ErrorCount":0,"DeliveryTimedOutCount":0,"ServiceRole":"","NotificationConfig":{"NotificationArn":"","NotificationEvents":[],"NotificationType":""},"CloudWatchOutputConfig":{"CloudWatchLogGroupName":"","CloudWatchOutputEnabled":false},"TimeoutSeconds":3600},"CommandInvocations":[{"InstanceId":"mi-00000000000000001","Status":"Success","StatusDetails":"Success","ResponseCode":0,"ExecutionStartDateTime":"2019-02-26T23:54:31.984Z","ExecutionEndDateTime":"2019-02-26T23:54:33.984Z","StandardOutputContent":"out","StandardErrorContent":"out"}]}"#]].assert_eq(&json.to_string());
+    }
+
+    #[test]
+    fn what_is_too_long_is_shortened() {
+        let (_, cause) = cause(&large_run(9, &"\u{1}é".repeat(12_000), &"x".repeat(60_000), 3));
+        let invocations = cause.get("CommandInvocations").and_then(Json::as_array).expect("invocations");
+        assert_eq!(invocations.len(), 9);
+        let success = large_run(50, &"o".repeat(24_000), "ls", 0);
+        let json = Tasks::default().command_ended(&success).expect("it succeeded");
+        assert!(json.text_len() <= PAYLOAD_BYTES_MAX && json.text_len() > PAYLOAD_BYTES_MAX / 4);
+    }
+}

@@ -1,0 +1,83 @@
+//! What the tests of this crate share.
+
+use std::collections::BTreeMap;
+
+use base::Timestamp;
+use fleet::message::{Decider, Event};
+use fleet::{AttemptId, CommandId, Ended, FailureCode, InstanceId, Outcome, Run, Script, Send};
+
+use crate::error::Error;
+use crate::operation::Operation;
+use crate::shape;
+use crate::value::{Input, Value};
+use crate::write::{Style, Writer};
+
+/// A body as a handler gets it: read and checked.
+pub(crate) fn input<'a>(operation: &Operation, body: &'a str) -> Result<Input<'a>, Error> {
+    match serde_json::from_str(body).expect("a test's body is JSON") {
+        Value::Object(members) => shape::check(operation.input, &members).map(|()| Input::new(members)),
+        _ => panic!("a test's body is an object"),
+    }
+}
+
+pub(crate) fn told(error: Error) -> String {
+    format!("{} {}: {}", error.status, error.code, error.message.unwrap_or_default())
+}
+
+pub(crate) fn text(write: impl FnOnce(&mut Writer)) -> String {
+    let mut out = Writer::new(Style::Client);
+    write(&mut out);
+    String::from_utf8(out.finish()).expect("JSON is UTF-8")
+}
+
+const SENT: Timestamp = Timestamp(1_551_225_271_984);
+
+fn instance(number: u32) -> InstanceId {
+    InstanceId(format!("mi-0000000000000000{number}").into())
+}
+
+fn sent(instances: u32, commands: &str) -> Event {
+    let script = Script { text: commands.to_owned(), working_directory: String::new(), execution_timeout_seconds: 3600 };
+    let mut send = Send::new(CommandId::from("0d3a0b3e-0000-4000-8000-000000000001"), (1..=instances).map(instance).collect(), script);
+    send.parameters = BTreeMap::from([("commands".to_owned(), vec![commands.to_owned()])]);
+    Event::Sent { at: SENT, send: Box::new(send) }
+}
+
+fn finished(number: u32, outcome: Outcome) -> Event {
+    Event::Finished { at: SENT.plus_seconds(2), instance: instance(number), decider: Decider::Agent, outcome: outcome.into() }
+}
+
+/// Sent to two instances, begun on the second.
+pub(crate) fn running_run() -> Run {
+    let attempt = AttemptId::new(&CommandId::from("0d3a0b3e-0000-4000-8000-000000000001"), &instance(2), 1);
+    Run::replay(&[
+        sent(2, "ls"),
+        Event::Offered { at: SENT, instance: instance(2), attempt, timer: 1, due: SENT.plus_seconds(60) },
+        Event::Accepted { at: SENT, instance: instance(2), timer: 2, due: SENT.plus_seconds(60) },
+    ])
+}
+
+/// Succeeded, exited with 3, was never begun.
+pub(crate) fn failed_run() -> Run {
+    let ran = |code: i64| Outcome {
+        started_at: Some(SENT),
+        finished_at: Some(Timestamp(SENT.0 + 20)),
+        stdout: "out\n".to_owned(),
+        ..Outcome::of(Ended::ExitCode(code))
+    };
+    Run::replay(&[
+        sent(3, "ls"),
+        finished(1, ran(0)),
+        finished(2, Outcome { stderr: "err\n".to_owned(), ..ran(3) }),
+        finished(3, Outcome::failed(FailureCode::Terminated, "too many others failed")),
+        Event::Ended { at: SENT.plus_seconds(2), status: fleet::CommandStatus::Failed },
+    ])
+}
+
+/// On so many instances, with so much output and so long a script; all end alike.
+pub(crate) fn large_run(instances: u32, output: &str, commands: &str, code: i64) -> Run {
+    let outcome = Outcome { stdout: output.to_owned(), stderr: output.to_owned(), started_at: Some(SENT), ..Outcome::of(Ended::ExitCode(code)) };
+    let mut events = vec![sent(instances, commands)];
+    events.extend((1..=instances).map(|number| finished(number, outcome.clone())));
+    Run::replay(&events)
+}
