@@ -106,10 +106,13 @@ pub(crate) struct Exit {
 impl Journal {
     /// Opens the journal in `data`, which no other agent may use.
     pub fn open(data: &Path, boot_id: String) -> io::Result<(Journal, Lock)> {
-        let journal = Journal { data: data.to_owned(), boot_id };
-        for directory in [data, &journal.attempts(), &journal.trash()] {
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-        }
+        let private = |directory: &Path| fs::DirBuilder::new().recursive(true).mode(0o700).create(directory);
+        private(data)?;
+        // Supervisors and scripts see these paths from directories of their own.
+        let data = &fs::canonicalize(data)?;
+        let journal = Journal { data: data.clone(), boot_id };
+        private(&journal.attempts())?;
+        private(&journal.trash())?;
         let file = File::create(data.join("lock"))?;
         file.try_lock().map_err(|error| io::Error::new(io::ErrorKind::AddrInUse, error))?;
         for left in fs::read_dir(journal.trash())? {

@@ -168,6 +168,10 @@ fn spawn(directory: &Path, stored: &Stored) -> Result<Child, Failure> {
         command.arg(&path);
     }
     command.current_dir(&working_directory).process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    // The agent's own settings, its keys among them, are not the script's.
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"DANDORI_")) {
+        command.env_remove(name);
+    }
     command.env("AWS_SSM_INSTANCE_ID", &stored.instance_id).env("DANDORI_ATTEMPT", &offer.attempt);
     for variable in &offer.environment {
         let nameable = !variable.name.is_empty() && !variable.name.contains(['=', '\0']) && !variable.value.contains('\0');

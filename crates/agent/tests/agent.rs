@@ -101,8 +101,19 @@ impl Stage {
         let agent = self.agent();
         let mut server = self.welcomed().await;
         let finished = server.run(offer).await;
+        self.emptied().await;
         agent.stop().await;
         finished
+    }
+
+    /// Waits until the agent has forgotten every attempt.
+    async fn emptied(&self) {
+        soon(async {
+            while fs::read_dir(self.data().join("attempts")).expect("a journal").next().is_some() {
+                sleep(Duration::from_millis(5)).await;
+            }
+        })
+        .await;
     }
 }
 
@@ -248,6 +259,16 @@ async fn appears(path: &Path) {
     .await;
 }
 
+/// A killed process takes a moment to be gone.
+async fn goes(pid: i32) {
+    soon(async {
+        while agent::host::Process::of(pid).is_alive() {
+            sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+}
+
 fn failure_of(finished: &Finished) -> (&str, &str, Option<i64>) {
     match &finished.ended {
         Ended::Failure(failure) => (&failure.code, &failure.message, failure.exit_code),
@@ -272,9 +293,9 @@ async fn a_script_runs_and_is_forgotten() {
     assert_eq!((finished.stderr.as_str(), finished.stdout_truncated, finished.stderr_truncated), ("oh\n", false, false));
     assert!(finished.started_at <= finished.finished_at);
 
-    // Told in order: when the second is accepted the first is gone.
     let finished = server.run(Offer { attempt: "second".to_owned(), ..offer("exit 0") }).await;
     assert_eq!(finished.ended, Ended::ExitCode(0));
+    stage.emptied().await;
     agent.stop().await;
     let agent = stage.agent();
     let (_server, hello) = stage.connection().await;
@@ -307,9 +328,8 @@ async fn the_first_line_runs_soon_after_go() {
         server.acknowledge(&finished).await;
     }
     took.sort();
-    // The machine may be busy: the bound is generous, the figure is for people.
-    eprintln!("from go to the first line: median {:?}, worst {:?}", took[5], took[9]);
-    assert!(took[5] < Duration::from_millis(200), "{took:?}");
+    // It takes 6 ms where nothing else runs; this machine may be busy.
+    assert!(took[5] < Duration::from_millis(100), "{took:?}");
     agent.stop().await;
 }
 
@@ -388,7 +408,7 @@ async fn a_script_that_takes_too_long_is_killed_with_its_children() {
     assert_eq!(failure_of(&finished).0, failure::TIMED_OUT);
     assert!(started.elapsed() >= Duration::from_secs(1));
     let child: i32 = finished.stdout.trim().parse().expect("a process");
-    assert!(!agent::host::Process::of(child).is_alive());
+    goes(child).await;
 }
 
 #[tokio::test]
@@ -407,7 +427,7 @@ async fn a_script_leaves_nothing_behind_and_a_daemon_holds_nothing_up() {
     assert_eq!(finished.ended, Ended::ExitCode(0));
     assert!(started.elapsed() < Duration::from_secs(8));
     let child: i32 = finished.stdout.trim().parse().expect("a process");
-    assert!(!agent::host::Process::of(child).is_alive());
+    goes(child).await;
 }
 
 #[tokio::test]
@@ -472,6 +492,8 @@ async fn what_is_said_twice_runs_once() {
     server.say(ToAgent::Go { attempt: offer.attempt.clone() }).await;
     while server.hear().await != FromAgent::Finished(finished.clone()) {}
     server.acknowledge(&finished).await;
+    stage.emptied().await;
+    while timeout(Duration::from_millis(300), server.hear()).await.is_ok() {}
     server.say(ToAgent::Go { attempt: offer.attempt.clone() }).await;
     server.hear_nothing().await;
     assert_eq!(fs::read_to_string(&runs).expect("it ran"), "run\n");
@@ -562,6 +584,7 @@ async fn an_agent_killed_at_any_moment_runs_a_script_at_most_once() {
         };
         assert_eq!(finished.ended, Ended::ExitCode(0), "round {round}");
         server.acknowledge(&finished).await;
+        stage.emptied().await;
         assert_eq!(fs::read_to_string(&runs).expect("it ran"), "run\n", "round {round}");
     }
 }
@@ -584,12 +607,19 @@ async fn a_supervisor_that_is_killed_leaves_an_indeterminate_attempt_and_no_scri
         }
     })
     .await;
+    let noted = || walk(&stage.data()).iter().any(|path| path.ends_with("script.json"));
+    soon(async {
+        while !noted() {
+            sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
     let pids: Vec<i32> = pids.split_whitespace().map(|pid| pid.parse().expect("a process")).collect();
     kill(Pid::from_raw(pids[1]), Signal::SIGKILL).expect("the supervisor is ours");
     let finished = server.hear_finished().await;
     assert_eq!(failure_of(&finished).0, failure::INDETERMINATE);
     assert_eq!((finished.stdout.as_str(), finished.started_at.is_some()), ("begun\n", true));
-    assert!(!agent::host::Process::of(pids[0]).is_alive());
+    goes(pids[0]).await;
     agent.stop().await;
 }
 
@@ -671,6 +701,7 @@ async fn a_supervisor_that_cannot_start_is_a_named_failure() {
         assert_eq!((code, message.contains(words)), (failure::START_FAILED, true), "{message}");
         assert_eq!(finished.started_at, None);
         server.acknowledge(&finished).await;
+        stage.emptied().await;
         stop.send(()).expect("the agent listens");
         soon(task).await.expect("the agent stops");
     }
