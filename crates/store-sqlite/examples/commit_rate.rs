@@ -1,12 +1,13 @@
 //! How many steps a second are made durable, for 1, 10, 100 and 1,000 under way at once.
 //!
 //! ```text
-//! cargo run --release -p store-sqlite --example commit_rate [directory] [seconds]
+//! cargo run --release -p store-sqlite --example commit_rate [directory] [seconds] [shape] [flying]
 //! ```
 //!
 //! A step is what an execution of one Pass state is: a new value, a chunk of a kilobyte, two index rows. Each has its
 //! own batch, as if each were of another shard. `update` has the second step of such a value; `batched` has the same
-//! steps in batches of up to 100, as a busy shard sends them.
+//! steps in batches of up to 100, as a busy shard sends them; `read` reads headers instead, while one commit after
+//! another is made.
 
 #![expect(clippy::print_stdout, reason = "its output is what it is for")]
 
@@ -22,15 +23,18 @@ use store::{Answer, Batch, Chunk, Epoch, IndexKey, IndexRow, Kind, Seq, ShardId,
 use store_sqlite::{Options, SqliteStore, Written};
 
 const SHARD: ShardId = ShardId(0);
+const READ_VALUES: u64 = 10_000;
 
 fn main() {
     let mut arguments = env::args().skip(1);
     let dir = arguments.next().map_or_else(|| env::temp_dir().join("commit-rate"), PathBuf::from);
     let seconds = arguments.next().map_or(3.0, |text| text.parse().expect("a number of seconds"));
+    let only = |shape: Shape, wanted: &Option<String>| wanted.as_ref().is_none_or(|wanted| *wanted == shape.name());
+    let (shape_wanted, flying_wanted) = (arguments.next(), arguments.next().map(|text| text.parse().expect("a number under way")));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().expect("a runtime starts");
     println!("{:>8} {:>8} {:>11} {:>9} {:>9} {:>8} {:>8} {:>7} {:>9}", "what", "flying", "steps/s", "commits/s", "per flush", "p50 ms", "p99 ms", "max ms", "pages/step");
-    for shape in [Shape::Create, Shape::Update, Shape::Batched] {
-        for flying in [1, 10, 100, 1000] {
+    for shape in [Shape::Create, Shape::Update, Shape::Batched, Shape::Read].into_iter().filter(|shape| only(*shape, &shape_wanted)) {
+        for flying in flying_wanted.map_or(vec![1, 10, 100, 1000], |flying| vec![flying]) {
             runtime.block_on(measure(&dir, shape, flying, Duration::from_secs_f64(seconds)));
         }
     }
@@ -42,6 +46,18 @@ enum Shape {
     Create,
     Update,
     Batched,
+    Read,
+}
+
+impl Shape {
+    fn name(self) -> &'static str {
+        match self {
+            Shape::Create => "create",
+            Shape::Update => "update",
+            Shape::Batched => "batched",
+            Shape::Read => "read",
+        }
+    }
 }
 
 async fn measure(dir: &Path, shape: Shape, flying: usize, lasting: Duration) {
@@ -50,11 +66,20 @@ async fn measure(dir: &Path, shape: Shape, flying: usize, lasting: Duration) {
     let epoch = store.acquire(SHARD).await.expect("the shard is taken");
     let number = Arc::new(AtomicU64::new(0));
     let (workers, per_batch) = match shape {
-        Shape::Create | Shape::Update => (flying, 1),
+        Shape::Create | Shape::Update | Shape::Read => (flying, 1),
         Shape::Batched => (flying.div_ceil(100), flying.min(100)),
     };
+    if matches!(shape, Shape::Read) {
+        let steps = (0..READ_VALUES).map(|_| step(number.fetch_add(1, Ordering::Relaxed), 0)).collect();
+        store.commit(Batch { shard: SHARD, epoch, steps }).await;
+        tokio::spawn(work(Arc::clone(&store), epoch, Arc::clone(&number), Shape::Create, 1, Instant::now() + lasting));
+    }
     let (before, began) = (store.written(), Instant::now());
-    let tasks: Vec<_> = (0..workers).map(|_| tokio::spawn(work(Arc::clone(&store), epoch, Arc::clone(&number), shape, per_batch, began + lasting))).collect();
+    let worker = |_| match shape {
+        Shape::Create | Shape::Update | Shape::Batched => tokio::spawn(work(Arc::clone(&store), epoch, Arc::clone(&number), shape, per_batch, began + lasting)),
+        Shape::Read => tokio::spawn(read(Arc::clone(&store), Arc::clone(&number), began + lasting)),
+    };
+    let tasks: Vec<_> = (0..workers).map(worker).collect();
     let mut times = vec![];
     for task in tasks {
         times.extend(task.await.expect("the work is done"));
@@ -76,6 +101,18 @@ async fn work(store: Arc<SqliteStore>, epoch: Epoch, number: Arc<AtomicU64>, sha
             assert!(matches!(answer, Answer::Committed), "{answer:?}");
             times.push(asked.elapsed());
         }
+    }
+    times
+}
+
+async fn read(store: Arc<SqliteStore>, number: Arc<AtomicU64>, until: Instant) -> Vec<Duration> {
+    let mut times = vec![];
+    while Instant::now() < until {
+        let wanted = number.load(Ordering::Relaxed).wrapping_mul(7_919).wrapping_add(times.len() as u64 * 104_729) % READ_VALUES;
+        let asked = Instant::now();
+        let head = store.head(Id::of("execution", &wanted.to_string())).await.expect("it is read");
+        assert!(head.is_some());
+        times.push(asked.elapsed());
     }
     times
 }
@@ -103,9 +140,9 @@ fn report(shape: Shape, flying: usize, per_batch: usize, mut times: Vec<Duration
     let steps = (times.len() * per_batch) as f64;
     let commits = (after.commits - before.commits) as f64;
     let pages = (after.pages - before.pages) as f64;
-    let name = format!("{shape:?}").to_lowercase();
     println!(
-        "{name:>8} {flying:>8} {:>11.0} {:>9.0} {:>9.1} {:>8.2} {:>8.2} {:>7.1} {:>9.2}",
+        "{:>8} {flying:>8} {:>11.0} {:>9.0} {:>9.1} {:>8.2} {:>8.2} {:>7.1} {:>9.2}",
+        shape.name(),
         steps / took.as_secs_f64(),
         commits / took.as_secs_f64(),
         steps / commits,

@@ -115,7 +115,12 @@ impl SqliteStore {
         let database = |source| OpenError::Database { directory: directory.to_owned(), source };
         schema::check_library(directory)?;
         let place = Arc::new(Directory::open(directory, &options)?);
-        let connection = schema::open_to_write(&place.database(), &options).map_err(database)?;
+        let connection = match schema::open_to_write(&place.database(), &options) {
+            // Opening takes room too, and what is to be finished can only be finished by who has opened.
+            Err(error) if schema::is_full(&error) && place.ballast_release() => schema::open_to_write(&place.database(), &options),
+            opened => opened,
+        };
+        let connection = connection.map_err(database)?;
         schema::migrate(&connection, directory)?;
         place.sync().map_err(io)?;
         let readers = Readers::start(&place.database(), options.readers.get()).map_err(database)?;
@@ -124,7 +129,7 @@ impl SqliteStore {
     }
 
     /// Turns true when the disk has failed: from then on every commit is [`Answer::Unknown`], and the process had
-    /// better end, to start again from what is on disk.
+    /// better end, to start again from what is on disk. Closes when the store is dropped in good order.
     pub fn poisoned(&self) -> watch::Receiver<bool> {
         self.writer.poisoned()
     }

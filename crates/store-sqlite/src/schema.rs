@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, OpenFlags, Transaction};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, ffi};
 
 use crate::{OpenError, Options};
 
@@ -119,6 +119,14 @@ fn careful(connection: &Connection, cache_bytes: u64) -> rusqlite::Result<()> {
     connection.pragma_update(None, "cell_size_check", true)?;
     connection.pragma_update(None, "cache_size", -i64::try_from(cache_bytes >> 10).unwrap_or(i64::MAX))?;
     Ok(())
+}
+
+/// Whether there was no room: not for the data, or not for the little file by which the connections share the log.
+pub(crate) fn is_full(error: &rusqlite::Error) -> bool {
+    match error.sqlite_error() {
+        Some(error) => error.code == ErrorCode::DiskFull || error.extended_code == ffi::SQLITE_IOERR_SHMSIZE,
+        None => false,
+    }
 }
 
 /// Brings the tables to this program's version; each migration is whole or not at all.

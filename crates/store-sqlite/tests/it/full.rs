@@ -75,6 +75,42 @@ fn the_ballast_is_taken_where_there_is_plenty() {
     assert_eq!(ballast(), Some(100_000));
 }
 
+/// On a file system of some 40 MB that `STORE_SMALL_DISK` names, which this fills to the last block.
+#[test]
+#[ignore = "needs a small disk of its own"]
+fn a_full_disk_ends_new_work_and_lets_old_work_end() {
+    let Ok(disk) = std::env::var("STORE_SMALL_DISK") else { return };
+    let dir = std::path::Path::new(&disk).join("store");
+    let open = || SqliteStore::open(&dir, Options { ballast_bytes: 4 << 20, ..options() }).expect("the store opens");
+    let store = open();
+    let epoch = acquire(&store);
+    let mut landed = 0;
+    while matches!(commit(&store, epoch, vec![step(&landed.to_string(), 0, 50_000)]), Answer::Committed) {
+        landed += 1;
+    }
+    assert!(landed > 50 && !dir.join("ballast").exists() && !*store.poisoned().borrow(), "{landed}");
+    for n in 0..10 {
+        let answer = commit(&store, epoch, vec![step(&n.to_string(), 1, 1_000)]);
+        assert!(matches!(answer, Answer::Committed), "the ballast is for old work: {answer:?}");
+    }
+
+    let filler = std::path::Path::new(&disk).join("filler");
+    let filled = std::fs::write(&filler, vec![0; 64 << 20]);
+    assert!(filled.is_err(), "the disk is not small");
+    let refused = (0..landed).map(|n| commit(&store, epoch, vec![step(&format!("{n}'"), 0, 50_000)])).filter(|answer| matches!(answer, Answer::Full)).count();
+    assert!(refused > 0 && !*store.poisoned().borrow());
+    for n in 0..landed {
+        assert!(block_on(store.load(id(&n.to_string()))).expect("it can be read").is_some());
+    }
+
+    std::fs::remove_file(&filler).expect("there is room again");
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    assert!(matches!(commit(&store, epoch, vec![step("0", 2, 1_000)]), Answer::Committed));
+    drop(store);
+    let store = open();
+    assert!((0..landed).all(|n| block_on(store.load(id(&n.to_string()))).expect("it can be read").is_some()));
+}
+
 const FAIL: &str = "STORE_TEST_FAIL";
 
 /// The shell's limit on the size of a file makes a write fail in a way that is not a full disk.
