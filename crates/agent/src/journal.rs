@@ -248,6 +248,14 @@ impl Journal {
         self.directory(attempt).join("supervisor.log")
     }
 
+    /// Removes an attempt that has ended or has not begun. False when it runs.
+    pub fn forget_unless_running(&self, attempt: &str) -> io::Result<bool> {
+        if self.directory(attempt).exists() && !self.prevent(attempt)? && matches!(self.standing(attempt)?, Standing::Running(_)) {
+            return Ok(false);
+        }
+        self.forget(attempt).map(|()| true)
+    }
+
     /// Removes an attempt: as a whole or not at all, so that no part of it is ever taken for another story.
     pub fn forget(&self, attempt: &str) -> io::Result<()> {
         let (directory, trash) = (self.directory(attempt), self.trash().join(file_name(attempt)));
@@ -449,6 +457,9 @@ mod tests {
         journal.accept("mi-1", &offer("b")).expect("accept");
         assert!(claim_start(&journal.directory("b"), "boot").expect("claim"));
         assert!(!journal.prevent("b").expect("prevent"));
+        assert!(!journal.forget_unless_running("b").expect("forget"));
+        assert!(journal.forget_unless_running("a").expect("forget"));
+        assert!(journal.forget_unless_running("a").expect("forget again"));
     }
 
     #[test]

@@ -24,7 +24,7 @@ use crate::host;
 
 /// How long to wait before connecting again: doubled each time, up and down by half at random.
 const BACKOFF_MIN: Duration = Duration::from_millis(200);
-const BACKOFF_MAX: Duration = Duration::from_secs(15);
+const BACKOFF_MAX: Duration = Duration::from_secs(5);
 
 /// How long connecting and saying one thing may take.
 const PATIENCE: Duration = Duration::from_secs(10);

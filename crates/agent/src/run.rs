@@ -240,12 +240,7 @@ impl Agent {
                 None
             }
             Action::Conclude { attempt, failure } => self.conclude(attempt, failure).await,
-            Action::Forget { attempt } => {
-                if let Err(error) = self.on_disk(move |journal| journal.forget(&attempt)).await {
-                    tracing::error!(%error, "failed to forget an attempt");
-                }
-                None
-            }
+            Action::Forget { attempt } => self.forget(attempt).await,
             Action::Close => {
                 self.say = None;
                 None
@@ -323,11 +318,7 @@ impl Agent {
         });
         match done.await {
             Ok(Some(())) => Some(Input::Finished { attempt }),
-            Ok(None) => {
-                tokio::spawn(watch_adopted(self.journal.clone(), attempt.clone(), self.tell.clone()));
-                self.kill(&attempt);
-                Some(Input::Began { at: self.journal.began_at(&attempt).ok().flatten().unwrap_or_default(), attempt })
-            }
+            Ok(None) => Some(self.end_what_began(attempt)),
             Err(error) => {
                 tracing::error!(attempt, code, %error, "failed to write a result; trying again");
                 let tell = self.tell.clone();
@@ -338,6 +329,25 @@ impl Agent {
                 None
             }
         }
+    }
+
+    async fn forget(&self, attempt: String) -> Option<Input> {
+        let forgotten = attempt.clone();
+        match self.on_disk(move |journal| journal.forget_unless_running(&forgotten)).await {
+            Ok(true) => None,
+            Ok(false) => Some(self.end_what_began(attempt)),
+            Err(error) => {
+                tracing::error!(attempt, %error, "failed to forget an attempt");
+                None
+            }
+        }
+    }
+
+    /// A supervisor that an earlier agent started, just before it died, began what should not begin any more.
+    fn end_what_began(&self, attempt: String) -> Input {
+        tokio::spawn(watch_adopted(self.journal.clone(), attempt.clone(), self.tell.clone()));
+        self.kill(&attempt);
+        Input::Began { at: self.journal.began_at(&attempt).ok().flatten().unwrap_or_default(), attempt }
     }
 
     fn hello(&self, attempts: Vec<AttemptReport>) -> Hello {

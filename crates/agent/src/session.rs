@@ -52,7 +52,7 @@ pub enum Action {
     /// Write a result that says this; answered with `Finished`, or with `Began` when it runs after all and is
     /// killed instead.
     Conclude { attempt: String, failure: Failure },
-    /// Remove it from the disk.
+    /// Remove it from the disk; answered with `Began` when it runs after all and is killed instead.
     Forget { attempt: String },
     /// The connection is of no use: close it.
     Close,
@@ -245,9 +245,11 @@ impl Session {
     fn began(&mut self, attempt: String, at: Timestamp, actions: &mut Vec<Action>) {
         match self.attempts.get_mut(&attempt) {
             Some(Attempt::Begun { started_at, .. }) => *started_at = Some(at),
-            // It was to end before it began, and one that an earlier agent started was faster.
-            Some(concluding @ Attempt::Concluding) => *concluding = Attempt::Begun { started_at: Some(at), cancelled: true },
-            None | Some(Attempt::Keeping { .. } | Attempt::Accepted { .. } | Attempt::Finished) => return,
+            // It was to end before it began, and a supervisor that an earlier agent started was faster.
+            None | Some(Attempt::Concluding) => {
+                self.attempts.insert(attempt.clone(), Attempt::Begun { started_at: Some(at), cancelled: true });
+            }
+            Some(Attempt::Keeping { .. } | Attempt::Accepted { .. } | Attempt::Finished) => return,
         }
         actions.push(say_started(attempt, at));
     }

@@ -607,9 +607,10 @@ async fn a_supervisor_that_is_killed_leaves_an_indeterminate_attempt_and_no_scri
         }
     })
     .await;
-    let noted = || walk(&stage.data()).iter().any(|path| path.ends_with("script.json"));
+    // The supervisor knows its script and has read what it wrote.
+    let len = |name: &str| walk(&stage.data()).iter().filter(|path| path.ends_with(name)).map(|path| fs::metadata(path).map_or(0, |file| file.len())).sum::<u64>();
     soon(async {
-        while !noted() {
+        while len("script.json") == 0 || len("stdout") == 0 {
             sleep(Duration::from_millis(5)).await;
         }
     })
@@ -705,6 +706,22 @@ async fn a_supervisor_that_cannot_start_is_a_named_failure() {
         stop.send(()).expect("the agent listens");
         soon(task).await.expect("the agent stops");
     }
+}
+
+#[tokio::test]
+async fn what_cannot_be_kept_is_undeliverable_and_the_agent_goes_on() {
+    let stage = Stage::new().await;
+    let agent = stage.agent();
+    let mut server = stage.welcomed().await;
+    let (attempts, aside) = (stage.data().join("attempts"), stage.path("aside"));
+    fs::rename(&attempts, &aside).expect("aside");
+    server.say(ToAgent::Offer(offer("true"))).await;
+    let finished = server.hear_finished().await;
+    assert_eq!(failure_of(&finished).0, failure::UNDELIVERABLE);
+    fs::rename(&aside, &attempts).expect("back");
+    server.acknowledge(&finished).await;
+    assert_eq!(server.run(Offer { attempt: "second".to_owned(), ..offer("true") }).await.ended, Ended::ExitCode(0));
+    agent.stop().await;
 }
 
 #[tokio::test]

@@ -1,9 +1,11 @@
 //! Scripts: what happens in, what is done out. `@5` moves the clock to second 5.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use api::agent::Welcome;
 use expect_test::{Expect, expect};
+use proptest::prelude::*;
 
 use super::*;
 
@@ -609,4 +611,63 @@ fn a_refused_agent_leaves() {
               > close
         "#]],
     );
+}
+
+fn any_line() -> impl Strategy<Value = String> {
+    let attempts = || prop::sample::select(vec!["a", "b", "c", "d"]);
+    let said = prop::sample::select(vec!["offer", "go", "cancel", "acknowledged"]);
+    prop_oneof![
+        6 => (said, attempts()).prop_map(|(said, attempt)| format!("{said} {attempt}")),
+        1 => Just("disconnected".to_owned()),
+        1 => (0..100_u32).prop_map(|seconds| format!("@{seconds}")),
+    ]
+}
+
+proptest! {
+    /// The world answers at some time, in the order in which it was asked.
+    #[test]
+    fn no_order_of_messages_begins_an_attempt_twice(
+        lines in prop::collection::vec((any_line(), any::<bool>()), 0..80),
+        ends in prop::collection::vec(any::<bool>(), 80),
+    ) {
+        let mut session = Session::new(2, []);
+        let (mut owed, mut begun, mut now) = (VecDeque::new(), BTreeSet::new(), Timestamp(0));
+        let mut ends = ends.into_iter().cycle();
+        let mut inputs: VecDeque<String> = ["connected", "welcome"].map(str::to_owned).into();
+        for (line, world_answers) in lines {
+            let reconnects = line == "disconnected";
+            inputs.push_back(line);
+            if reconnects {
+                inputs.extend(["connected", "welcome"].map(str::to_owned));
+            }
+            if world_answers {
+                inputs.extend(owed.pop_front());
+            }
+            while let Some(line) = inputs.pop_front() {
+                let input = match line.strip_prefix('@') {
+                    Some(seconds) => {
+                        now = Timestamp(0).plus_seconds(seconds.parse().expect("seconds"));
+                        Input::Ticked
+                    }
+                    None => parse(&line, now),
+                };
+                for action in session.handle(input, now) {
+                    match action {
+                        Action::Keep(offer) => owed.push_back(format!("kept {}", offer.attempt)),
+                        Action::Begin { attempt } => {
+                            prop_assert!(begun.insert(attempt.clone()), "{} begins twice", attempt);
+                            owed.push_back(format!("began {attempt}"));
+                            let end = if ends.next().expect("a cycle") { "finished" } else { "gone" };
+                            owed.push_back(format!("{end} {attempt} began"));
+                        }
+                        Action::Conclude { attempt, .. } => owed.push_back(format!("finished {attempt}")),
+                        // What the server no longer wants it may not offer again; this test's does.
+                        Action::Forget { attempt } => { begun.remove(&attempt); }
+                        Action::Hello(_) | Action::Say(_) | Action::SayResult { .. } | Action::Kill { .. } | Action::Close => (),
+                    }
+                }
+                prop_assert!(session.busy() <= 2);
+            }
+        }
+    }
 }
