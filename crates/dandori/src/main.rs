@@ -1,1 +1,85 @@
-fn main() {}
+//! The one binary: server, agent, demo, and the commands that people type.
+//!
+//! Here the parts are wired: configuration is read, a store is picked, the faces are put on the runtime. Nothing is
+//! decided here.
+//!
+//! In reading order: [`args`] (what can be typed), [`config`] (the file), [`server`], [`agents`], [`demo`],
+//! [`words`] (what the demo says).
+
+mod args;
+mod config;
+mod server;
+mod agents;
+mod demo;
+mod words;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches};
+use tracing_subscriber::EnvFilter;
+
+use args::{Args, Command};
+
+fn main() -> ExitCode {
+    let args: Vec<OsString> = std::env::args_os().collect();
+    // The supervisor of one script: no runtime, no logging, as little as can go wrong.
+    if let [_, word, directory] = args.as_slice()
+        && word == agents::SUPERVISE
+    {
+        return agent::supervise(directory.as_ref());
+    }
+    let lang = cli::Lang::guess(&args, |name| std::env::var(name).ok());
+    let command = cli::localised(Args::command(), lang);
+    let args = match command.try_get_matches_from(args).and_then(|matches| Args::from_arg_matches(&matches)) {
+        Ok(args) => args,
+        Err(error) => return cli::usage(&error).into(),
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail("start", &error),
+    };
+    let code = runtime.block_on(run(args));
+    // What still runs (scripts' supervisors, a commit in flight) does not depend on this process.
+    runtime.shutdown_background();
+    code
+}
+
+async fn run(args: Args) -> ExitCode {
+    match args.command {
+        Command::Server(options) => {
+            log(&options.log);
+            server::main(options).await
+        }
+        Command::Agent(options) => {
+            log(&options.log);
+            agents::main(options).await
+        }
+        Command::Demo(options) => demo::main(options, args.global).await,
+        Command::People(command) => cli::run(args.global, command).await.into(),
+    }
+}
+
+/// Logs go to standard error: what is wanted by `DANDORI_LOG`, else from `info` up.
+fn log(options: &args::Log) {
+    let filter = EnvFilter::try_from_env("DANDORI_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match options.log {
+        args::LogForm::Text => log.init(),
+        args::LogForm::Json => log.json().init(),
+    }
+}
+
+/// Says why it does not go on. The chain of causes is one line.
+fn fail(doing: &str, error: &dyn std::error::Error) -> ExitCode {
+    use std::io::Write;
+    let mut text = format!("dandori: failed to {doing}: {error}");
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text += &format!(": {cause}");
+        source = cause.source();
+    }
+    // With standard error closed there is nobody to tell.
+    let _nobody = writeln!(std::io::stderr(), "{text}");
+    ExitCode::FAILURE
+}

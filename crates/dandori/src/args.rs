@@ -1,0 +1,93 @@
+//! What can be typed, besides the commands of [`cli`].
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args as Arguments, Parser, Subcommand, ValueEnum};
+
+/// Job management: state machines in the Amazon States Language, on your own machines.
+#[derive(Debug, Parser)]
+#[command(name = "dandori", version)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) global: cli::Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Runs a server: the AWS door, the API, and the engine behind them
+    Server(Server),
+    /// Runs an agent: connects to a server and runs the scripts that it sends
+    Agent(Agent),
+    /// Shows the backup job net run on this machine, from nothing
+    Demo(Demo),
+    #[command(flatten)]
+    People(cli::Command),
+}
+
+#[derive(Debug, Clone, Arguments)]
+pub(crate) struct Server {
+    /// Where to listen; port 0 lets the system choose
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// Where everything is kept
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Which store: sqlite (in the data directory) or memory (forgets when it ends)
+    #[arg(long, value_name = "URL")]
+    pub(crate) store: Option<String>,
+    /// A configuration file in TOML; what is typed wins over it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Holds an agent for this machine inside
+    #[arg(long)]
+    pub(crate) agent: bool,
+    #[command(flatten)]
+    pub(crate) log: Log,
+}
+
+#[derive(Debug, Clone, Arguments)]
+pub(crate) struct Agent {
+    /// The server's address, as in http://HOST:PORT
+    #[arg(long, value_name = "URL", env = "DANDORI_URL", default_value = cli::args::URL_DEFAULT)]
+    pub(crate) server: String,
+    /// The agent's own directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// Made up at the first start, and kept
+    #[arg(long, value_name = "ID")]
+    pub(crate) instance_id: Option<String>,
+    /// What people call this agent; the host's name if not given
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Scripts that run at a time
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub(crate) concurrency: usize,
+    #[command(flatten)]
+    pub(crate) log: Log,
+}
+
+#[derive(Debug, Clone, Arguments)]
+pub(crate) struct Demo {
+    /// Where to listen; the system chooses if not given
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:0")]
+    pub(crate) listen: SocketAddr,
+    /// The polling form of the job net, as it is built on AWS
+    #[arg(long)]
+    pub(crate) polling: bool,
+}
+
+#[derive(Debug, Clone, Arguments)]
+pub(crate) struct Log {
+    /// The form of the log on standard error
+    #[arg(long = "log", value_name = "FORM", default_value = "text")]
+    pub(crate) log: LogForm,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum LogForm {
+    Text,
+    Json,
+}

@@ -1,0 +1,136 @@
+//! The configuration file: TOML, every field optional, none unknown.
+//!
+//! ```toml
+//! listen = "127.0.0.1:8333"
+//! data = "/var/lib/dandori"
+//!
+//! [[key]]                       # with keys, every request has to be signed with one
+//! access_key = "AKIA…"
+//! secret = "…"
+//! account = "111111111111"
+//!
+//! [limits]                      # the defaults are AWS's quotas
+//! history_events = 25000
+//! ```
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Config {
+    pub(crate) listen: Option<SocketAddr>,
+    pub(crate) data: Option<PathBuf>,
+    pub(crate) store: Option<String>,
+    #[serde(rename = "key")]
+    pub(crate) keys: Vec<Key>,
+    pub(crate) limits: Limits,
+    pub(crate) agent: Agent,
+}
+
+/// An access key of the AWS door and of our own API.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Key {
+    pub(crate) access_key: String,
+    pub(crate) secret: String,
+    pub(crate) account: String,
+}
+
+/// A secret is never printed.
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Key").field("access_key", &self.access_key).field("account", &self.account).finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Limits {
+    pub(crate) history_events: Option<u64>,
+    pub(crate) payload_bytes: Option<usize>,
+    pub(crate) map_concurrency: Option<u64>,
+}
+
+/// The agent inside the server.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Agent {
+    pub(crate) inside: bool,
+    pub(crate) instance_id: Option<String>,
+    pub(crate) name: Option<String>,
+    /// For whom it works: an account and a region.
+    pub(crate) account: Option<String>,
+    pub(crate) region: Option<String>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("read {}", path.display())]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error("read {}: {source}", path.display())]
+    Form { path: PathBuf, source: Box<toml::de::Error> },
+    #[error("use account '{0}': it has to have 12 digits")]
+    Account(String),
+    #[error("use access key '{0}': it is there twice")]
+    Twice(String),
+}
+
+pub(crate) fn read(path: &Path) -> Result<Config, Error> {
+    let text = std::fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+    let config = parse(&text).map_err(|source| Error::Form { path: path.to_owned(), source: Box::new(source) })?;
+    check(config)
+}
+
+fn parse(text: &str) -> Result<Config, toml::de::Error> {
+    toml::from_str(text)
+}
+
+fn check(config: Config) -> Result<Config, Error> {
+    let mut seen = std::collections::BTreeSet::new();
+    for key in &config.keys {
+        if key.account.len() != 12 || !key.account.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(Error::Account(key.account.clone()));
+        }
+        if !seen.insert(&key.access_key) {
+            return Err(Error::Twice(key.access_key.clone()));
+        }
+    }
+    Ok(config)
+}
+
+impl Limits {
+    pub(crate) fn of_engine(&self) -> engine::Limits {
+        let default = engine::Limits::default();
+        engine::Limits {
+            history_events_max: self.history_events.unwrap_or(default.history_events_max),
+            payload_bytes_max: self.payload_bytes.unwrap_or(default.payload_bytes_max),
+            map_concurrency_max: self.map_concurrency.unwrap_or(default.map_concurrency_max),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_is_optional_and_nothing_is_unknown() {
+        assert!(parse("").is_ok());
+        let config = parse("[[key]]\naccess_key = 'a'\nsecret = 's'\naccount = '111111111111'\n[limits]\nhistory_events = 5").expect("valid");
+        assert_eq!((config.keys.len(), config.limits.of_engine().history_events_max), (1, 5));
+        assert!(!format!("{config:?}").contains("\"s\""), "a secret is never printed");
+        assert!(parse("lisen = '127.0.0.1:1'").is_err());
+    }
+
+    #[test]
+    fn keys_are_checked() {
+        let with = |account: &str| check(parse(&format!("[[key]]\naccess_key = 'a'\nsecret = 's'\naccount = '{account}'")).expect("valid"));
+        assert!(matches!(with("12"), Err(Error::Account(_))));
+        assert!(with("000000000000").is_ok());
+        let key = "[[key]]\naccess_key = 'a'\nsecret = 's'\naccount = '000000000000'\n";
+        assert!(matches!(check(parse(&format!("{key}{key}")).expect("valid")), Err(Error::Twice(_))));
+    }
+}

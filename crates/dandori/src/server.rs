@@ -1,0 +1,221 @@
+//! The server: a store, a runtime on it, the faces on one port, and an agent inside if it is wanted.
+
+use std::collections::HashMap;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use base::Timestamp;
+use runtime::Runtime;
+use store::Store;
+use store::memory::MemoryStore;
+use store_sqlite::{Options, SqliteStore};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::config::{self, Config};
+use crate::{agents, args, fail};
+
+const LISTEN_DEFAULT: &str = "127.0.0.1:8333";
+const DATA_DEFAULT: &str = "./data";
+
+/// `EX_SOFTWARE` of sysexits: the disk has failed, and only a restart can tell what is on it.
+const EXIT_POISONED: u8 = 70;
+
+/// Everything that a server needs to know.
+pub(crate) struct Settings {
+    pub(crate) listen: SocketAddr,
+    pub(crate) data: PathBuf,
+    pub(crate) store: StoreKind,
+    pub(crate) agent: Option<AgentInside>,
+    pub(crate) config: Config,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StoreKind {
+    Sqlite,
+    Memory,
+}
+
+/// The agent that a server holds, and for whom it works.
+pub(crate) struct AgentInside {
+    pub(crate) instance_id: Option<String>,
+    pub(crate) name: Option<String>,
+    /// An access key: on loopback without keys, 12 digits are an account.
+    pub(crate) access_key: String,
+    pub(crate) secret: String,
+    pub(crate) region: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error(transparent)]
+    Config(#[from] config::Error),
+    #[error("use the store '{0}': sqlite and memory are known")]
+    Store(String),
+    #[error("listen on {0}: it can be reached from other hosts, and there are no keys. Configure a [[key]], or listen on 127.0.0.1")]
+    Open(SocketAddr),
+    #[error("listen on {address}")]
+    Listen { address: SocketAddr, source: std::io::Error },
+    #[error("open the store")]
+    OpenStore(#[from] store_sqlite::OpenError),
+    #[error("read the store")]
+    ReadStore(#[from] store::Error),
+    #[error("give the agent a key of its own: no [[key]] has the account {0}")]
+    AgentKey(String),
+    #[error("start the agent inside")]
+    Agent(#[source] std::io::Error),
+}
+
+/// A server that runs.
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    stop: watch::Sender<bool>,
+    faces: JoinHandle<()>,
+    poisoned: Option<watch::Receiver<bool>>,
+}
+
+pub(crate) async fn main(options: args::Server) -> ExitCode {
+    let server = match settings(options) {
+        Ok(settings) => start(settings).await,
+        Err(error) => Err(error),
+    };
+    let server = match server {
+        Ok(server) => server,
+        Err(error) => return fail("start the server", &error),
+    };
+    // Whoever started it waits for this line; with standard output closed nobody does.
+    let _nobody = writeln!(std::io::stdout(), "dandori is listening on http://{}", server.address);
+    let _nobody = std::io::stdout().flush();
+    tokio::select! {
+        () = agents::interrupted() => {
+            server.stop().await;
+            ExitCode::SUCCESS
+        }
+        () = server.disk_failed() => {
+            tracing::error!("the disk has failed a write: ending, so that nothing is acknowledged that may not be there");
+            ExitCode::from(EXIT_POISONED)
+        }
+    }
+}
+
+/// What was typed wins over what the file says.
+fn settings(options: args::Server) -> Result<Settings, Error> {
+    let config = options.config.as_deref().map(config::read).transpose()?.unwrap_or_default();
+    let default = || LISTEN_DEFAULT.parse().expect("the default is an address");
+    let store = match options.store.as_deref().or(config.store.as_deref()) {
+        None | Some("sqlite") => StoreKind::Sqlite,
+        Some("memory") => StoreKind::Memory,
+        Some(other) => return Err(Error::Store(other.to_owned())),
+    };
+    let inside = options.agent || config.agent.inside;
+    let agent = if inside { Some(agent_inside(&config)?) } else { None };
+    Ok(Settings {
+        listen: options.listen.or(config.listen).unwrap_or_else(default),
+        data: options.data.or_else(|| config.data.clone()).unwrap_or_else(|| DATA_DEFAULT.into()),
+        store,
+        agent,
+        config,
+    })
+}
+
+/// The agent inside signs with a key of its account where there are keys.
+fn agent_inside(config: &Config) -> Result<AgentInside, Error> {
+    let wanted = config.agent.account.clone();
+    let account = wanted.clone().or_else(|| config.keys.first().map(|key| key.account.clone())).unwrap_or_else(|| "000000000000".to_owned());
+    let key = config.keys.iter().find(|key| key.account == account);
+    let (access_key, secret) = match key {
+        Some(key) => (key.access_key.clone(), key.secret.clone()),
+        None if config.keys.is_empty() => (account, "none".to_owned()),
+        None => return Err(Error::AgentKey(account)),
+    };
+    Ok(AgentInside {
+        instance_id: config.agent.instance_id.clone(),
+        name: config.agent.name.clone(),
+        access_key,
+        secret,
+        region: config.agent.region.clone().unwrap_or_else(|| "us-east-1".to_owned()),
+    })
+}
+
+/// Opens the store, goes on with everything that is in it, and lets clients in.
+pub(crate) async fn start(settings: Settings) -> Result<Server, Error> {
+    if !settings.listen.ip().is_loopback() && settings.config.keys.is_empty() {
+        return Err(Error::Open(settings.listen));
+    }
+    let cannot = |source| Error::Listen { address: settings.listen, source };
+    let listener = TcpListener::bind(settings.listen).await.map_err(cannot)?;
+    let address = listener.local_addr().map_err(cannot)?;
+    let (store, poisoned) = open_store(settings.store, &settings.data)?;
+    let runtime_config = runtime::Config { limits: settings.config.limits.of_engine() };
+    let runtime = Runtime::open(runtime_config, store, Arc::new(aws::Tasks::new(now))).await?;
+    let (stop, stopped) = watch::channel(false);
+    let doors = doors(&settings.config);
+    let faces = tokio::spawn(web::serve(listener, runtime, doors, until(stopped.clone())));
+    if let Some(inside) = settings.agent {
+        start_agent(address, &settings.data, inside, stopped).map_err(Error::Agent)?;
+    }
+    Ok(Server { address, stop, faces, poisoned })
+}
+
+fn open_store(kind: StoreKind, data: &Path) -> Result<(Arc<dyn Store>, Option<watch::Receiver<bool>>), Error> {
+    match kind {
+        StoreKind::Memory => Ok((Arc::new(MemoryStore::default()), None)),
+        StoreKind::Sqlite => {
+            let store = SqliteStore::open(&data.join("store"), Options::default())?;
+            let poisoned = store.poisoned();
+            Ok((Arc::new(store), Some(poisoned)))
+        }
+    }
+}
+
+fn doors(config: &Config) -> aws::Config {
+    let key = |key: &config::Key| {
+        let value = aws::Key { secret: sigv4::Secret::new(&*key.secret), account: key.account.clone() };
+        (key.access_key.clone(), value)
+    };
+    let keys: HashMap<_, _> = config.keys.iter().map(key).collect();
+    aws::Config { keys, ..aws::Config::open(now) }
+}
+
+fn start_agent(address: SocketAddr, data: &Path, inside: AgentInside, stopped: watch::Receiver<bool>) -> std::io::Result<()> {
+    let mut config = agent::Config::new(format!("ws://{address}"), data.join("agent"))?;
+    config.instance_id = inside.instance_id;
+    config.name = inside.name.unwrap_or(config.name);
+    config.sign = Some(agents::signer(inside.access_key, inside.secret, inside.region));
+    tokio::spawn(async move {
+        if let Err(error) = agent::run(config, until(stopped)).await {
+            tracing::error!(%error, "the agent inside has ended");
+        }
+    });
+    Ok(())
+}
+
+async fn until(mut stopped: watch::Receiver<bool>) {
+    // An error means that the server is gone.
+    let _gone = stopped.wait_for(|stopped| *stopped).await;
+}
+
+fn now() -> Timestamp {
+    agent::host::now()
+}
+
+impl Server {
+    /// Lets clients finish and nobody else in. What runs on agents goes on without us.
+    pub(crate) async fn stop(self) {
+        let _nobody = self.stop.send(true);
+        if let Err(error) = self.faces.await {
+            tracing::error!(%error, "the faces ended badly");
+        }
+    }
+
+    async fn disk_failed(&self) {
+        match self.poisoned.clone() {
+            Some(poisoned) => until(poisoned).await,
+            None => std::future::pending().await,
+        }
+    }
+}
