@@ -87,8 +87,11 @@ struct Details<'w> {
 
 fn details(to: &mut Details<'_>, fact: &Fact) {
     match fact {
-        Fact::ExecutionStarted { input, identity, .. } => to.object("executionStartedEventDetails", |to| {
-            to.data("input", "inputDetails", input);
+        Fact::ExecutionStarted { input, text, identity, .. } => to.object("executionStartedEventDetails", |to| {
+            match text {
+                Some(text) => to.data_text("input", "inputDetails", text),
+                None => to.data("input", "inputDetails", input),
+            }
             to.out.text("roleArn", &identity.role_arn);
             to.out.text_if("stateMachineAliasArn", identity.alias_arn.as_deref());
             to.out.text_if("stateMachineVersionArn", identity.version_arn.as_deref());
@@ -148,7 +151,13 @@ impl Details<'_> {
 
     fn data(&mut self, name: &str, details: &str, data: &Json) {
         if self.with_data {
-            self.out.text(name, &data.to_string());
+            self.data_text(name, details, &data.to_string());
+        }
+    }
+
+    fn data_text(&mut self, name: &str, details: &str, text: &str) {
+        if self.with_data {
+            self.out.text(name, text);
             self.out.object(details, |out| out.boolean("truncated", false));
         }
     }
@@ -246,7 +255,7 @@ mod tests {
     }
 
     fn started(input: &str, identity: Identity) -> Fact {
-        Fact::ExecutionStarted { input: json(input), identity, timeout: None }
+        Fact::ExecutionStarted { input: json(input), text: input.starts_with(' ').then(|| input.into()), identity, timeout: None }
     }
 
     fn task(resource: &str) -> Vec<Fact> {
@@ -275,6 +284,7 @@ mod tests {
         check(
             vec![
                 started(r#"{"a":"é"}"#, Identity { role_arn: "r".into(), ..Identity::default() }),
+                started(" { }", Identity::default()),
                 Fact::ExecutionSucceeded { output: json("null") },
                 Fact::ExecutionFailed { failure: Failure::new("E", "c") },
                 Fact::ExecutionFailed { failure: Failure::named("E") },
@@ -284,11 +294,12 @@ mod tests {
             true,
             expect![[r#"
                 {"type":"ExecutionStarted","id":1,"previousEventId":0,"executionStartedEventDetails":{"input":"{\"a\":\"é\"}","inputDetails":{"truncated":false},"roleArn":"r"}}
-                {"type":"ExecutionSucceeded","id":2,"previousEventId":1,"executionSucceededEventDetails":{"output":"null","outputDetails":{"truncated":false}}}
-                {"type":"ExecutionFailed","id":3,"previousEventId":2,"executionFailedEventDetails":{"error":"E","cause":"c"}}
-                {"type":"ExecutionFailed","id":4,"previousEventId":3,"executionFailedEventDetails":{"error":"E"}}
-                {"type":"ExecutionAborted","id":5,"previousEventId":4,"executionAbortedEventDetails":{}}
-                {"type":"ExecutionTimedOut","id":6,"previousEventId":5,"executionTimedOutEventDetails":{"error":"States.Timeout"}}
+                {"type":"ExecutionStarted","id":2,"previousEventId":1,"executionStartedEventDetails":{"input":" { }","inputDetails":{"truncated":false},"roleArn":""}}
+                {"type":"ExecutionSucceeded","id":3,"previousEventId":2,"executionSucceededEventDetails":{"output":"null","outputDetails":{"truncated":false}}}
+                {"type":"ExecutionFailed","id":4,"previousEventId":3,"executionFailedEventDetails":{"error":"E","cause":"c"}}
+                {"type":"ExecutionFailed","id":5,"previousEventId":4,"executionFailedEventDetails":{"error":"E"}}
+                {"type":"ExecutionAborted","id":6,"previousEventId":5,"executionAbortedEventDetails":{}}
+                {"type":"ExecutionTimedOut","id":7,"previousEventId":6,"executionTimedOutEventDetails":{"error":"States.Timeout"}}
             "#]],
         );
     }

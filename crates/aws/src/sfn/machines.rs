@@ -33,8 +33,7 @@ pub(super) async fn describe(mut call: Call<'_>) -> Result<(), Fault> {
 }
 
 pub(super) async fn describe_for_execution(mut call: Call<'_>) -> Result<(), Fault> {
-    let execution = call.runtime.execution(call.caller, &call.input.required("executionArn")).await?;
-    let machine = call.runtime.state_machine(call.caller, &execution.summary.machine_arn).await?;
+    let machine = call.runtime.state_machine_for_execution(call.caller, &call.input.required("executionArn")).await?;
     encode_for_execution(call.out, &machine, metadata_only(&mut call.input));
     Ok(())
 }

@@ -5,7 +5,7 @@ use fleet::Run;
 use fleet::document::RUN_SHELL_SCRIPT_PLUGIN;
 use runtime::commands::{CommandFilter, CommandSend, Target};
 use runtime::refusal::CommandRefusal;
-use runtime::{Page, Refusal};
+use runtime::{Page, Paged, Refusal};
 
 use super::encode::{encode_command, encode_invocation, encode_invocation_alone};
 use super::page;
@@ -31,7 +31,7 @@ pub(super) async fn list(mut call: Call<'_>) -> Result<(), Fault> {
     let mut runs = Vec::new();
     loop {
         let left = limit.saturating_sub(runs.len() as u32);
-        let found = call.runtime.command_list(call.caller, filter.runs.clone(), Page { limit: left, token }).await?;
+        let found = find(&call, &filter, Page { limit: left, token }).await?;
         runs.extend(found.items.into_iter().filter(|run| filter.has(run)));
         token = found.next;
         if token.is_none() || runs.len() as u32 >= limit {
@@ -52,7 +52,7 @@ pub(super) async fn list_invocations(mut call: Call<'_>) -> Result<(), Fault> {
     let mut shown = Vec::new();
     let next = loop {
         let page = Page { limit: RUNS_AT_A_TIME, token: at.page.clone() };
-        let found = call.runtime.command_list(call.caller, filter.runs.clone(), page).await?;
+        let found = find(&call, &filter, page).await?;
         let runs = found.items.into_iter().filter(|run| filter.has(run));
         let mut invocations = runs.flat_map(|run| filter.invocations(run)).skip(at.skip);
         let room = limit as usize - shown.len();
@@ -71,6 +71,14 @@ pub(super) async fn list_invocations(mut call: Call<'_>) -> Result<(), Fault> {
     call.out.list("CommandInvocations", &shown, |out, (run, index)| encode_invocation(out, run, &run.invocations()[*index], details));
     call.out.text_if("NextToken", next.map(|next| next.text()).as_deref());
     Ok(())
+}
+
+/// A page of commands. One that is asked for by its id and is not there is an empty list: it may come.
+async fn find(call: &Call<'_>, filter: &Wanted, page: Page) -> Result<Paged<Run>, Refusal> {
+    match call.runtime.command_list(call.caller, filter.runs.clone(), page).await {
+        Err(Refusal::Command(CommandRefusal::InvalidCommandId(_))) => Ok(Paged { items: Vec::new(), next: None }),
+        found => found,
+    }
 }
 
 pub(super) async fn get_invocation(mut call: Call<'_>) -> Result<(), Fault> {

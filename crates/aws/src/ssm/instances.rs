@@ -73,7 +73,7 @@ fn encode(out: &mut Writer, instance: &Instance) {
     out.time("RegistrationDate", instance.registered);
     out.text("ResourceType", RESOURCE_TYPE);
     out.text("Name", &instance.name);
-    out.text("IPAddress", &instance.ip_address);
+    out.text_if("IPAddress", Some(&*instance.ip_address).filter(|address| !address.is_empty()));
     out.text("ComputerName", &instance.computer_name);
     out.text("SourceId", &instance.instance_id);
     out.text("SourceType", "AWS::SSM::ManagedInstance");
