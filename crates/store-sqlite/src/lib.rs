@@ -1,9 +1,9 @@
 //! The store in one directory of one host: SQLite, with one writer.
 //!
-//! - One thread owns the only connection that writes ([`writer`]). All batches that queued while it was at the last
+//! - One thread owns the only connection that writes (`writer`). All batches that queued while it was at the last
 //!   transaction share the next one, and so one flush; nothing waits for a clock. The same thread checkpoints.
-//! - A few threads read, each with its own connection ([`reader`]), so that no async worker ever waits for the disk.
-//! - What is read back wrong is an error that names the record ([`checksum`]).
+//! - A few threads read, each with its own connection (`reader`), so that no async worker ever waits for the disk.
+//! - What is read back wrong is an error that names the record (`checksum`).
 //!
 //! **Invariant:** one process has the directory at a time; a lock that dies with the process holds the others off.
 //!
