@@ -1,0 +1,49 @@
+//! Everything that is not ours goes to AWS's face as it came.
+
+use axum::body::Body;
+use axum::extract::{Request, State as Extracted};
+use axum::response::{IntoResponse, Response};
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use tokio::time::timeout;
+
+use crate::State;
+use crate::gate::{BODY_BYTES_MAX, BODY_TIME_MAX, Peer, texts};
+use crate::refusal::Refused;
+
+pub(crate) async fn handle(Extracted(state): Extracted<State>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let body = match timeout(BODY_TIME_MAX, read(body)).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(error)) => return Refused::from(api::Error::new(api::Code::Malformed, error.to_string())).into_response(),
+        Err(_) => return Refused::from(api::Error::new(api::Code::TooSlow, "the body did not arrive in time")).into_response(),
+    };
+    let request = aws::Request {
+        method: parts.method.as_str(),
+        path: parts.uri.path(),
+        query: parts.uri.query().unwrap_or(""),
+        headers: texts(&parts.headers),
+        body,
+        peer_is_loopback: parts.extensions.get::<Peer>().is_some_and(|peer| peer.is_loopback()),
+    };
+    let answer = state.face.handle(request).await;
+    let mut response = Response::builder().status(answer.status);
+    for (name, value) in answer.headers {
+        response = response.header(name, value);
+    }
+    response.body(Body::from(answer.body)).unwrap_or_else(|error| Refused::from(api::Error::new(api::Code::Internal, error.to_string())).into_response())
+}
+
+/// The body, or so much of it that the face sees that it is too long.
+async fn read(mut body: Body) -> Result<Bytes, axum::Error> {
+    let mut bytes = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        if let Ok(data) = frame?.into_data() {
+            bytes.extend_from_slice(&data);
+        }
+        if bytes.len() > BODY_BYTES_MAX {
+            break;
+        }
+    }
+    Ok(bytes.freeze())
+}

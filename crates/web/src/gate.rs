@@ -1,0 +1,175 @@
+//! Who asks: the same rule as at AWS's door, for requests that are signed for us.
+//!
+//! While the server has no keys, anybody on this host is who they say, and nobody else is let in. With keys, a
+//! request is believed by its signature alone.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use aws::Config;
+use axum::body::Body;
+use axum::extract::{Request, State as Extracted};
+use axum::http::HeaderMap;
+use axum::http::request::Parts;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use base::Caller;
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use tokio::time::timeout;
+
+use crate::State;
+use crate::refusal::Refused;
+
+/// A definition of 1 MiB, each of its characters escaped, and what is around it.
+pub const BODY_BYTES_MAX: usize = aws::face::BODY_BYTES_MAX + 64 * 1024;
+
+/// How long a body may take to arrive.
+pub const BODY_TIME_MAX: Duration = Duration::from_secs(60);
+
+/// Who asks when nothing says so.
+const ACCOUNT_DEFAULT: &str = "000000000000";
+const REGION_DEFAULT: &str = "us-east-1";
+const REGION_CHARS_MAX: usize = 32;
+
+/// Where a request came from. Put into each by whoever took the connection.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer(pub SocketAddr);
+
+impl Peer {
+    pub fn is_loopback(self) -> bool {
+        self.0.ip().to_canonical().is_loopback()
+    }
+}
+
+/// The keys that open it.
+pub struct Gate {
+    config: Config,
+}
+
+impl Gate {
+    pub(crate) fn new(config: Config) -> Gate {
+        Gate { config }
+    }
+
+    /// Returns who asks.
+    fn caller(&self, parts: &Parts, body: &[u8]) -> Result<Caller, Refused> {
+        let peer = parts.extensions.get::<Peer>().is_some_and(|peer| peer.is_loopback());
+        let (account, region) = match self.config.keys.is_empty() {
+            true => self.unverified(parts, peer)?,
+            false => self.verified(parts, body)?,
+        };
+        // Both become part of every ARN.
+        let plain = (1..=REGION_CHARS_MAX).contains(&region.len()) && region.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'));
+        if !plain {
+            return Err(unauthenticated("the signature's scope names no region"));
+        }
+        Ok(Caller::new(&account, &region))
+    }
+
+    fn unverified(&self, parts: &Parts, peer_is_loopback: bool) -> Result<(String, String), Refused> {
+        if !peer_is_loopback {
+            return Err(unauthenticated("this server has no access keys, and so serves its own host only"));
+        }
+        // A page from elsewhere, open in a browser on this host, is not somebody on this host.
+        if !is_local_name(&parts.headers) {
+            return Err(not_permitted("this server has no access keys, and so answers to local names only"));
+        }
+        let scope = header(&parts.headers, "authorization").and_then(sigv4::credential_scope);
+        let Some(scope) = scope else {
+            return Ok((ACCOUNT_DEFAULT.to_owned(), REGION_DEFAULT.to_owned()));
+        };
+        let names_account = scope.access_key.len() == 12 && scope.access_key.bytes().all(|byte| byte.is_ascii_digit());
+        let account = if names_account { scope.access_key } else { ACCOUNT_DEFAULT };
+        Ok((account.to_owned(), scope.region.to_owned()))
+    }
+
+    fn verified(&self, parts: &Parts, body: &[u8]) -> Result<(String, String), Refused> {
+        let headers = texts(&parts.headers);
+        let signed = sigv4::Request {
+            method: parts.method.as_str(),
+            path: parts.uri.path(),
+            query: parts.uri.query().unwrap_or(""),
+            headers: &headers,
+        };
+        let lookup = |key: &str| self.config.keys.get(key).map(|key| key.secret.clone());
+        let now = sigv4::Time((self.config.clock)().0.div_euclid(1000));
+        let verified = sigv4::verify(&signed, &sigv4::BodyHash::of(body), lookup, now, self.config.skew_minutes)
+            .map_err(|refusal| unauthenticated(&refusal.to_string()))?;
+        // A signature made for another service is no request of ours.
+        if verified.service != api::SIGNING_NAME {
+            return Err(unauthenticated("the signature is for another service"));
+        }
+        match self.config.keys.get(&verified.access_key) {
+            Some(key) => Ok((key.account.clone(), verified.region)),
+            None => Err(unauthenticated(&sigv4::Refusal::UnrecognizedClient.to_string())),
+        }
+    }
+}
+
+/// Lets a request through with its [`Caller`], its body read.
+pub(crate) async fn pass(Extracted(state): Extracted<State>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let admitted = async {
+        from_here(&parts.headers)?;
+        let body = whole(body).await?;
+        let caller = state.gate.caller(&parts, &body)?;
+        Ok::<_, Refused>((caller, body))
+    };
+    match admitted.await {
+        Ok((caller, body)) => {
+            parts.extensions.insert(caller);
+            next.run(Request::from_parts(parts, Body::from(body))).await
+        }
+        Err(refused) => refused.into_response(),
+    }
+}
+
+/// The body, when all of it comes in time.
+async fn whole(body: Body) -> Result<Bytes, Refused> {
+    let reading = Limited::new(body, BODY_BYTES_MAX).collect();
+    match timeout(BODY_TIME_MAX, reading).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(api::Error::new(api::Code::TooLarge, format!("a body may have {BODY_BYTES_MAX} bytes")).into()),
+        Ok(Err(error)) => Err(api::Error::new(api::Code::Malformed, error.to_string()).into()),
+        Err(_) => Err(api::Error::new(api::Code::TooSlow, "the body did not arrive in time").into()),
+    }
+}
+
+/// Browsers say which page asks. Only our own may.
+fn from_here(headers: &HeaderMap) -> Result<(), Refused> {
+    let Some(origin) = headers.get("origin") else { return Ok(()) };
+    let origin = origin.to_str().unwrap_or("");
+    let authority = origin.split_once("://").map(|(_, authority)| authority);
+    match authority == header(headers, "host") {
+        true => Ok(()),
+        false => Err(not_permitted("the request comes from a page of another origin")),
+    }
+}
+
+/// Whether the request was sent to a name that can only mean this host, or to an address.
+fn is_local_name(headers: &HeaderMap) -> bool {
+    let host = header(headers, "host").unwrap_or("");
+    let name = match host.strip_prefix('[') {
+        Some(six) => six.split(']').next().unwrap_or(""),
+        None => host.split(':').next().unwrap_or(""),
+    };
+    name.is_empty() || name.eq_ignore_ascii_case("localhost") || name.to_ascii_lowercase().ends_with(".localhost") || name.parse::<IpAddr>().is_ok()
+}
+
+pub(crate) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// All headers that are text. What is not cannot have been signed.
+pub(crate) fn texts(headers: &HeaderMap) -> Vec<(&str, &str)> {
+    headers.iter().filter_map(|(name, value)| Some((name.as_str(), std::str::from_utf8(value.as_bytes()).ok()?))).collect()
+}
+
+fn unauthenticated(why: &str) -> Refused {
+    api::Error::new(api::Code::Unauthenticated, why).into()
+}
+
+fn not_permitted(why: &str) -> Refused {
+    api::Error::new(api::Code::NotPermitted, why).into()
+}

@@ -1,0 +1,112 @@
+//! What somebody is told instead of an answer.
+
+use api::Code;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use base::Arn;
+use runtime::Refusal;
+use runtime::refusal::CommandRefusal;
+
+/// An error on its way out.
+#[derive(Debug)]
+pub struct Refused(pub Box<api::Error>);
+
+/// What handlers give.
+pub type Answer<T> = Result<axum::Json<T>, Refused>;
+
+impl From<api::Error> for Refused {
+    fn from(error: api::Error) -> Refused {
+        Refused(Box::new(error))
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        (status(self.0.code), axum::Json(*self.0)).into_response()
+    }
+}
+
+fn status(code: Code) -> StatusCode {
+    match code {
+        Code::Malformed | Code::Usage | Code::Ambiguous | Code::UrlInvalid => StatusCode::BAD_REQUEST,
+        Code::NoSuchRoute => StatusCode::NOT_FOUND,
+        Code::NoSuchMethod => StatusCode::METHOD_NOT_ALLOWED,
+        Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Code::TooSlow => StatusCode::REQUEST_TIMEOUT,
+        Code::Unauthenticated => StatusCode::UNAUTHORIZED,
+        Code::NotPermitted => StatusCode::FORBIDDEN,
+        Code::ExecutionNotFound | Code::DefinitionNotFound | Code::InstanceNotFound | Code::CommandNotFound => StatusCode::NOT_FOUND,
+        Code::ExecutionExists | Code::DefinitionExists | Code::DefinitionDeleting | Code::ExecutionNotRunning => StatusCode::CONFLICT,
+        Code::DefinitionInvalid
+        | Code::InputInvalid
+        | Code::NameInvalid
+        | Code::ArnInvalid
+        | Code::TokenInvalid
+        | Code::ValueInvalid
+        | Code::FileUnreadable => StatusCode::UNPROCESSABLE_ENTITY,
+        Code::StoreFull | Code::Unknown | Code::Unreachable => StatusCode::SERVICE_UNAVAILABLE,
+        Code::TooMany => StatusCode::TOO_MANY_REQUESTS,
+        Code::Internal | Code::AnswerStrange => StatusCode::INTERNAL_SERVER_ERROR,
+        Code::TimedOut => StatusCode::GATEWAY_TIMEOUT,
+    }
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Refused {
+        let message = refusal.to_string();
+        let new = |code| api::Error::new(code, &message);
+        let error = match refusal {
+            Refusal::InvalidArn(_) => new(Code::ArnInvalid),
+            Refusal::InvalidName(name) => new(Code::NameInvalid).about(name),
+            Refusal::InvalidDefinition(findings) => {
+                let findings = findings.iter().map(|finding| {
+                    let place = finding.location.as_deref().map(|place| format!(" ({place})")).unwrap_or_default();
+                    format!("{}: {}{place}", finding.code, finding.message)
+                });
+                api::Error::new(Code::DefinitionInvalid, "").findings(findings.collect())
+            }
+            Refusal::InvalidExecutionInput(why) => api::Error::new(Code::InputInvalid, why),
+            Refusal::InvalidToken => new(Code::TokenInvalid),
+            Refusal::InvalidLoggingConfiguration(_)
+            | Refusal::MissingRequiredParameter
+            | Refusal::StateMachineTypeNotSupported
+            | Refusal::TooManyTags(_)
+            | Refusal::Validation(_) => new(Code::ValueInvalid),
+            Refusal::StateMachineDoesNotExist(arn) | Refusal::ResourceNotFound(arn) => new(Code::DefinitionNotFound).about(name_in(&arn)),
+            Refusal::StateMachineAlreadyExists(arn) => new(Code::DefinitionExists).about(name_in(&arn)),
+            Refusal::StateMachineDeleting(arn) => new(Code::DefinitionDeleting).about(name_in(&arn)),
+            Refusal::ExecutionDoesNotExist(arn) => new(Code::ExecutionNotFound).about(name_in(&arn)),
+            Refusal::ExecutionAlreadyExists(arn) => new(Code::ExecutionExists).about(name_in(&arn)),
+            Refusal::ExecutionLimitExceeded => new(Code::TooMany),
+            Refusal::Command(refusal) => command(refusal, &message),
+            Refusal::Full => new(Code::StoreFull),
+            Refusal::Unknown => new(Code::Unknown),
+            Refusal::Internal(source) => {
+                tracing::error!(error = &*source as &dyn std::error::Error, "internal failure");
+                new(Code::Internal)
+            }
+        };
+        error.into()
+    }
+}
+
+fn command(refusal: CommandRefusal, message: &str) -> api::Error {
+    let new = |code| api::Error::new(code, message);
+    match refusal {
+        CommandRefusal::InvalidInstanceId(ids) => new(Code::InstanceNotFound).about(ids.join(", ")),
+        CommandRefusal::InvalidCommandId(id) => new(Code::CommandNotFound).about(id),
+        CommandRefusal::InvocationDoesNotExist => new(Code::CommandNotFound),
+        CommandRefusal::InvalidNextToken => new(Code::TokenInvalid),
+        CommandRefusal::InvalidDocument(_)
+        | CommandRefusal::InvalidDocumentVersion(_)
+        | CommandRefusal::InvalidParameters(_)
+        | CommandRefusal::DuplicateInstanceId
+        | CommandRefusal::InvalidFilter(_)
+        | CommandRefusal::InvalidPluginName(_) => new(Code::ValueInvalid),
+    }
+}
+
+/// What people call the thing that an ARN names.
+fn name_in(arn: &str) -> String {
+    Arn::parse(arn).map_or(arn, |arn| arn.resource_parts().1).to_owned()
+}

@@ -1,0 +1,80 @@
+//! Every route of ours, and who may ask it.
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, get, post, put};
+
+use crate::refusal::Refused;
+use crate::{State, agents, aws_door, commands, definitions, executions, gate, live, page};
+
+/// Who may ask a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Anybody: it tells nothing.
+    Anybody,
+    /// Whoever the gate lets in, about what is theirs.
+    Caller,
+}
+
+/// One route.
+pub struct Route {
+    pub method: &'static str,
+    pub path: &'static str,
+    pub access: Access,
+    handler: MethodRouter<State>,
+}
+
+/// All of them. What is not here is AWS's.
+pub fn routes() -> Vec<Route> {
+    let caller = |method, path, handler| Route { method, path, access: Access::Caller, handler };
+    let anybody = |method, path, handler| Route { method, path, access: Access::Anybody, handler };
+    vec![
+        anybody("GET", "/", get(page::home).fallback(aws_door::handle)),
+        anybody("GET", "/healthz", get(page::health)),
+        caller("GET", "/api/v1/executions", get(executions::list)),
+        caller("POST", "/api/v1/executions", post(executions::start)),
+        caller("GET", "/api/v1/executions/{id}", get(executions::show)),
+        caller("POST", "/api/v1/executions/{id}/stop", post(executions::stop)),
+        caller("GET", "/api/v1/executions/{id}/states", get(executions::states)),
+        caller("GET", "/api/v1/executions/{id}/events", get(live::events)),
+        caller("GET", "/api/v1/definitions", get(definitions::list)),
+        caller("GET", "/api/v1/definitions/{id}", get(definitions::show)),
+        caller("PUT", "/api/v1/definitions/{id}", put(definitions::put)),
+        caller("GET", "/api/v1/instances", get(commands::instances)),
+        caller("GET", "/api/v1/commands", get(commands::list)),
+        caller("GET", "/api/v1/commands/{id}", get(commands::show)),
+        caller("GET", api::agent::CONNECT_PATH, get(agents::connect)),
+    ]
+}
+
+/// The whole server, but for its connections.
+pub fn router(state: State) -> Router {
+    let (mut open, mut closed) = (Router::new(), Router::new());
+    for route in routes() {
+        match route.access {
+            Access::Anybody => open = open.route(route.path, route.handler),
+            Access::Caller => closed = closed.route(route.path, route.handler),
+        }
+    }
+    let closed = closed
+        .method_not_allowed_fallback(no_such_method)
+        .layer(from_fn_with_state(state.clone(), gate::pass))
+        // The gate has read the body, to its own limit.
+        .layer(DefaultBodyLimit::disable());
+    open.merge(closed).fallback(elsewhere).with_state(state)
+}
+
+async fn no_such_method() -> Refused {
+    api::Error::new(api::Code::NoSuchMethod, "this route has no such method").into()
+}
+
+/// What is no route of ours is AWS's, unless it says that it is ours.
+async fn elsewhere(state: axum::extract::State<State>, request: Request) -> Response {
+    if request.uri().path().starts_with(api::ROOT) {
+        return Refused::from(api::Error::new(api::Code::NoSuchRoute, "there is no such route")).into_response();
+    }
+    aws_door::handle(state, request).await
+}
+
