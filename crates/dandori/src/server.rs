@@ -151,7 +151,7 @@ pub(crate) async fn start(settings: Settings) -> Result<Server, Error> {
     let address = listener.local_addr().map_err(cannot)?;
     let (store, poisoned) = open_store(settings.store, &settings.data)?;
     let runtime_config = runtime::Config { limits: settings.config.limits.of_engine() };
-    let runtime = Runtime::open(runtime_config, store, Arc::new(aws::Tasks::new(now))).await?;
+    let runtime = Runtime::open(runtime_config, store, Arc::new(aws::Tasks::default())).await?;
     let (stop, stopped) = watch::channel(false);
     let doors = doors(&settings.config);
     let faces = tokio::spawn(web::serve(listener, runtime, doors, until(stopped.clone())));

@@ -431,7 +431,10 @@ impl Shard {
             value::alarms(&effects, step);
             head.index(id, before, step);
         };
-        self.keep(id, value::chunk_history(first, &events), rows, turn);
+        // A heartbeat that nobody asked for changes nothing.
+        if !events.is_empty() {
+            self.keep(id, value::chunk_history(first, &events), rows, turn);
+        }
         turn.dispatches.push(Dispatch::Execution { id, arn: head.arn.clone(), effects });
         if self.watchers.contains_key(&id) {
             turn.happened.push((id, (first, Arc::new(events))));
