@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::future::Future;
 use std::io;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -16,10 +16,10 @@ use nix::unistd::Pid;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::host::{self, Process};
-use crate::journal::{Identity, Journal, Standing};
+use crate::journal::{Identity, Journal, Lock, Standing};
 use crate::link::{self, Address, News, Sign};
 use crate::session::{Action, Input, Recovered, Session};
 use crate::supervisor::STARTING;
@@ -32,6 +32,10 @@ const ADOPTED_LOOK: Duration = Duration::from_millis(200);
 
 /// How long to wait before trying again what the disk refused.
 const DISK_RETRY: Duration = Duration::from_secs(5);
+
+/// How long an agent waits for another to let go of its directory, and how often it looks.
+const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
 /// News and inputs that wait for the loop. Whoever has more waits.
 const WAITING_MAX: usize = 64;
@@ -103,7 +107,7 @@ pub async fn run_in_boot(config: Config, boot_id: String, shutdown: impl Future<
         return Err(Error::SupervisorCommand);
     }
     let in_data = |source| Error::Data { path: config.data_dir.clone(), source };
-    let (journal, _lock) = Journal::open(&config.data_dir, boot_id.clone()).map_err(in_data)?;
+    let (journal, _lock) = open_journal(&config.data_dir, &boot_id).await.map_err(in_data)?;
     let identity = journal.identify(config.instance_id.clone()).map_err(in_data)?;
     let (tell, mut told) = mpsc::channel(WAITING_MAX);
     let recovered = recover(&journal, &tell).map_err(in_data)?;
@@ -130,6 +134,18 @@ pub async fn run_in_boot(config: Config, boot_id: String, shutdown: impl Future<
     }
     link.abort();
     Ok(())
+}
+
+/// Opens the journal. An agent that was killed while it started a supervisor leaves the lock for a moment in the
+/// hands of the process that is about to become one.
+async fn open_journal(data: &Path, boot_id: &str) -> io::Result<(Journal, Lock)> {
+    let patience_ends = Instant::now() + LOCK_PATIENCE;
+    loop {
+        match Journal::open(data, boot_id.to_owned()) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && Instant::now() < patience_ends => sleep(LOCK_PAUSE).await,
+            other => return other,
+        }
+    }
 }
 
 /// What the journal says about the time before this start, made definite.

@@ -5,20 +5,17 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-fn main() -> ExitCode {
+fn main() -> Result<ExitCode, agent::Error> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["agent-supervise", directory] => agent::supervise(Path::new(directory)),
+        ["agent-supervise", directory] => Ok(agent::supervise(Path::new(directory))),
         [url, data] => run(url, data),
-        _ => ExitCode::from(2),
+        _ => Ok(ExitCode::from(2)),
     }
 }
 
-fn run(url: &str, data: &str) -> ExitCode {
+fn run(url: &str, data: &str) -> Result<ExitCode, agent::Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let config = agent::Config::new(url, data).expect("a program has a path");
-    match runtime.block_on(agent::run(config, std::future::pending())) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
-    }
+    runtime.block_on(agent::run(config, std::future::pending())).map(|()| ExitCode::SUCCESS)
 }
