@@ -51,8 +51,9 @@ class Process:
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self):
-        for line in self.child.stdout:
-            self.lines.put(line.decode(errors="replace").rstrip("\n"))
+        with self.child.stdout as stdout:
+            for line in stdout:
+                self.lines.put(line.decode(errors="replace").rstrip("\n"))
         self.lines.put(None)
 
     def line(self, seconds=READY_SECONDS_MAX):
