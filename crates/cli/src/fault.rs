@@ -49,8 +49,8 @@ fn lines(error: &api::Error, lang: Lang) -> Vec<String> {
     let about = clean(error.subject.as_deref().unwrap_or_default());
     let what = Say::Fault { code: error.code, about: &about }.text(lang);
     let mut lines = vec![format!("{}[{}]: {what}", Say::Error.text(lang), error.code)];
-    // That something named is not there has been said in full.
-    let says_more = !error.message.is_empty() && error.code.class() != Class::NotFound;
+    // That something named is not there has been said in full, and findings say more than their sum.
+    let says_more = !error.message.is_empty() && error.code.class() != Class::NotFound && error.findings.is_empty();
     lines.extend(says_more.then(|| format!("  {}", clean(&error.message))));
     lines.extend(error.findings.iter().map(|finding| format!("  {}", clean(finding))));
     lines.push(format!("{}: {}", Say::Hint.text(lang), Say::NextStep { code: error.code }.text(lang)));
@@ -78,7 +78,7 @@ mod tests {
             exit 3
         "#]]);
         check(
-            api::Error::new(Code::DefinitionInvalid, "").findings(vec!["MISSING_TRANSITION_TARGET: no such state \"B\" at /States/A/Next".into()]),
+            api::Error::new(Code::DefinitionInvalid, "the definition is not valid").findings(vec!["MISSING_TRANSITION_TARGET: no such state \"B\" at /States/A/Next".into()]),
             expect![[r#"
                 error[DN0501]: the definition is not valid
                   MISSING_TRANSITION_TARGET: no such state "B" at /States/A/Next

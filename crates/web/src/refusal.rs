@@ -63,7 +63,7 @@ impl From<Refusal> for Refused {
                     let place = finding.location.as_deref().map(|place| format!(" ({place})")).unwrap_or_default();
                     format!("{}: {}{place}", finding.code, finding.message)
                 });
-                api::Error::new(Code::DefinitionInvalid, "").findings(findings.collect())
+                api::Error::new(Code::DefinitionInvalid, "the definition is not valid").findings(findings.collect())
             }
             Refusal::InvalidExecutionInput(why) => api::Error::new(Code::InputInvalid, why),
             Refusal::InvalidToken => new(Code::TokenInvalid),

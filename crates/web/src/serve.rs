@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use runtime::Runtime;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -27,8 +28,8 @@ use crate::routes::router;
 const CONNECTIONS_MAX: usize = 10_000;
 /// How long a request's headers may take to arrive, and how long a connection may idle.
 const HEADERS_TIME_MAX: Duration = Duration::from_secs(60);
+/// Bytes of a request's line and headers. There may be 100 headers, which is hyper's own limit.
 const HEADERS_BYTES_MAX: usize = 64 * 1024;
-const HEADERS_MAX: usize = 100;
 /// How long a client may take none of what it is sent.
 const WRITE_STALL_MAX: Duration = Duration::from_secs(30);
 /// How long requests may take to finish when the server ends.
@@ -39,12 +40,14 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Serves what comes to `listener` until `shutdown`, then lets requests that are under way finish.
 ///
 /// ```no_run
-/// # async fn example(state: web::State) -> std::io::Result<()> {
+/// # async fn example(runtime: runtime::Runtime, doors: aws::Config) -> std::io::Result<()> {
 /// let listener = tokio::net::TcpListener::bind("127.0.0.1:8333").await?;
-/// web::serve(listener, state, async { let _ = tokio::signal::ctrl_c().await; }).await
+/// web::serve(listener, runtime, doors, std::future::pending()).await;
+/// # Ok(())
 /// # }
 /// ```
-pub async fn serve(listener: TcpListener, state: State, shutdown: impl Future<Output = ()>) -> io::Result<()> {
+pub async fn serve(listener: TcpListener, runtime: Runtime, doors: aws::Config, shutdown: impl Future<Output = ()>) {
+    let state = State::new(runtime, doors);
     let router = router(state.clone());
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut shutdown = std::pin::pin!(shutdown);
@@ -67,7 +70,6 @@ pub async fn serve(listener: TcpListener, state: State, shutdown: impl Future<Ou
     if timeout(FAREWELL_TIME_MAX, all).await.is_err() {
         tracing::warn!("some requests did not finish in time");
     }
-    Ok(())
 }
 
 async fn take(listener: &TcpListener, room: &Arc<Semaphore>) -> io::Result<(TcpStream, Peer, Place)> {
@@ -86,8 +88,7 @@ async fn connection(stream: TcpStream, peer: Peer, router: Router, mut ending: w
         http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEADERS_TIME_MAX)
-            .max_buf_size(HEADERS_BYTES_MAX)
-            .max_headers(HEADERS_MAX)
+            .max_header_size(HEADERS_BYTES_MAX)
             .serve_connection(TokioIo::new(Patient::new(stream)), service)
             .with_upgrades()
     );

@@ -1,1 +1,475 @@
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
 
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use base::Timestamp;
+use expect_test::{Expect, expect};
+use http_body_util::BodyExt;
+use runtime::Runtime;
+use store::memory::MemoryStore;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tower::ServiceExt;
+
+use crate::State;
+use crate::gate::Peer;
+use crate::routes::{Access, router, routes};
+
+const NOW: Timestamp = Timestamp(1_795_402_800_000);
+const PASS: &str = r#"{"StartAt":"a","States":{"a":{"Type":"Pass","Next":"b"},"b":{"Type":"Wait","Seconds":1,"End":true}}}"#;
+const ALICE: &str = "111111111111";
+const BOB: &str = "222222222222";
+
+async fn runtime() -> Runtime {
+    Runtime::open(runtime::Config::default(), Arc::new(MemoryStore::default()), Arc::new(aws::Tasks::default())).await.expect("an empty store opens")
+}
+
+fn open() -> aws::Config {
+    aws::Config::open(|| NOW)
+}
+
+/// Alice and Bob have a key each, named like their account and with the secret `s`.
+fn closed() -> aws::Config {
+    let key = |account: &str| (account.to_owned(), aws::Key { secret: sigv4::Secret::new("s"), account: account.to_owned() });
+    aws::Config { keys: HashMap::from([key(ALICE), key(BOB)]), ..open() }
+}
+
+/// Who asks, and from where.
+#[derive(Debug, Clone, Copy)]
+struct Asker {
+    account: Option<&'static str>,
+    secret: &'static str,
+    service: &'static str,
+    peer: &'static str,
+    host: &'static str,
+    origin: Option<&'static str>,
+}
+
+const LOCAL: Asker =
+    Asker { account: None, secret: "s", service: api::SIGNING_NAME, peer: "127.0.0.1:5", host: "127.0.0.1:8333", origin: None };
+
+fn signed_by(account: &'static str) -> Asker {
+    Asker { account: Some(account), ..LOCAL }
+}
+
+async fn ask(router: &Router, asker: Asker, method: &str, target: &str, body: &str) -> (StatusCode, String) {
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let mut headers = vec![("host", asker.host)];
+    headers.extend((!body.is_empty()).then_some(("content-type", "application/json")));
+    headers.extend(asker.origin.map(|origin| ("origin", origin)));
+    let secret = sigv4::Secret::new(asker.secret);
+    let unsigned = sigv4::Request { method, path, query, headers: &headers };
+    let signature = asker.account.map(|access_key| {
+        let keys = sigv4::Keys { access_key, secret: &secret, session_token: None };
+        sigv4::sign(&unsigned, &sigv4::BodyHash::of(body.as_bytes()), &keys, "us-east-1", asker.service, sigv4::Time(NOW.0 / 1000))
+    });
+    let mut request = Request::builder().method(method).uri(target);
+    for (name, value) in headers {
+        request = request.header(name, value);
+    }
+    for (name, value) in signature.unwrap_or_default() {
+        request = request.header(name, value);
+    }
+    let peer: SocketAddr = asker.peer.parse().expect("an address");
+    let request = request.extension(Peer(peer)).body(Body::from(body.to_owned())).expect("a request");
+    let response = router.clone().oneshot(request).await.expect("infallible");
+    let status = response.status();
+    let body = response.into_body().collect().await.expect("a body").to_bytes();
+    (status, String::from_utf8(body.to_vec()).expect("UTF-8"))
+}
+
+/// `status` and, for an error, its code.
+fn told((status, body): &(StatusCode, String)) -> String {
+    let error: Option<api::Error> = serde_json::from_str(body).ok();
+    error.map_or(status.as_u16().to_string(), |error| format!("{} {}", status.as_u16(), error.code))
+}
+
+/// A request that a route understands, to which Alice's things are there.
+fn example(route: &str) -> (&'static str, String, String) {
+    let arn = format!("arn%3Aaws%3Astates%3Aus-east-1%3A{ALICE}%3Aexecution%3Anet%3Anight-1");
+    let (method, path, body) = match route {
+        "GET /" => ("GET", "/".to_owned(), ""),
+        "GET /healthz" => ("GET", "/healthz".to_owned(), ""),
+        "GET /api/v1/executions" => ("GET", "/api/v1/executions?limit=5&status=running".to_owned(), ""),
+        "POST /api/v1/executions" => ("POST", "/api/v1/executions".to_owned(), r#"{"definition":"net","input":"{}"}"#),
+        "GET /api/v1/executions/{id}" => ("GET", format!("/api/v1/executions/{arn}"), ""),
+        "POST /api/v1/executions/{id}/stop" => ("POST", format!("/api/v1/executions/{arn}/stop"), "{}"),
+        "GET /api/v1/executions/{id}/states" => ("GET", format!("/api/v1/executions/{arn}/states"), ""),
+        "GET /api/v1/executions/{id}/events" => ("GET", format!("/api/v1/executions/{arn}/events"), ""),
+        "GET /api/v1/definitions" => ("GET", "/api/v1/definitions".to_owned(), ""),
+        "GET /api/v1/definitions/{id}" => ("GET", "/api/v1/definitions/net".to_owned(), ""),
+        "PUT /api/v1/definitions/{id}" => ("PUT", "/api/v1/definitions/net2".to_owned(), r#"{"definition":"{\"StartAt\":\"a\",\"States\":{\"a\":{\"Type\":\"Succeed\"}}}"}"#),
+        "GET /api/v1/instances" => ("GET", "/api/v1/instances".to_owned(), ""),
+        "GET /api/v1/commands" => ("GET", "/api/v1/commands".to_owned(), ""),
+        "GET /api/v1/commands/{id}" => ("GET", "/api/v1/commands/7f1c".to_owned(), ""),
+        "GET /api/v1/agents/connect" => ("GET", "/api/v1/agents/connect".to_owned(), ""),
+        _ => panic!("{route} has no row here: add a request for it"),
+    };
+    (method, path, body.to_owned())
+}
+
+/// Alice's definition `net` and its execution `night-1`.
+async fn prepare(router: &Router) {
+    let put = serde_json::to_string(&api::DefinitionPut { definition: PASS.to_owned(), role_arn: None }).expect("a text");
+    assert_eq!(ask(router, signed_by(ALICE), "PUT", "/api/v1/definitions/net", &put).await.0, StatusCode::OK);
+    let start = r#"{"definition":"net","name":"night-1"}"#;
+    assert_eq!(ask(router, signed_by(ALICE), "POST", "/api/v1/executions", start).await.0, StatusCode::OK);
+}
+
+/// Who may ask what: one row for each route, one column for each kind of caller.
+#[tokio::test]
+async fn each_route_lets_in_whom_it_should() {
+    let guarded = router(State::new(runtime().await, closed()));
+    prepare(&guarded).await;
+    let (unguarded, elsewhere) = (router(State::new(runtime().await, open())), "192.0.2.7:5");
+    prepare(&unguarded).await;
+    let callers = [
+        ("owner", &guarded, signed_by(ALICE)),
+        ("other", &guarded, signed_by(BOB)),
+        ("unsigned", &guarded, LOCAL),
+        ("forged", &guarded, Asker { secret: "wrong", ..signed_by(ALICE) }),
+        ("for-aws", &guarded, Asker { service: "states", ..signed_by(ALICE) }),
+        ("open-local", &unguarded, signed_by(ALICE)),
+        ("open-remote", &unguarded, Asker { peer: elsewhere, ..signed_by(ALICE) }),
+        ("open-rebound", &unguarded, Asker { host: "evil.example:8333", ..LOCAL }),
+        ("open-page", &unguarded, Asker { origin: Some("http://evil.example"), ..LOCAL }),
+    ];
+    let mut table = String::new();
+    for route in routes() {
+        let name = format!("{} {}", route.method, route.path);
+        let (method, target, body) = example(&name);
+        table += &format!("{name}\n");
+        for (caller, server, asker) in callers {
+            let answer = ask(server, asker, method, &target, &body).await;
+            table += &format!("    {caller}: {}\n", told(&answer));
+            let refused = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&answer.0);
+            let stranger = !["owner", "other", "open-local"].contains(&caller);
+            assert_eq!(refused, stranger && route.access == Access::Caller, "{name} for {caller}");
+        }
+    }
+    expect![[r#"
+        GET /
+            owner: 400
+            other: 400
+            unsigned: 200
+            forged: 400
+            for-aws: 404
+            open-local: 400
+            open-remote: 400
+            open-rebound: 200
+            open-page: 200
+        GET /healthz
+            owner: 200
+            other: 200
+            unsigned: 200
+            forged: 200
+            for-aws: 200
+            open-local: 200
+            open-remote: 200
+            open-rebound: 200
+            open-page: 200
+        GET /api/v1/executions
+            owner: 200
+            other: 200
+            unsigned: 401 DN0201
+            forged: 401 DN0201
+            for-aws: 401 DN0201
+            open-local: 200
+            open-remote: 401 DN0201
+            open-rebound: 403 DN0202
+            open-page: 403 DN0202
+        POST /api/v1/executions
+            owner: 200
+            other: 404 DN0302
+            unsigned: 401 DN0201
+            forged: 401 DN0201
+            for-aws: 401 DN0201
+            open-local: 200
+            open-remote: 401 DN0201
+            open-rebound: 403 DN0202
+            open-page: 403 DN0202
+        GET /api/v1/executions/{id}
+            owner: 200
+            other: 404 DN0301
+            unsigned: 401 DN0201
+            forged: 401 DN0201
+            for-aws: 401 DN0201
+            open-local: 200
+            open-remote: 401 DN0201
+            open-rebound: 403 DN0202
+            open-page: 403 DN0202
+        POST /api/v1/executions/{id}/stop
+            owner: 200
+            other: 404 DN0301
+            unsigned: 401 DN0201
+            forged: 401 DN0201
+            for-aws: 401 DN0201
+            open-local: 200
+            open-remote: 401 DN0201
+            open-rebound: 403 DN0202
+            open-page: 403 DN0202
+        GET /api/v1/executions/{id}/states
+            owner: 200
+            other: 404 DN0301
+            unsigned: 401 DN0201
+            forged: 401 DN0201
+            for-aws: 401 DN0201
+            open-local: 200
+            open-remote: 401 DN0201
+            open-rebound: 403 DN0202
+            open-page: 403 DN0202
+        GET /api/v1/executions/{id}/events
+            owner: 200
+            other: 404 DN0301
+            unsigned: 401 DN0201
+            forged: 401 DN0201
+            for-aws: 401 DN0201
+            open-local: 200
+            open-remote: 401 DN0201
+            open-rebound: 403 DN0202
+            open-page: 403 DN0202
+        GET /api/v1/definitions
+            owner: 200
+            other: 200
+            unsigned: 401 DN0201
+            forged: 401 DN0201
+            for-aws: 401 DN0201
+            open-local: 200
+            open-remote: 401 DN0201
+            open-rebound: 403 DN0202
+            open-page: 403 DN0202
+        GET /api/v1/definitions/{id}
+            owner: 200
+            other: 404 DN0302
+            unsigned: 401 DN0201
+            forged: 401 DN0201
+            for-aws: 401 DN0201
+            open-local: 200
+            open-remote: 401 DN0201
+            open-rebound: 403 DN0202
+            open-page: 403 DN0202
+        PUT /api/v1/definitions/{id}
+            owner: 200
+            other: 200
+            unsigned: 401 DN0201
+            forged: 401 DN0201
+            for-aws: 401 DN0201
+            open-local: 200
+            open-remote: 401 DN0201
+            open-rebound: 403 DN0202
+            open-page: 403 DN0202
+        GET /api/v1/instances
+            owner: 200
+            other: 200
+            unsigned: 401 DN0201
+            forged: 401 DN0201
+            for-aws: 401 DN0201
+            open-local: 200
+            open-remote: 401 DN0201
+            open-rebound: 403 DN0202
+            open-page: 403 DN0202
+        GET /api/v1/commands
+            owner: 200
+            other: 200
+            unsigned: 401 DN0201
+            forged: 401 DN0201
+            for-aws: 401 DN0201
+            open-local: 200
+            open-remote: 401 DN0201
+            open-rebound: 403 DN0202
+            open-page: 403 DN0202
+        GET /api/v1/commands/{id}
+            owner: 404 DN0304
+            other: 404 DN0304
+            unsigned: 401 DN0201
+            forged: 401 DN0201
+            for-aws: 401 DN0201
+            open-local: 404 DN0304
+            open-remote: 401 DN0201
+            open-rebound: 403 DN0202
+            open-page: 403 DN0202
+        GET /api/v1/agents/connect
+            owner: 400 DN0101
+            other: 400 DN0101
+            unsigned: 401 DN0201
+            forged: 401 DN0201
+            for-aws: 401 DN0201
+            open-local: 400 DN0101
+            open-remote: 401 DN0201
+            open-rebound: 403 DN0202
+            open-page: 403 DN0202
+    "#]].assert_eq(&table);
+}
+
+/// The text without the moments that the store's clock put into it.
+fn timeless(body: &str) -> String {
+    let mut parts = body.split("\"20");
+    let first = parts.next().unwrap_or("").to_owned();
+    parts.fold(first, |text, part| text + "\"…" + part.split_once('Z').map_or(part, |(_, rest)| rest))
+}
+
+async fn check(target: &str, expect: Expect) {
+    let router = router(State::new(runtime().await, open()));
+    prepare(&router).await;
+    let mut text = String::new();
+    for line in target.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        let mut words = line.splitn(3, ' ');
+        let (method, path, body) = (words.next().unwrap_or(""), words.next().unwrap_or(""), words.next().unwrap_or(""));
+        let (status, body) = ask(&router, signed_by(ALICE), method, path, body).await;
+        text += &format!("{} {}\n", status.as_u16(), timeless(&body));
+    }
+    expect.assert_eq(&text);
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_said_in_our_own_form() {
+    check(
+        r#"
+        POST /api/v1/executions {"definition":"net","nmae":"x"}
+        POST /api/v1/executions {"definition":"nobody"}
+        POST /api/v1/executions {"definition":"net","input":"{"}
+        POST /api/v1/executions {"definition":"net","name":"a b"}
+        POST /api/v1/executions
+        GET /api/v1/executions?status=odd
+        GET /api/v1/executions?token=odd
+        GET /api/v1/executions/night-1
+        DELETE /api/v1/executions
+        GET /api/v1/nowhere
+        PUT /api/v1/definitions/net {"definition":"{\"StartAt\":\"a\",\"States\":{\"a\":{\"Type\":\"Pass\",\"Next\":\"b\"}}}"}
+        "#,
+        expect![[r#"
+            400 {"code":"DN0101","message":"unknown field `nmae`, expected one of `definition`, `name`, `input` at line 1 column 26"}
+            404 {"code":"DN0302","message":"state machine arn:aws:states:us-east-1:111111111111:stateMachine:nobody does not exist","subject":"nobody"}
+            422 {"code":"DN0502","message":"Unexpected end-of-input: expected close marker for Object (start marker at [Source: (String)\"{\"; line: 1, column: 1])"}
+            422 {"code":"DN0503","message":"invalid name: a b","subject":"a b"}
+            400 {"code":"DN0101","message":"the Content-Type is not application/json"}
+            400 {"code":"DN0101","message":"Failed to deserialize query string: status: unknown variant `odd`, expected one of `running`, `succeeded`, `failed`, `timed_out`, `aborted`"}
+            422 {"code":"DN0505","message":"invalid pagination token"}
+            422 {"code":"DN0504","message":"invalid ARN: Invalid ARN prefix: night-1"}
+            405 {"code":"DN0103","message":"this route has no such method"}
+            404 {"code":"DN0102","message":"there is no such route"}
+            422 {"code":"DN0501","message":"the definition is not valid","findings":["MISSING_TRANSITION_TARGET: Missing 'Next' target: b (/States/a/Next)","MISSING_END_STATE: Workflow has no terminal state"]}
+        "#]],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_definition_is_created_then_updated() {
+    check(
+        r#"
+        PUT /api/v1/definitions/n {"definition":"{\"StartAt\":\"a\",\"States\":{\"a\":{\"Type\":\"Succeed\"}}}","role_arn":"arn:aws:iam::111111111111:role/r"}
+        PUT /api/v1/definitions/n {"definition":"{\"StartAt\":\"b\",\"States\":{\"b\":{\"Type\":\"Succeed\"}}}"}
+        "#,
+        expect![[r#"
+            200 {"name":"n","arn":"arn:aws:states:us-east-1:111111111111:stateMachine:n","type":"STANDARD","created":"…","updated":"…","role_arn":"arn:aws:iam::111111111111:role/r","definition":"{\"StartAt\":\"a\",\"States\":{\"a\":{\"Type\":\"Succeed\"}}}"}
+            200 {"name":"n","arn":"arn:aws:states:us-east-1:111111111111:stateMachine:n","type":"STANDARD","created":"…","updated":"…","role_arn":"arn:aws:iam::111111111111:role/r","definition":"{\"StartAt\":\"b\",\"States\":{\"b\":{\"Type\":\"Succeed\"}}}"}
+        "#]],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_not_ours_goes_to_aws_as_it_came() {
+    let router = router(State::new(runtime().await, open()));
+    let (status, body) = ask(&router, LOCAL, "POST", "/", "{}").await;
+    assert_eq!((status.as_u16(), body.contains("UnknownOperationException")), (404, true), "{body}");
+    let (status, body) = ask(&router, LOCAL, "GET", "/?Action=GetCallerIdentity", "").await;
+    assert_eq!((status.as_u16(), body.contains("<Account>000000000000</Account>")), (200, true), "{body}");
+}
+
+/// A real port, and what ends the server behind it.
+async fn serve() -> (SocketAddr, Runtime, oneshot::Sender<()>, tokio::task::JoinHandle<()>) {
+    let runtime = runtime().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let (stop, stopped) = oneshot::channel();
+    let ended = tokio::spawn(crate::serve(listener, runtime.clone(), open(), async { drop(stopped.await) }));
+    (address, runtime, stop, ended)
+}
+
+/// What comes back for `request`, until the server closes the connection.
+async fn raw(address: SocketAddr, request: &[u8]) -> String {
+    let mut stream = TcpStream::connect(address).await.expect("a server");
+    stream.write_all(request).await.expect("taken");
+    let mut answer = vec![];
+    // A server that refuses the rest of a request may cut it off.
+    let _ = stream.read_to_end(&mut answer).await;
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+fn get(path: &str, more: &str) -> Vec<u8> {
+    format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n{more}\r\n").into_bytes()
+}
+
+#[tokio::test]
+async fn a_client_that_hangs_costs_others_nothing() {
+    let (address, _runtime, stop, ended) = serve().await;
+    let mut hanging = vec![];
+    for _ in 0..50 {
+        let mut stream = TcpStream::connect(address).await.expect("a server");
+        stream.write_all(b"POST /api/v1/executions HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 100\r\n\r\n{").await.expect("taken");
+        hanging.push(stream);
+    }
+    assert!(raw(address, &get("/healthz", "")).await.starts_with("HTTP/1.1 200"));
+    drop(hanging);
+    stop.send(()).expect("it runs");
+    ended.await.expect("it ends");
+}
+
+#[tokio::test]
+async fn what_is_too_large_is_refused() {
+    let (address, _runtime, _stop, _ended) = serve().await;
+    let headers = format!("x: {}\r\n", "a".repeat(100_000));
+    // What nobody reads may be cut off before the answer arrives.
+    assert!(!raw(address, &get("/healthz", &headers)).await.contains(" 200 "));
+    let many: String = (0..200).map(|number| format!("x-{number}: 1\r\n")).collect();
+    assert!(raw(address, &get("/healthz", &many)).await.starts_with("HTTP/1.1 431"));
+
+    let (router, body) = (router(State::new(runtime().await, open())), "x".repeat(crate::gate::BODY_BYTES_MAX + 1));
+    let (status, _) = ask(&router, LOCAL, "PUT", "/api/v1/definitions/big", &body).await;
+    assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
+    let (status, answer) = ask(&router, Asker { host: "h", ..LOCAL }, "POST", "/", &body).await;
+    assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE, "{answer}");
+}
+
+#[tokio::test]
+async fn events_stream_to_the_end_and_resume_where_they_broke() {
+    let (address, runtime, stop, ended) = serve().await;
+    prepare(&router(State::new(runtime, open()))).await;
+    let path = format!("/api/v1/executions/arn:aws:states:us-east-1:{ALICE}:execution:net:night-1/events?follow=true");
+    let signed = format!("authorization: AWS4-HMAC-SHA256 Credential={ALICE}/20261123/us-east-1/dandori/aws4_request, SignedHeaders=host, Signature=00\r\n");
+    let kinds = |answer: &str| -> Vec<String> {
+        let events = answer.lines().filter_map(|line| line.strip_prefix("data: "));
+        events.map(|data| serde_json::from_str::<api::Event>(data).map_or("end".to_owned(), |event| event.kind)).collect()
+    };
+    let whole = raw(address, &get(&path, &signed)).await;
+    let all = kinds(&whole);
+    assert_eq!(
+        all,
+        ["ExecutionStarted", "PassStateEntered", "PassStateExited", "WaitStateEntered", "WaitStarted", "WaitStateExited", "ExecutionSucceeded", "end"],
+        "{whole}"
+    );
+    let rest = raw(address, &get(&path, &format!("{signed}last-event-id: 5\r\n"))).await;
+    assert_eq!(kinds(&rest), all[5..]);
+    stop.send(()).expect("it runs");
+    ended.await.expect("it ends");
+}
+
+#[tokio::test]
+async fn the_server_ends_though_somebody_listens() {
+    let (address, runtime, stop, ended) = serve().await;
+    prepare(&router(State::new(runtime, open()))).await;
+    let path = format!("/api/v1/executions/arn:aws:states:us-east-1:{ALICE}:execution:net:night-1/events?follow=true");
+    let signed = format!("authorization: AWS4-HMAC-SHA256 Credential={ALICE}/20261123/us-east-1/dandori/aws4_request, SignedHeaders=host, Signature=00\r\n");
+    let listening = tokio::spawn(async move { raw(address, &get(&path, &signed)).await });
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    stop.send(()).expect("it runs");
+    let ending = tokio::time::timeout(std::time::Duration::from_secs(3), ended);
+    ending.await.expect("it ends in time").expect("it ends");
+    assert!(!listening.await.expect("an answer").contains("event: end"));
+}
