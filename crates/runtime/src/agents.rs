@@ -356,7 +356,8 @@ fn state(state: agent::AttemptState) -> fleet::AttemptState {
         agent::AttemptState::Running => fleet::AttemptState::Running,
         agent::AttemptState::Finished => fleet::AttemptState::Finished,
         agent::AttemptState::Indeterminate => fleet::AttemptState::Indeterminate,
-        agent::AttemptState::Unknown => fleet::AttemptState::Unknown,
+        // A state of a later version: it is known there, so it is not lost.
+        agent::AttemptState::Unknown => fleet::AttemptState::Running,
     }
 }
 
