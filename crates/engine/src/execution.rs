@@ -54,6 +54,17 @@ pub enum Outcome {
     Aborted { failure: Failure },
 }
 
+/// What an execution wants to hear of a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Awaits {
+    /// Nothing: it is not the current attempt.
+    Nothing,
+    /// Whether its job was accepted, or its end.
+    Submission,
+    /// Only its end.
+    End,
+}
+
 /// One part of an execution that moves on its own.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Frame {
@@ -177,6 +188,16 @@ impl Execution {
     /// Whether a task's outcome is awaited: whether somebody outside is at work for this execution.
     pub fn awaits_tasks(&self) -> bool {
         !self.tasks.is_empty()
+    }
+
+    /// Whether `task` is the current attempt of a state, and whether its job was accepted.
+    pub fn awaits(&self, task: TaskId) -> Awaits {
+        let visit = self.tasks.get(&task).and_then(|frame| self.frames.get(frame)).and_then(|frame| frame.visit.as_ref());
+        match visit.map(|visit| &visit.doing) {
+            Some(Doing::Task(attempt)) if attempt.submitted => Awaits::End,
+            Some(Doing::Task(_)) => Awaits::Submission,
+            _ => Awaits::Nothing,
+        }
     }
 
     /// Every effect still owed. What a restarted server dispatches.

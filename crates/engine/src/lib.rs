@@ -35,7 +35,7 @@ mod step;
 pub mod pack;
 
 pub use event::{Alarm, Event, Fact, Failure, Kind};
-pub use execution::{Execution, Frame, Outcome, Status};
+pub use execution::{Awaits, Execution, Frame, Outcome, Status};
 pub use id::{FrameId, TaskId, TimerId};
 pub use step::step;
 

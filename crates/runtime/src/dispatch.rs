@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use base::{Caller, Id, Timestamp};
-use engine::{Effect, Failure, TaskId};
+use engine::{Awaits, Effect, Failure, TaskId};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::agents::Hub;
@@ -24,6 +24,8 @@ pub(crate) enum Dispatch {
     Machine { id: Id, now: Option<Registered> },
     Execution { id: Id, arn: Arc<str>, effects: Vec<Effect> },
     Run { id: Id, caller: Caller, run: Box<fleet::Run>, effects: Vec<fleet::Effect> },
+    /// Ends a command for which nobody waits any more.
+    CheckWaiter { id: Id, waiter: fleet::Waiter },
 }
 
 /// Everything around the shards. Cheap to clone.
@@ -122,6 +124,7 @@ impl World {
                 self.hub.note_work(&caller, id, &run);
                 effects.into_iter().for_each(|effect| self.perform_fleet(id, &caller, &run, effect));
             }
+            Dispatch::CheckWaiter { id, waiter } => self.check_waiter(id, waiter),
         }
     }
 
@@ -226,12 +229,25 @@ impl World {
         }
     }
 
+    /// A server that ended between an execution's step and the cancelling of what it abandoned: what still runs is
+    /// cancelled by the next.
+    fn check_waiter(&self, id: Id, waiter: fleet::Waiter) {
+        let world = self.clone();
+        tokio::spawn(async move {
+            let awaits = world.ask(waiter.execution, Ask::Awaits(TaskId(waiter.task))).await;
+            if matches!(awaits, Ok(Reply::Awaits(Awaits::Nothing))) {
+                world.tell(id, Ask::Run(fleet::Command::Cancel { instances: vec![] }));
+            }
+        });
+    }
+
     /// Tells the execution that waits for a command of its end, and then the command that it has been told. Told
     /// twice, the execution refuses the second.
     fn notify(&self, id: Id, run: &fleet::Run, waiter: fleet::Waiter) {
         let world = self.clone();
         let outcome = self.tasks.command_ended(run);
         tokio::spawn(async move {
+            world.wait_for_submission(waiter).await;
             let complete = engine::Command::Complete { task: TaskId(waiter.task), outcome };
             match world.ask(waiter.execution, Ask::Execution(complete)).await {
                 Ok(_) | Err(Refused::Execution(_) | Refused::Missing) => {
@@ -240,6 +256,18 @@ impl World {
                 Err(_) => world.ask_again(vec![(id, Ask::Resume)], Duration::from_secs(1)),
             }
         });
+    }
+
+    /// A command may end before the execution has recorded that it was accepted. History tells the two in order.
+    async fn wait_for_submission(&self, waiter: fleet::Waiter) {
+        const LOOK_EVERY: Duration = Duration::from_millis(5);
+        const LOOKS_MAX: u32 = 400;
+        for _ in 0..LOOKS_MAX {
+            match self.ask(waiter.execution, Ask::Awaits(TaskId(waiter.task))).await {
+                Ok(Reply::Awaits(Awaits::Submission)) => tokio::time::sleep(LOOK_EVERY).await,
+                _ => return,
+            }
+        }
     }
 }
 

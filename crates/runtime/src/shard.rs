@@ -62,6 +62,8 @@ pub(crate) enum Ask {
     Send { caller: Caller, send: Box<fleet::Send> },
     Run(fleet::Command),
     LookAtRun,
+    /// What an execution wants to hear of a task.
+    Awaits(engine::TaskId),
     /// Sends an agent what it is owed.
     Remind { instance: fleet::InstanceId },
     /// The machinery lost sight of this value's effects: dispatch what it owes.
@@ -87,6 +89,7 @@ pub(crate) enum Reply {
     Machine(Option<machine::Registered>),
     Execution(Box<ExecutionHead>),
     Run(Box<fleet::Run>),
+    Awaits(engine::Awaits),
     Done,
 }
 
@@ -323,6 +326,10 @@ impl Shard {
                 Some(What::Run { run, .. }) => Ok(Reply::Run(run.clone())),
                 _ => Err(Refused::Missing),
             },
+            Ask::Awaits(task) => match self.what(id) {
+                Some(What::Execution { execution, .. }) => Ok(Reply::Awaits(execution.awaits(task))),
+                _ => Err(Refused::Missing),
+            },
             Ask::Remind { instance } => self.remind(id, &instance, turn),
             Ask::Resume => self.resume(id, turn),
             Ask::Instance { caller, command } => self.step_instance(id, caller, command, turn),
@@ -537,6 +544,9 @@ impl Shard {
             Some(What::Run { run, head, .. }) => {
                 let caller = Caller::new(&head.account, &head.region);
                 let (run, effects) = (run.clone(), run.outstanding());
+                if let Some(waiter) = run.sent().and_then(|(send, _)| send.waiter) {
+                    turn.dispatches.push(Dispatch::CheckWaiter { id, waiter });
+                }
                 turn.dispatches.push(Dispatch::Run { id, caller, run, effects });
             }
             Some(What::Machine(_) | What::Instance { .. }) => (),
