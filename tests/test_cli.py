@@ -1,0 +1,202 @@
+"""The command line that people type: shapes of output, exit codes, widths of Japanese. No terminal unless a test makes one."""
+
+import json
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import time
+import unicodedata
+
+import pytest
+
+from harness import BINARY, ended, environment, machine, until
+
+PASS = {"StartAt": "A", "States": {"A": {"Type": "Pass", "End": True}}}
+FAIL = {"StartAt": "A", "States": {"A": {"Type": "Fail", "Error": "Night.Failed", "Cause": "原因"}}}
+WAIT = {"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 3600, "End": True}}}
+SHORT = {"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 1, "End": True}}}
+
+
+@pytest.fixture
+def dandori(server, account):
+    return lambda *arguments, **more: server.dandori(*arguments, account=account, **more)
+
+
+def width(text):
+    """Columns on a terminal."""
+    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
+
+
+def rows(ran):
+    assert ran.returncode == 0, ran.stderr
+    return [line.split("\t") for line in ran.stdout.splitlines()]
+
+
+def start(sfn, definition, named, **more):
+    return sfn.start_execution(stateMachineArn=machine(sfn, definition, named), **more)["executionArn"]
+
+
+def test_a_pipe_gets_tabs_and_iso_times(dandori, sfn):
+    ended(sfn, start(sfn, PASS, "夜間バックアップ", name="一回目"))
+    head, row = rows(dandori("execution", "list"))
+    assert [column.lower() for column in head] == ["status", "definition", "name", "start", "duration"]
+    assert row[:3] == ["succeeded", "夜間バックアップ", "一回目"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", row[3])
+    (alone,) = rows(dandori("execution", "list", "--no-headers"))
+    assert alone == row
+
+
+def test_tables_are_aligned_whatever_the_script(dandori, sfn):
+    for number, name in enumerate(["a", "夜間バックアップ", "ﾊﾝｶｸ", "mixed混在"]):
+        ended(sfn, start(sfn, PASS if number % 2 else FAIL, name, name=f"実行{number}"))
+    ran = dandori("execution", "list", "--output", "table", "--color", "never")
+    head, *body = ran.stdout.splitlines()
+    assert len(body) == 4
+    at = width(head[: head.index("NAME")] if "NAME" in head else head[: head.lower().index("name")])
+    for line in body:
+        assert width(line[: line.index("実行")]) == at, ran.stdout
+    assert "failed" in ran.stdout and "succeeded" in ran.stdout
+    japanese = dandori("execution", "list", "--output", "table", "--lang", "ja", "--color", "never").stdout
+    assert "失敗" in japanese.splitlines()[1] or "異常終了" in japanese
+    assert "\x1b[" not in ran.stdout + japanese
+
+
+def test_json_is_json(dandori, sfn):
+    arn = start(sfn, PASS, "m", name="e", input='{"a":[1,2]}')
+    ended(sfn, arn)
+    (listed,) = json.loads(dandori("execution", "list", "--output", "json").stdout)
+    assert (listed["arn"], listed["definition"], listed["name"], listed["status"]) == (arn, "m", "e", "succeeded")
+    shown = json.loads(dandori("execution", "show", "e", "--output", "json").stdout)
+    assert (shown["input"], shown["output"]) == ({"a": [1, 2]}, {"a": [1, 2]})
+    lines = dandori("execution", "history", "e", "--output", "jsonl").stdout.splitlines()
+    events = [json.loads(line) for line in lines]
+    assert [event["kind"] for event in events] == ["ExecutionStarted", "PassStateEntered", "PassStateExited", "ExecutionSucceeded"]
+    assert [event["id"] for event in events] == [1, 2, 3, 4]
+
+
+def test_definitions_are_put_listed_and_shown(dandori, tmp_path):
+    file = tmp_path / "net.asl.json"
+    file.write_text(json.dumps(PASS, indent=2))
+    ran = dandori("definition", "put", file, "--name", "夜間")
+    assert ran.returncode == 0, ran.stderr
+    assert "stateMachine:夜間" in ran.stdout + ran.stderr
+    assert dandori("definition", "put", file, "--name", "夜間").returncode == 0
+    listed = json.loads(dandori("definition", "list", "--output", "json").stdout)
+    assert [one["name"] for one in listed] == ["夜間"]
+    assert json.loads(json.loads(dandori("definition", "show", "夜間", "--output", "json").stdout)["definition"]) == PASS
+    file.write_text(json.dumps(FAIL))
+    assert dandori("definition", "put", file, "--name", "夜間").returncode == 0
+    assert json.loads(json.loads(dandori("definition", "show", "夜間", "--output", "json").stdout)["definition"]) == FAIL
+
+
+def test_starting_and_following(dandori, sfn):
+    machine(sfn, SHORT, "short")
+    ran = dandori("execution", "start", "short", "--name", "s", "--input", '{"a":1}', "--wait")
+    assert ran.returncode == 0, ran.stderr
+    ran = dandori("execution", "watch", "s")
+    assert ran.returncode == 0 and "succeeded" in ran.stdout + ran.stderr
+    machine(sfn, PASS, "passes")
+    ran = dandori("execution", "start", "passes", "--watch")
+    assert ran.returncode == 0 and "A" in ran.stdout
+
+
+def test_filters(dandori, sfn):
+    ended(sfn, start(sfn, PASS, "passes"))
+    ended(sfn, start(sfn, FAIL, "fails"))
+    assert [row[1] for row in rows(dandori("execution", "list", "--status", "failed", "--no-headers"))] == ["fails"]
+    assert [row[1] for row in rows(dandori("execution", "list", "--definition", "passes", "--no-headers"))] == ["passes"]
+    limited = dandori("execution", "list", "--limit", "1", "--no-headers")
+    assert len(rows(limited)) == 1
+
+
+def test_exit_codes(dandori, server, sfn, tmp_path):
+    ended(sfn, start(sfn, FAIL, "fails", name="f"))
+    running = start(sfn, WAIT, "waits", name="w")
+    wrong = tmp_path / "wrong.json"
+    wrong.write_text('{"StartAt":"B","States":{"A":{"Type":"Pass","End":true}}}')
+    codes = {
+        ("execution", "watch", "f"): 1,
+        ("execution", "dance"): 2,
+        ("execution", "list", "--status", "dancing"): 2,
+        ("execution", "show", "none"): 3,
+        ("execution", "start", "none"): 3,
+        ("execution", "watch", "w", "--timeout", "1"): 8,
+        ("definition", "put", str(wrong), "--name", "m"): 10,
+        ("execution", "start", "fails", "--input", "{"): 10,
+        ("execution", "list", "--endpoint-url", "http://127.0.0.1:1"): 7,
+        ("execution", "stop", "w"): 2,
+        ("execution", "start", "waits", "--name", "w", "--input", "1"): 6,
+        ("--version",): 0,
+    }
+    found = {words: dandori(*words).returncode for words in codes}
+    assert found == codes
+    assert dandori("execution", "stop", "w", "--yes", "--cause", "夜間作業").returncode == 0
+    assert dandori("execution", "watch", running).returncode == 9
+
+
+def test_errors_have_a_code_and_a_next_step(dandori):
+    ran = dandori("execution", "show", "night-1")
+    assert ran.stdout == ""
+    assert re.match(r'error\[DN\d{4}\]: there is no execution "night-1"\nhint: ', ran.stderr), ran.stderr
+    ran = dandori("execution", "show", "night-1", "--lang", "ja")
+    assert ran.stderr.startswith("エラー[DN") and "対処: " in ran.stderr
+
+
+def on_terminal(arguments, env, seconds, until_text=None, interrupt=False, size=(24, 80)):
+    """Runs it on a terminal of its own. Returns what it wrote and its exit code."""
+    import fcntl
+    import struct
+    import termios
+
+    leader, follower = pty.openpty()
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
+    child = subprocess.Popen([BINARY, *arguments], stdin=follower, stdout=follower, stderr=follower, env={**env, "TERM": "xterm-256color"}, start_new_session=True)
+    os.close(follower)
+    written, end = b"", time.monotonic() + seconds
+    interrupted = False
+    while time.monotonic() < end:
+        if select.select([leader], [], [], 0.05)[0]:
+            try:
+                more = os.read(leader, 65536)
+            except OSError:
+                break
+            if not more:
+                break
+            written += more
+        elif child.poll() is not None:
+            break
+        if interrupt and not interrupted and until_text in written.decode(errors="replace"):
+            child.send_signal(signal.SIGINT)
+            interrupted = True
+    os.close(leader)
+    try:
+        return written.decode(errors="replace"), child.wait(10)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+        raise AssertionError(f"it did not end: {written[-500:]!r}") from None
+
+
+def test_watching_on_a_terminal(server, sfn, account):
+    arn = start(sfn, {**SHORT, "States": {"W": {**SHORT["States"]["W"], "Seconds": 2}}}, "夜間", name="t")
+    text, code = on_terminal(["execution", "watch", arn], environment(account, DANDORI_URL=server.url), 30)
+    assert code == 0 and "W" in text and "succeeded" in text
+
+
+def test_ctrl_c_detaches_and_the_execution_goes_on(server, sfn, account):
+    arn = start(sfn, WAIT, "waits", name="w")
+    text, code = on_terminal(["execution", "watch", "w"], environment(account, DANDORI_URL=server.url), 20, until_text="W", interrupt=True)
+    assert code in (0, 130), (code, text)
+    assert sfn.describe_execution(executionArn=arn)["status"] == "RUNNING"
+    assert "dandori execution" in text
+
+
+def test_commands_and_instances(server, instance, ssm):
+    command = ssm.send_command(InstanceIds=[instance], DocumentName="AWS-RunShellScript", Parameters={"commands": ["echo ok"]})["Command"]["CommandId"]
+    until(lambda: ssm.list_commands(CommandId=command)["Commands"][0]["Status"] == "Success", 20)
+    assert instance in server.dandori("instance", "list").stdout
+    assert command in server.dandori("command", "list").stdout
+    assert server.dandori("command", "show", command).returncode == 0
