@@ -43,7 +43,7 @@ impl Client {
     pub fn new(global: &Global, variable: impl Fn(&str) -> Option<String>) -> Result<Client, Fault> {
         let given = |name: &str| variable(name).filter(|value| !value.is_empty());
         let lang = Lang::choose(global.lang, &variable);
-        let url = Url::parse(global.endpoint_url.as_deref().unwrap_or(URL_DEFAULT), lang)?;
+        let url = Url::parse(global.endpoint_url.as_deref().filter(|url| !url.is_empty()).unwrap_or(URL_DEFAULT), lang)?;
         let region = global.region.clone().or_else(|| given("AWS_REGION")).or_else(|| given("AWS_DEFAULT_REGION"));
         let keys = given("AWS_ACCESS_KEY_ID").zip(given("AWS_SECRET_ACCESS_KEY"));
         let (access_key, secret) = keys.unwrap_or_else(|| ("anonymous".to_owned(), "anonymous".to_owned()));

@@ -2,54 +2,96 @@
 
 use crate::lang::Lang;
 
+/// The path of a command or of an argument (`*` for one that several commands have), English, Japanese.
+pub type Entry = (&'static str, &'static str, &'static str);
+
 /// The command with its help in `lang`. What has no entry keeps the words that it came with.
 pub fn localised(command: clap::Command, lang: Lang) -> clap::Command {
-    let command = command.next_line_help(false).help_template(template(lang)).subcommand_help_heading(heading(lang));
-    translate(command, "", lang)
+    localised_with(command, lang, &[])
 }
 
-fn translate(mut command: clap::Command, path: &str, lang: Lang) -> clap::Command {
-    if let Some(about) = text(path, lang) {
+/// The same for a program that has commands of its own, with their entries.
+pub fn localised_with(command: clap::Command, lang: Lang, own: &[Entry]) -> clap::Command {
+    let entries: Vec<Entry> = own.iter().chain(ENTRIES).copied().collect();
+    translate(command, "", lang, &entries)
+}
+
+fn translate(mut command: clap::Command, path: &str, lang: Lang, entries: &[Entry]) -> clap::Command {
+    let text = |key: &str| {
+        let (_, en, ja) = entries.iter().find(|(entry, _, _)| *entry == key)?;
+        Some(match lang {
+            Lang::En => *en,
+            Lang::Ja => *ja,
+        })
+    };
+    if let Some(about) = text(path) {
         command = command.about(about);
     }
+    let words = Words::of(lang);
     command = command.mut_args(|arg| {
         let key = format!("{path} {}", arg.get_id()).trim_start().to_owned();
         let anywhere = format!("* {}", arg.get_id());
-        match text(&key, lang).or_else(|| text(&anywhere, lang)) {
+        let heading = match (arg.is_positional(), arg.is_global_set()) {
+            (true, _) => words.arguments,
+            (false, true) => words.everywhere,
+            (false, false) => words.options,
+        };
+        let arg = if arg.get_help_heading().is_none() { arg.help_heading(heading) } else { arg };
+        match text(&key).or_else(|| text(&anywhere)) {
             Some(help) => arg.help(help),
             None => arg,
         }
     });
+    // clap's own help speaks English only.
+    let flag = |id: &'static str, short, action, help| clap::Arg::new(id).short(short).long(id).action(action).help(help).help_heading(words.everywhere);
+    command = command.disable_help_flag(true).disable_help_subcommand(true).arg(flag("help", 'h', clap::ArgAction::Help, words.help));
+    if command.get_version().is_some() {
+        command = command.disable_version_flag(true).arg(flag("version", 'V', clap::ArgAction::Version, words.version));
+    }
+    command = command.help_template(words.template).subcommand_help_heading(words.commands);
     command.mut_subcommands(|sub| {
         let path = format!("{path} {}", sub.get_name()).trim_start().to_owned();
-        translate(sub, &path, lang)
+        translate(sub, &path, lang, entries)
     })
 }
 
-fn template(lang: Lang) -> &'static str {
-    match lang {
-        Lang::En => "{about-with-newline}\nUsage: {usage}\n\n{all-args}{after-help}",
-        Lang::Ja => "{about-with-newline}\n使い方: {usage}\n\n{all-args}{after-help}",
+/// The words around the entries.
+struct Words {
+    template: &'static str,
+    commands: &'static str,
+    arguments: &'static str,
+    options: &'static str,
+    everywhere: &'static str,
+    help: &'static str,
+    version: &'static str,
+}
+
+impl Words {
+    fn of(lang: Lang) -> Words {
+        match lang {
+            Lang::En => Words {
+                template: "{about-with-newline}\nUsage: {usage}\n\n{all-args}{after-help}",
+                commands: "Commands",
+                arguments: "Arguments",
+                options: "Options",
+                everywhere: "Options of every command",
+                help: "Show this help",
+                version: "Show the version",
+            },
+            Lang::Ja => Words {
+                template: "{about-with-newline}\n使い方: {usage}\n\n{all-args}{after-help}",
+                commands: "コマンド",
+                arguments: "引数",
+                options: "オプション",
+                everywhere: "共通オプション",
+                help: "この説明を表示する",
+                version: "バージョンを表示する",
+            },
+        }
     }
 }
 
-fn heading(lang: Lang) -> &'static str {
-    match lang {
-        Lang::En => "Commands",
-        Lang::Ja => "コマンド",
-    }
-}
-
-fn text(key: &str, lang: Lang) -> Option<&'static str> {
-    let (_, en, ja) = ENTRIES.iter().find(|(entry, _, _)| *entry == key)?;
-    Some(match lang {
-        Lang::En => en,
-        Lang::Ja => ja,
-    })
-}
-
-/// The path of a command or of an argument (`*` for one that several commands have), English, Japanese.
-const ENTRIES: &[(&str, &str, &str)] = &[
+const ENTRIES: &[Entry] = &[
     ("endpoint_url", "Address of the server [default: http://127.0.0.1:8333]", "サーバーのアドレス［既定値: http://127.0.0.1:8333］"),
     ("region", "Region [default: AWS_REGION, AWS_DEFAULT_REGION, us-east-1]", "リージョン［既定値: AWS_REGION、AWS_DEFAULT_REGION、us-east-1］"),
     ("output", "Form of the output [default: table on a terminal, tsv elsewhere]", "出力形式［既定値: 端末では table、それ以外では tsv］"),

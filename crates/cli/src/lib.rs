@@ -29,7 +29,7 @@ pub mod command;
 
 pub use args::{Command, Global};
 pub use exit::Exit;
-pub use help::localised;
+pub use help::{localised, localised_with};
 pub use lang::Lang;
 
 use std::ffi::OsString;

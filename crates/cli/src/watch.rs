@@ -257,7 +257,7 @@ impl Viewer<'_> {
             return Ok(self.detached());
         };
         let took = duration(at.0 - self.progress.started.unwrap_or(at).0);
-        if self.show == Show::Screen {
+        if matches!(self.show, Show::Screen | Show::Lines) {
             let tone = Tone::of_status(status);
             self.out.message(&self.out.look.paint(tone, &format!("{} {}", tone.symbol(), self.out.say(Say::Ended { status, took: &took }))));
         }

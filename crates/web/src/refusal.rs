@@ -60,7 +60,9 @@ impl From<Refusal> for Refused {
             Refusal::InvalidName(name) => new(Code::NameInvalid).about(name),
             Refusal::InvalidDefinition(findings) => {
                 let findings = findings.iter().map(|finding| {
-                    let place = finding.location.as_deref().map(|place| format!(" ({place})")).unwrap_or_default();
+                    // The JSON parser says where in its own words.
+                    let place = finding.location.as_deref().filter(|place| !finding.message.contains(place));
+                    let place = place.map(|place| format!(" ({place})")).unwrap_or_default();
                     format!("{}: {}{place}", finding.code, finding.message)
                 });
                 api::Error::new(Code::DefinitionInvalid, "the definition is not valid").findings(findings.collect())
