@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use api::{Event, Progress, StateProgress, StateStatus};
-use base::Timestamp;
+use base::{Json, Timestamp};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -28,6 +28,10 @@ const TICK: Duration = Duration::from_secs(1);
 const LOST_TIME_MAX: Duration = Duration::from_secs(120);
 const RECONNECT_INTERVAL: Duration = Duration::from_millis(500);
 const PENDING_EVENTS_MAX: usize = 256;
+/// How much is told of a failure.
+const REASON_COLUMNS_MAX: usize = 400;
+const REASON_INVOCATIONS_MAX: usize = 3;
+const REASON_LINES_MAX: usize = 5;
 
 /// What is being followed.
 #[derive(Debug, Clone)]
@@ -261,8 +265,8 @@ impl Viewer<'_> {
             let tone = Tone::of_status(status);
             self.out.message(&self.out.look.paint(tone, &format!("{} {}", tone.symbol(), self.out.say(Say::Ended { status, took: &took }))));
         }
-        if let Some(error) = &self.progress.error {
-            self.out.message(&format!("  {}: {}", clean(error), clean(self.progress.cause.as_deref().unwrap_or("-"))));
+        for line in reasons(self.progress.error.as_deref(), self.progress.cause.as_deref()) {
+            self.out.message(&format!("  {line}"));
         }
         let exit = match Exit::of_status(status) {
             Exit::Ok if follow.warn_exit && self.progress.warned() => Exit::Warning,
@@ -286,6 +290,29 @@ impl Viewer<'_> {
         self.out.message(&self.out.say(Say::TimedOutWatching { name: &self.title.name }));
         Exit::StillRunning
     }
+}
+
+/// Why an execution ended, on few lines. A command's whole answer comes down to what its scripts said last.
+fn reasons(error: Option<&str>, cause: Option<&str>) -> Vec<String> {
+    let answer = cause.and_then(|cause| Json::parse(cause).ok());
+    let invocations = answer.as_ref().and_then(|answer| answer.get("CommandInvocations")).and_then(Json::as_array);
+    let Some(invocations) = invocations else {
+        let texts = [error, cause].into_iter().flatten();
+        return texts.map(|text| cut(&clean(text), REASON_COLUMNS_MAX)).collect();
+    };
+    let mut lines: Vec<String> = error.map(clean).into_iter().collect();
+    for invocation in invocations.iter().take(REASON_INVOCATIONS_MAX) {
+        let text = |key| invocation.get(key).and_then(Json::as_str).unwrap_or("");
+        if text("Status") == "Success" {
+            continue;
+        }
+        let cause = if text("Cause").is_empty() { text("StatusDetails") } else { text("Cause") };
+        lines.push(clean(&format!("{}: {cause}", text("InstanceId"))));
+        let said: Vec<&str> = text("StandardErrorContent").lines().collect();
+        let last = said.iter().skip(said.len().saturating_sub(REASON_LINES_MAX));
+        lines.extend(last.map(|line| cut(&format!("| {}", clean(line)), REASON_COLUMNS_MAX)));
+    }
+    lines
 }
 
 pub fn now() -> Timestamp {
@@ -646,6 +673,25 @@ mod tests {
             03:01:10  ▪ 中断  両方/0/web  1m04s
             03:01:10  ✗ 異常終了  両方  1m04s
         "#]]);
+    }
+
+    #[test]
+    fn a_failed_command_is_told_by_what_its_script_said_last() {
+        let cause = r#"{"Command":{"Status":"Failed"},"CommandInvocations":[
+            {"InstanceId":"mi-1","Status":"Success","Cause":""},
+            {"InstanceId":"mi-2","Status":"Failed","Cause":"script exited with 1","StandardErrorContent":"a\nb\nc\nd\ne\nディスクがいっぱいです\n"}]}"#;
+        expect![[r#"
+            Agent.ExitCode
+            mi-2: script exited with 1
+            | b
+            | c
+            | d
+            | e
+            | ディスクがいっぱいです
+        "#]].assert_eq(&(reasons(Some("Agent.ExitCode"), Some(cause)).join("\n") + "\n"));
+        assert_eq!(reasons(Some("My.Error"), Some("because")), ["My.Error", "because"]);
+        assert_eq!(reasons(None, Some("x\x1b[2J")), ["x\u{fffd}[2J"]);
+        assert!(reasons(None, None).is_empty());
     }
 
     #[test]
