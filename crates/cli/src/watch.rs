@@ -301,11 +301,9 @@ fn reasons(error: Option<&str>, cause: Option<&str>) -> Vec<String> {
         return texts.map(|text| cut(&clean(text), REASON_COLUMNS_MAX)).collect();
     };
     let mut lines: Vec<String> = error.map(clean).into_iter().collect();
-    for invocation in invocations.iter().take(REASON_INVOCATIONS_MAX) {
+    let is_unsuccessful = |invocation: &&Json| invocation.get("Status").and_then(Json::as_str) != Some("Success");
+    for invocation in invocations.iter().filter(is_unsuccessful).take(REASON_INVOCATIONS_MAX) {
         let text = |key| invocation.get(key).and_then(Json::as_str).unwrap_or("");
-        if text("Status") == "Success" {
-            continue;
-        }
         let cause = if text("Cause").is_empty() { text("StatusDetails") } else { text("Cause") };
         lines.push(clean(&format!("{}: {cause}", text("InstanceId"))));
         let said: Vec<&str> = text("StandardErrorContent").lines().collect();
