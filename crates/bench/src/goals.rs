@@ -57,8 +57,9 @@ pub(crate) fn goals(report: &Report) -> Vec<Goal> {
             item: 3,
             measure: "server CPU per transition, W1 loaded",
             must: "<= 40 us",
-            result: compared(report, Load::W1Loaded, |run| run.cpu_us_per_transition)
-                .map(|(product, ceiling)| (format!("{product:.1} us (ceiling {ceiling:.1})"), product <= CPU_US_MAX)),
+            result: compared(report, Load::W1Loaded, |run| run.cpu_us_per_transition).map(|(product, ceiling)| {
+                (format!("{product:.1} us (ceiling {ceiling:.1})"), met(product <= CPU_US_MAX))
+            }),
         },
         Goal {
             item: 5,
@@ -79,7 +80,7 @@ pub(crate) fn goals(report: &Report) -> Vec<Goal> {
             must: "<= 100 ms",
             result: report.cold.as_ref().map(|cold| {
                 let p50 = cold.answered_ms.p50;
-                (format!("p50 {p50:.0} ms, worst {:.0} ms", cold.answered_ms.max), p50 <= COLD_MS_MAX)
+                (format!("p50 {p50:.0} ms, worst {:.0} ms", cold.answered_ms.max), met(p50 <= COLD_MS_MAX))
             }),
         },
         Goal {
@@ -88,7 +89,10 @@ pub(crate) fn goals(report: &Report) -> Vec<Goal> {
             must: "<= 1 s, after kill -9",
             result: report.waiting.as_ref().map(|held| {
                 let answered = held.restart.answered_ms;
-                (format!("{answered:.0} ms with {}", held.waiting.executions), answered <= COLD_FULL_MS_MAX)
+                (
+                    format!("{answered:.0} ms with {}", held.waiting.executions),
+                    met_with(held.waiting.executions, HELD, answered <= COLD_FULL_MS_MAX),
+                )
             }),
         },
         Goal {
@@ -129,7 +133,7 @@ fn idle(report: &Report) -> Option<(String, Verdict)> {
         |of: &dyn Fn(&Run) -> f64| compared(report, Load::W1Idle, of).map(|(product, ceiling)| product / ceiling);
     let p50 = ratio(&|run| run.end_to_end_ms.map_or(0.0, |spread| spread.p50))?;
     let p99 = ratio(&|run| run.end_to_end_ms.map_or(0.0, |spread| spread.p99))?;
-    Some((format!("p50 {p50:.2} x, p99 {p99:.2} x"), p50 <= IDLE_P50_RATIO_MAX && p99 <= IDLE_P99_RATIO_MAX))
+    Some((format!("p50 {p50:.2} x, p99 {p99:.2} x"), met(p50 <= IDLE_P50_RATIO_MAX && p99 <= IDLE_P99_RATIO_MAX)))
 }
 
 fn waiting(report: &Report) -> Option<(String, Verdict)> {
@@ -145,7 +149,10 @@ fn waking(report: &Report) -> Option<(String, Verdict)> {
     let waking = report.waking.as_ref()?;
     let (p50, p99) = (waking.own_ms.p50.max(waking.seen_ms.p50), waking.own_ms.p99.max(waking.seen_ms.p99));
     let good = waking.early == 0 && p50 <= WAKE_P50_MS_MAX && p99 <= WAKE_P99_MS_MAX;
-    Some((format!("{} early, p50 {p50:.0}, p99 {p99:.0} ms with {}", waking.early, waking.waiting.executions), met))
+    Some((
+        format!("{} early, p50 {p50:.0}, p99 {p99:.0} ms with {}", waking.early, waking.waiting.executions),
+        met_with(waking.waiting.executions, WOKEN, good),
+    ))
 }
 
 fn idle_waiting(report: &Report) -> Option<(String, Verdict)> {
