@@ -4,7 +4,7 @@
 //! decided here.
 //!
 //! In reading order: [`args`] (what can be typed), [`config`] (the file), [`server`], [`agents`], [`demo`],
-//! [`words`] (what the demo says).
+//! [`words`] (what is said, in every language).
 
 mod args;
 mod config;
@@ -30,7 +30,7 @@ fn main() -> ExitCode {
         return agent::supervise(directory.as_ref());
     }
     let lang = cli::Lang::guess(&args, |name| std::env::var(name).ok());
-    let command = cli::localised(Args::command(), lang);
+    let command = cli::help::localised_with(Args::command(), lang, words::HELP);
     let args = match command.try_get_matches_from(args).and_then(|matches| Args::from_arg_matches(&matches)) {
         Ok(args) => args,
         Err(error) => return cli::usage(&error).into(),

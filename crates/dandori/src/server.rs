@@ -146,6 +146,7 @@ pub(crate) async fn start(settings: Settings) -> Result<Server, Error> {
     if !settings.listen.ip().is_loopback() && settings.config.keys.is_empty() {
         return Err(Error::Open(settings.listen));
     }
+    raise_open_files();
     let cannot = |source| Error::Listen { address: settings.listen, source };
     let listener = TcpListener::bind(settings.listen).await.map_err(cannot)?;
     let address = listener.local_addr().map_err(cannot)?;
@@ -159,6 +160,15 @@ pub(crate) async fn start(settings: Settings) -> Result<Server, Error> {
         start_agent(address, &settings.data, inside, stopped).map_err(Error::Agent)?;
     }
     Ok(Server { address, stop, faces, poisoned })
+}
+
+/// As many open files as the system allows: every client is one.
+fn raise_open_files() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
+    if let Err(error) = raised {
+        tracing::warn!(%error, "cannot raise the limit on open files");
+    }
 }
 
 fn open_store(kind: StoreKind, data: &Path) -> Result<(Arc<dyn Store>, Option<watch::Receiver<bool>>), Error> {

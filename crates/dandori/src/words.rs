@@ -1,6 +1,60 @@
-//! What the demo says, in every language.
+//! What this program's own commands say, in every language: their help, and the demo.
 
 use cli::Lang;
+
+/// The help of `server`, `agent` and `demo`: what it is about, in English and in Japanese.
+pub(crate) const HELP: &[cli::help::Entry] = &[
+    (
+        "",
+        "Job management: state machines in the Amazon States Language, on your own machines",
+        "ジョブ管理: Amazon States Language のステートマシンを自分のマシンで動かします",
+    ),
+    (
+        "server",
+        "Run a server: the AWS door, the API, and the engine behind them",
+        "サーバーを動かす: AWS互換の入口、API、実行エンジン",
+    ),
+    ("server listen", "Where to listen; port 0 lets the system choose", "待ち受けるアドレス。ポート0ならシステムが選ぶ"),
+    ("server data", "Where everything is kept", "すべてのデータを置くディレクトリ"),
+    (
+        "server store",
+        "Which store: sqlite (in the data directory) or memory (forgets when it ends)",
+        "ストアの種類: sqlite (データディレクトリの中) または memory (終了すると消える)",
+    ),
+    (
+        "server config",
+        "A configuration file in TOML; what is typed wins over it",
+        "TOMLの設定ファイル。コマンドラインの指定が優先する",
+    ),
+    ("server agent", "Hold an agent for this machine inside", "このマシンのエージェントを内蔵する"),
+    ("server log", "The form of the log on standard error", "標準エラー出力に書くログの形式"),
+    (
+        "agent",
+        "Run an agent: connect to a server and run the scripts that it sends",
+        "エージェントを動かす: サーバーに接続し、送られたスクリプトを実行する",
+    ),
+    ("agent server", "The server's address, as in http://HOST:PORT", "サーバーのアドレス。例: http://HOST:PORT"),
+    ("agent data", "The agent's own directory", "エージェント専用のディレクトリ"),
+    ("agent instance_id", "Made up at the first start, and kept", "インスタンスID。省略すると最初の起動時に決まり、以後変わらない"),
+    (
+        "agent name",
+        "What people call this agent; the host's name if not given",
+        "エージェントの呼び名。省略するとホスト名",
+    ),
+    ("agent concurrency", "Scripts that run at a time", "同時に実行するスクリプトの数"),
+    ("agent log", "The form of the log on standard error", "標準エラー出力に書くログの形式"),
+    (
+        "demo",
+        "Show the backup job net run on this machine, from nothing",
+        "バックアップのジョブネットを、このマシンで一から動かして見せる",
+    ),
+    ("demo listen", "Where to listen; the system chooses if not given", "待ち受けるアドレス。省略するとシステムが選ぶ"),
+    (
+        "demo polling",
+        "The polling form of the job net, as it is built on AWS",
+        "AWSで組むのと同じ、終了を問い合わせる形のジョブネットを使う",
+    ),
+];
 
 /// One line of the demo.
 pub(crate) enum Say<'a> {
@@ -83,6 +137,28 @@ impl Say<'_> {
             Say::Waiting => "見ている間、サーバーは動き続けます。Ctrl-Cで終了し、すべて片付けます。".to_owned(),
             Say::Cleaning => "サービスとサーバーを止め、残したものを片付けています…".to_owned(),
             Say::Failed { why } => format!("デモを続けられませんでした: {why}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    /// A command or an option that is added without its words fails here.
+    #[test]
+    fn every_command_and_option_of_ours_has_its_words() {
+        let has = |key: &str| HELP.iter().any(|(entry, en, ja)| *entry == key && !en.is_empty() && !ja.is_empty());
+        let command = crate::args::Args::command();
+        for name in ["server", "agent", "demo"] {
+            let of_ours = command.find_subcommand(name).expect("the command is there");
+            assert!(has(name), "{name} has no words");
+            for option in of_ours.get_arguments().filter(|option| !option.is_global_set()) {
+                let key = format!("{name} {}", option.get_id());
+                assert!(has(&key), "{key} has no words");
+            }
         }
     }
 }
