@@ -15,8 +15,7 @@ fn opening(text: &str) -> String {
 }
 
 fn has_modules(text: &str) -> bool {
-    text.lines()
-        .any(|line| line.ends_with(';') && line.trim_start_matches("pub ").starts_with("mod "))
+    text.lines().any(|line| line.ends_with(';') && line.trim_start_matches("pub ").starts_with("mod "))
 }
 
 fn libraries() -> Vec<(PathBuf, String)> {
@@ -37,20 +36,20 @@ fn every_library_says_what_it_is_and_what_it_is_not() {
         let path = path.display();
         let says = opening(&text);
         if says.is_empty() {
-            faults.push(format!(
-                "{path} does not begin with //! lines: say in a sentence what the crate is"
-            ));
+            faults.push(format!("{path} does not begin with //! lines: say in a sentence what the crate is"));
             continue;
         }
         if !says.to_lowercase().contains("it does not know") {
-            faults.push(format!("{path}: add `//! **It does not know** …`, the rule that keeps other things out of it"));
+            faults
+                .push(format!("{path}: add `//! **It does not know** …`, the rule that keeps other things out of it"));
         }
         if !says.contains("**Invariant:**") {
-            faults
-                .push(format!("{path}: add `//! **Invariant:** …`, what a change must not break"));
+            faults.push(format!("{path}: add `//! **Invariant:** …`, what a change must not break"));
         }
         if has_modules(&text) && !says.to_lowercase().contains("reading order") {
-            faults.push(format!("{path}: add `//! In reading order: …`, each module with a few words, as the `mod` lines stand"));
+            faults.push(format!(
+                "{path}: add `//! In reading order: …`, each module with a few words, as the `mod` lines stand"
+            ));
         }
     }
     none(&faults);
@@ -61,11 +60,7 @@ fn every_library_says_what_it_is_and_what_it_is_not() {
 fn every_crate_inherits_the_lints() {
     let mut faults = vec![];
     for (path, _) in libraries() {
-        let manifest = path
-            .parent()
-            .and_then(Path::parent)
-            .expect("crates/NAME/src/lib.rs")
-            .join("Cargo.toml");
+        let manifest = path.parent().and_then(Path::parent).expect("crates/NAME/src/lib.rs").join("Cargo.toml");
         let text = fs::read_to_string(root().join(&manifest)).expect("a crate has a manifest");
         if !text.contains("[lints]\nworkspace = true") {
             faults.push(format!("{}: add `[lints]` with `workspace = true`", manifest.display()));

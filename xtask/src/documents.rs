@@ -66,10 +66,7 @@ fn links_lead_to_files_that_exist() {
 
 #[test]
 fn links_are_found_outside_code_only() {
-    assert_eq!(
-        links("see [a](b.md) and [c](d.md#e), not `[f](g)`\n```\n[h](i)\n```\n"),
-        ["b.md", "d.md#e"]
-    );
+    assert_eq!(links("see [a](b.md) and [c](d.md#e), not `[f](g)`\n```\n[h](i)\n```\n"), ["b.md", "d.md#e"]);
 }
 
 /// The rows of the table below `## Invariants`: what is claimed, and the names in the last column.
@@ -83,10 +80,7 @@ fn invariants(architecture: &str) -> Vec<(&str, Vec<&str>)> {
         .skip(2)
         .map(|line| {
             let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
-            let tests = cells
-                .last()
-                .map(|cell| cell.split('`').skip(1).step_by(2).collect())
-                .unwrap_or_default();
+            let tests = cells.last().map(|cell| cell.split('`').skip(1).step_by(2).collect()).unwrap_or_default();
             (cells.first().copied().unwrap_or_default(), tests)
         })
         .collect()
@@ -94,8 +88,7 @@ fn invariants(architecture: &str) -> Vec<(&str, Vec<&str>)> {
 
 #[test]
 fn every_invariant_names_a_test_that_exists() {
-    let architecture =
-        std::fs::read_to_string(root().join("ARCHITECTURE.md")).expect("ARCHITECTURE.md is there");
+    let architecture = std::fs::read_to_string(root().join("ARCHITECTURE.md")).expect("ARCHITECTURE.md is there");
     let rows = invariants(&architecture);
     let sources = texts(&["rs", "py"]);
     let exists = |name: &str| {
@@ -105,7 +98,10 @@ fn every_invariant_names_a_test_that_exists() {
 
     let mut faults = vec![];
     if rows.is_empty() {
-        faults.push("ARCHITECTURE.md has no table below `## Invariants`: each row is a claim, and the tests that hold it".to_owned());
+        faults.push(
+            "ARCHITECTURE.md has no table below `## Invariants`: each row is a claim, and the tests that hold it"
+                .to_owned(),
+        );
     }
     for (claim, tests) in rows {
         if tests.is_empty() {
@@ -121,8 +117,7 @@ fn every_invariant_names_a_test_that_exists() {
 /// Every file that ARCHITECTURE.md names in backquotes, from the root or from `crates/`, is there.
 #[test]
 fn files_that_the_architecture_names_exist() {
-    let architecture =
-        std::fs::read_to_string(root().join("ARCHITECTURE.md")).expect("ARCHITECTURE.md is there");
+    let architecture = std::fs::read_to_string(root().join("ARCHITECTURE.md")).expect("ARCHITECTURE.md is there");
     let named = architecture.lines().flat_map(|line| line.split('`').skip(1).step_by(2));
     let is_file = |it: &&str| {
         it.contains('/')
@@ -138,16 +133,13 @@ fn files_that_the_architecture_names_exist() {
 }
 
 /// Directories of somebody's machine. Written in halves, so that this file may hold them.
-const MACHINE: &[&str] =
-    &[concat!("/wo", "rk/"), concat!("/ro", "ot/"), concat!("/ho", "me/"), concat!("/Us", "ers/")];
+const MACHINE: &[&str] = &[concat!("/wo", "rk/"), concat!("/ro", "ot/"), concat!("/ho", "me/"), concat!("/Us", "ers/")];
 
 /// How a path begins: not in the middle of another path or address.
 fn names_a_machine(line: &str) -> bool {
     MACHINE.iter().any(|path| {
         line.match_indices(path).any(|(at, _)| {
-            !line[..at].ends_with(|it: char| {
-                it.is_alphanumeric() || "/.})\"_-~*".contains(it) && it != '"'
-            })
+            !line[..at].ends_with(|it: char| it.is_alphanumeric() || "/.})\"_-~*".contains(it) && it != '"')
         })
     })
 }
@@ -156,10 +148,13 @@ fn names_a_machine(line: &str) -> bool {
 fn no_text_speaks_of_one_machine() {
     let mut faults = vec![];
     for file in texts(&[]) {
-        for (number, line) in
-            file.text.lines().enumerate().filter(|(_, line)| names_a_machine(line))
-        {
-            faults.push(format!("{}:{}: a path of one machine: write it from the project's root, or with a variable: {}", file.path.display(), number + 1, line.trim()));
+        for (number, line) in file.text.lines().enumerate().filter(|(_, line)| names_a_machine(line)) {
+            faults.push(format!(
+                "{}:{}: a path of one machine: write it from the project's root, or with a variable: {}",
+                file.path.display(),
+                number + 1,
+                line.trim()
+            ));
         }
     }
     none(&faults);

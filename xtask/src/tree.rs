@@ -40,15 +40,12 @@ fn read(path: &Path) -> Option<Text> {
 }
 
 fn walk(directory: &Path, into: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(directory).expect("a directory of the project can be read").flatten()
-    {
+    for entry in fs::read_dir(directory).expect("a directory of the project can be read").flatten() {
         let name = entry.file_name();
         let name = name.to_string_lossy();
         let hidden = name.starts_with('.') && !matches!(&*name, ".ci" | ".cargo");
         match entry.file_type() {
-            Ok(kind) if kind.is_dir() && !hidden && !NOT_OURS.contains(&&*name) => {
-                walk(&entry.path(), into)
-            }
+            Ok(kind) if kind.is_dir() && !hidden && !NOT_OURS.contains(&&*name) => walk(&entry.path(), into),
             Ok(kind) if kind.is_file() && !hidden => into.push(entry.path()),
             _ => {}
         }
