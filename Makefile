@@ -89,7 +89,8 @@ conformance: tested $(VENV)/ready ## the cases recorded on AWS, where ../shared 
 
 faults-short: tested $(VENV)/ready
 	$(call say,faults in short)
-	$(PYTHON) tests/faults.py --server-kills 5 --agent-kills 2
+	$(PYTHON) tests/faults.py --planted
+	$(PYTHON) tests/faults.py --server-kills 5 --agent-kills 3
 
 faults: tested $(VENV)/ready ## kill -9 at FAULTS random moments (default 200) under load
 	$(call say,faults)

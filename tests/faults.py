@@ -1,6 +1,7 @@
 """Kills servers and agents at random moments under load, starts them again, and judges what is there afterwards.
 
     faults.py --server-kills 200 --agent-kills 20 [--seed N]
+    faults.py --planted
 
 While a server is killed over and over, clients start executions (with names, without, with timers, with scripts on an agent), stop
 some of them, and read histories. Afterwards these must hold:
@@ -13,6 +14,9 @@ some of them, and read histories. Afterwards these must hold:
 
 Then the agent is killed in the middle of scripts: alone, with the supervisor of the script, and with the server. What the supervisor
 outlives succeeds; what nobody can know fails as `Agent.Indeterminate`; nothing runs twice.
+
+With `--planted` the store is put back to an earlier state once, as a store that loses what it acknowledged would be. The judge has to notice:
+one that never finds anything shows nothing.
 """
 
 import argparse
@@ -38,7 +42,7 @@ CLIENTS = 4
 WAIT_SECONDS = 1
 TASKS_AT_A_TIME = 6
 READY_SECONDS_MAX = 10
-DRAIN_SECONDS_MAX = 120
+DRAIN_SECONDS_MAX = 60
 
 
 class Refused(Exception):
@@ -362,9 +366,9 @@ def judge(api, machines, book, ledger):
 
 def drain(api, machines, book):
     """Waits until nothing runs; what was meant to stay is stopped."""
+
     def running():
-        left = [one for kind, machine in machines.items() if kind != "stays" for one in everything(api, machine, "RUNNING")]
-        return left
+        return [one for kind, machine in machines.items() if kind != "stays" for one in everything(api, machine, "RUNNING")]
 
     for listed in everything(api, machines["stays"], "RUNNING"):
         patient(api, "StopExecution", executionArn=listed["executionArn"])
@@ -378,7 +382,16 @@ def drain(api, machines, book):
         time.sleep(0.2)
 
 
-def kill_servers(kills, seed, directory):
+def plant(store, earlier, number, kills):
+    """Keeps what is there after the last kill but one, and puts it back after the last."""
+    if number == kills - 2:
+        shutil.copytree(store, earlier)
+    if number == kills - 1:
+        shutil.rmtree(store)
+        shutil.move(earlier, store)
+
+
+def kill_servers(kills, seed, directory, planted=False):
     """The first part: the server dies, again and again."""
     chance, ledger, book = random.Random(seed), directory / "ledger", Book()
     server = harness.Server(directory / "server").start()
@@ -399,6 +412,8 @@ def kill_servers(kills, seed, directory):
             if not server.process.runs:
                 book.fault(f"the server ended by itself before kill {number}: {server.process.tail()}")
             server.kill()
+            if planted:
+                plant(server.data / "store", directory / "earlier", number, kills)
             if chance.random() < 0.2:
                 time.sleep(chance.uniform(0, 1))
             began = time.monotonic()
@@ -411,8 +426,12 @@ def kill_servers(kills, seed, directory):
         enough.set()
         for client in clients:
             client.join(60)
-        drain(api, machines, book)
-        ends = judge(api, machines, book, ledger)
+        ends = {}
+        try:
+            drain(api, machines, book)
+            ends = judge(api, machines, book, ledger)
+        except Refused as refusal:
+            book.fault(f"what was there is not: {refusal}")
         server.stop()
         agent.stop()
     finally:
@@ -498,12 +517,25 @@ def kill_agents(kills, seed, directory):
     return faults
 
 
+def planted():
+    """The judge, judged."""
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="dandori-faults-"))
+    faults = kill_servers(3, "planted", directory, planted=True)
+    shutil.rmtree(directory, ignore_errors=True)
+    lost = [fault for fault in faults if "acknowledged start is lost" in fault]
+    print(f"a store that lost what it had acknowledged was noticed: {len(faults)} faults, {len(lost)} of them lost starts" if lost else f"a loss was NOT noticed: {faults}")
+    return 0 if lost else 1
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--server-kills", type=int, default=200)
     parser.add_argument("--agent-kills", type=int, default=20)
     parser.add_argument("--seed", default=None)
+    parser.add_argument("--planted", action="store_true")
     options = parser.parse_args()
+    if options.planted:
+        return planted()
     seed = options.seed or str(random.randrange(10**6))
     print(f"seed {seed}; again: faults.py --server-kills {options.server_kills} --agent-kills {options.agent_kills} --seed {seed}", flush=True)
     directory = pathlib.Path(tempfile.mkdtemp(prefix="dandori-faults-"))
