@@ -49,13 +49,34 @@ pub enum MachineKind {
     Express,
 }
 
-/// One state. JSONPath and JSONata states differ in how they say input and output.
+/// One state. What only JSONPath has is at its default in the body of a JSONata state.
 #[derive(Debug, Clone)]
 pub struct State {
     pub name: Name,
-    pub input: Select,
-    pub output: Select,
+    pub flow: Flow,
     pub body: Body,
+}
+
+/// How a state's input becomes its work's, and what its work gives its output.
+#[derive(Debug, Clone)]
+pub enum Flow {
+    JsonPath { input: Select, output: Select },
+    /// Without `Output`: the result of a Task, a Parallel or a Map; the input of any other.
+    Jsonata { output: Option<Jsonata> },
+}
+
+/// What a field gives, in the language of its state.
+#[derive(Debug, Clone)]
+pub enum Payload {
+    JsonPath(Template),
+    Jsonata(Jsonata),
+}
+
+/// A field of a JSONata state: JSON in which a text `{% … %}` is an expression. This version has no
+/// expressions: they are refused where they stand, and what is left is constant.
+#[derive(Debug, Clone)]
+pub enum Jsonata {
+    Constant(Json),
 }
 
 /// `InputPath`, `OutputPath`: the whole (the default, `$`), nothing (`null`: `{}`), or a part.
@@ -97,8 +118,9 @@ pub struct Pass {
 #[derive(Debug, Clone)]
 pub struct Task {
     pub resource: Resource,
-    pub parameters: Option<Template>,
-    pub credentials: Option<Template>,
+    /// `Parameters` or `Arguments`.
+    pub parameters: Option<Payload>,
+    pub credentials: Option<Payload>,
     pub timeout: Option<Seconds>,
     pub heartbeat: Option<Seconds>,
     pub result_selector: Option<Template>,
@@ -117,11 +139,19 @@ pub struct Choice {
 
 #[derive(Debug, Clone)]
 pub struct ChoiceRule {
-    pub test: Test,
+    pub when: When,
     pub next: Name,
 }
 
-/// A choice rule's condition.
+/// What a choice rule asks, in the language of its state.
+#[derive(Debug, Clone)]
+pub enum When {
+    Test(Test),
+    /// The rule's own `Output`: the state's is for the default.
+    Condition { condition: Jsonata, output: Option<Jsonata> },
+}
+
+/// JSONPath's condition.
 #[derive(Debug, Clone)]
 pub enum Test {
     And(Vec<Test>),
@@ -207,7 +237,8 @@ pub enum FailText {
 pub struct Parallel {
     /// Never empty.
     pub branches: Vec<BlockId>,
-    pub parameters: Option<Template>,
+    /// `Parameters` or `Arguments`.
+    pub parameters: Option<Payload>,
     pub result_selector: Option<Template>,
     pub result_path: ResultPath,
     pub retry: Vec<Retrier>,
@@ -219,16 +250,22 @@ pub struct Parallel {
 pub struct Map {
     pub processor: BlockId,
     pub mode: MapMode,
-    /// `$` when not given.
-    pub items: Option<ReferencePath>,
+    pub items: Items,
     /// `ItemSelector`, or the older `Parameters`.
-    pub item_selector: Option<Template>,
+    pub item_selector: Option<Payload>,
     pub concurrency: Concurrency,
     pub result_selector: Option<Template>,
     pub result_path: ResultPath,
     pub retry: Vec<Retrier>,
     pub catch: Vec<Catcher>,
     pub then: Then,
+}
+
+/// What a Map iterates over: `ItemsPath` or `Items`; its input when not given.
+#[derive(Debug, Clone)]
+pub enum Items {
+    JsonPath(Option<ReferencePath>),
+    Jsonata(Option<Jsonata>),
 }
 
 /// How a Map runs its iterations.
@@ -285,7 +322,15 @@ pub enum Jitter {
 pub struct Catcher {
     pub error_equals: Vec<Arc<str>>,
     pub next: Name,
-    pub result_path: ResultPath,
+    pub output: CatchOutput,
+}
+
+/// What a state gives that caught an error.
+#[derive(Debug, Clone)]
+pub enum CatchOutput {
+    /// The error and its cause, placed.
+    ResultPath(ResultPath),
+    Output(Jsonata),
 }
 
 impl State {

@@ -470,25 +470,84 @@ fn what_cannot_run_yet_is_named() {
 }
 
 #[test]
-fn jsonata_is_known_and_refused_once() {
+fn a_state_in_jsonata_has_its_own_fields() {
     check(
-        r#"{"QueryLanguage":"JSONata","StartAt":"S","States":{
-            "S":{"Type":"Wait","Seconds":"{% 1 %}","Output":{},"Next":"C"},
-            "C":{"Type":"Choice","Choices":[{"Condition":"{% true %}","Next":"E","Output":1}],"Default":"E"},
-            "E":{"Type":"Fail","Error":"{% 'e' %}"}}}"#,
-        expect!["/QueryLanguage This version does not support the query language 'JSONata' yet"],
+        r#"{"QueryLanguage":"JSONata","TimeoutSeconds":9,"StartAt":"S","States":{
+            "S":{"Type":"Task","Resource":"arn:aws:states:::ssm:sendCommand.sync","Arguments":{"a.$":"$.b"," c":" {% 1 %}"},"TimeoutSeconds":5,
+                 "Credentials":{"RoleArn":"r"},"Retry":[{"ErrorEquals":["E"]}],"Output":[1,{"a":"{%"}],
+                 "Catch":[{"ErrorEquals":["States.ALL"],"Output":{"x":1},"Next":"C"}],"Next":"M"},
+            "M":{"Type":"Map","Items":[1],"ItemSelector":1,"MaxConcurrency":2,"ItemProcessor":{"StartAt":"I","States":{"I":{"Type":"Pass","Output":1,"End":true}}},"Next":"P"},
+            "P":{"Type":"Parallel","Arguments":1,"Branches":[{"StartAt":"B","States":{"B":{"Type":"Succeed","Output":null}}}],"Next":"W"},
+            "W":{"Type":"Wait","Timestamp":"2026-01-01T00:00:00Z","Output":"s","Next":"C"},
+            "C":{"Type":"Choice","Choices":[{"Condition":true,"Next":"E","Output":1}],"Default":"E","Output":2},
+            "E":{"Type":"Fail","Error":"e","Cause":" {% 'c' %}"}}}"#,
+        expect!["ok"],
     );
     check_state(r#""Type":"Pass","QueryLanguage":"JSONata","Output":1,"InputPath":"$","Next":"X""#, expect![[r#"
-        /States/S/QueryLanguage This version does not support the query language 'JSONata' yet
         /States/S The QueryLanguage is set to 'JSONata', but field 'InputPath' is only supported for the 'JSONPath' QueryLanguage
         /States/S/Next MISSING_TRANSITION_TARGET Missing 'Next' target: X
         null MISSING_END_STATE Workflow has no terminal state"#]]);
     check_state(r#""Type":"Pass","Output":"{% 1 %}","End":true"#, expect!["/States/S The QueryLanguage is set to 'JSONPath', but field 'Output' is only supported for the 'JSONata' QueryLanguage"]);
+    check_state(r#""Type":"Map","QueryLanguage":"JSONata","Items":1,"Iterator":{"StartAt":"A","States":{"A":{"Type":"Succeed"}}},"End":true"#, expect!["/States/S/Items Expected value of type [ARRAY]"]);
+    check_state(r#""Type":"Map","QueryLanguage":"JSONata","Items":{},"Iterator":{"StartAt":"A","States":{"A":{"Type":"Succeed"}}},"End":true"#, expect!["/States/S/Items This version does not support objects as 'Items' yet"]);
+}
+
+#[test]
+fn a_rule_in_jsonata_has_a_condition() {
+    let rules = |rules: &str| machine(&format!(r#""S":{{"Type":"Choice","QueryLanguage":"JSONata","Choices":[{rules}],"Default":"D"}},"D":{{"Type":"Succeed"}}"#));
+    check(&rules(r#"{"Condition":false,"Comment":"c","Next":"D"}"#), expect!["ok"]);
+    check(&rules(r#"{"Variable":"$.a","IsNull":true,"Next":"D"}"#), expect![[r#"
+        /States/S/Choices[0] The QueryLanguage is set to 'JSONata', but field 'Variable' is only supported for the 'JSONPath' QueryLanguage
+        /States/S/Choices[0] The QueryLanguage is set to 'JSONata', but field 'IsNull' is only supported for the 'JSONPath' QueryLanguage
+        /States/S/Choices[0] These fields are required: [Condition]"#]]);
+    check_rules(r#"{"Condition":true,"Next":"D"}"#, expect![[r#"
+        /States/S/Choices[0] The QueryLanguage is set to 'JSONPath', but field 'Condition' is only supported for the 'JSONata' QueryLanguage
+        /States/S/Choices[0] A comparison operator is required"#]]);
+}
+
+#[test]
+fn an_expression_is_refused_where_it_stands() {
+    check(
+        r#"{"QueryLanguage":"JSONata","TimeoutSeconds":"{% 1 %}","StartAt":"S","States":{
+            "S":{"Type":"Wait","Seconds":"{% 1 %}","Output":{"a":[1,{"b":"{% 1 %}"}]},"Next":"T"},
+            "T":{"Type":"Task","Resource":"arn:aws:states:::ssm:sendCommand.sync","Arguments":"{% $states.input %}","TimeoutSeconds":"{% 1 %}",
+                 "HeartbeatSeconds":"{% 1 %}","Credentials":{"RoleArn":"{% 'r' %}"},"Catch":[{"ErrorEquals":["States.ALL"],"Output":"{% 1 %}","Next":"C"}],"Next":"M"},
+            "M":{"Type":"Map","Items":"{% [] %}","ItemSelector":["{% 1 %}"],"MaxConcurrency":"{% 1 %}",
+                 "ItemProcessor":{"StartAt":"I","States":{"I":{"Type":"Pass","Output":"{% 1 %}","End":true}}},"Next":"W"},
+            "W":{"Type":"Wait","Timestamp":"{% 1 %}","Next":"C"},
+            "C":{"Type":"Choice","Choices":[{"Condition":"{% true %}","Next":"E","Output":"{% 1 %}"}],"Default":"E"},
+            "E":{"Type":"Fail","Error":"{% 'e' %}","Cause":"{% 'c' %}"}}}"#,
+        expect![[r#"
+            /TimeoutSeconds This version does not support JSONata expressions yet
+            /States/S/Output/a[1]/b This version does not support JSONata expressions yet
+            /States/S/Seconds This version does not support JSONata expressions yet
+            /States/T/Arguments This version does not support JSONata expressions yet
+            /States/T/Credentials/RoleArn This version does not support JSONata expressions yet
+            /States/T/TimeoutSeconds This version does not support JSONata expressions yet
+            /States/T/HeartbeatSeconds This version does not support JSONata expressions yet
+            /States/T/Catch[0]/Output This version does not support JSONata expressions yet
+            /States/M/ItemProcessor/States/I/Output This version does not support JSONata expressions yet
+            /States/M/Items This version does not support JSONata expressions yet
+            /States/M/ItemSelector[0] This version does not support JSONata expressions yet
+            /States/M/MaxConcurrency This version does not support JSONata expressions yet
+            /States/W/Timestamp This version does not support JSONata expressions yet
+            /States/C/Choices[0]/Condition This version does not support JSONata expressions yet
+            /States/C/Choices[0]/Output This version does not support JSONata expressions yet
+            /States/E/Error This version does not support JSONata expressions yet
+            /States/E/Cause This version does not support JSONata expressions yet"#]],
+    );
+}
+
+#[test]
+fn a_machine_in_jsonata_has_no_states_in_jsonpath() {
     check_state(r#""Type":"Pass","QueryLanguage":"SQL","End":true"#, expect!["/States/S/QueryLanguage Value should be one of the following: [JSONPath, JSONata]"]);
     check(
         r#"{"StartAt":"Pass","States":{"Pass":{"Type":"Pass","End":true,"QueryLanguage":"JSONPath"}},"QueryLanguage":"JSONata"}"#,
-        expect![[r#"
-            /QueryLanguage This version does not support the query language 'JSONata' yet
-            /States/Pass 'QueryLanguage' can not be 'JSONPath' if set to 'JSONata' for whole state machine"#]],
+        expect!["/States/Pass 'QueryLanguage' can not be 'JSONPath' if set to 'JSONata' for whole state machine"],
+    );
+    // What a state holds is in the machine's language, not in the state's.
+    check_state(
+        r#""Type":"Map","QueryLanguage":"JSONata","ItemProcessor":{"StartAt":"A","States":{"A":{"Type":"Pass","InputPath":"$","End":true}}},"End":true"#,
+        expect!["ok"],
     );
 }

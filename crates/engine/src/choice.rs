@@ -5,18 +5,47 @@
 
 use std::cmp::Ordering;
 
-use asl::{Choice, Compare, Domain, JsonKind, Name, Operand, Order, Test};
+use asl::{Choice, ChoiceRule, Compare, Domain, JsonKind, Jsonata, Name, Operand, Order, Test, When};
 use base::{Json, Timestamp};
 use expr::{Path, Scope};
 
-/// The name of the next state, or none when no rule holds and there is no default.
-pub(crate) fn choose(choice: &Choice, scope: &dyn Scope) -> Result<Option<Name>, String> {
-    for rule in &choice.rules {
-        if holds(&rule.test, scope)? {
-            return Ok(Some(rule.next.clone()));
+use crate::data::{self, Fault};
+
+/// Where a Choice leads.
+pub(crate) enum Chosen<'a> {
+    Rule(&'a ChoiceRule),
+    Default(&'a Name),
+}
+
+impl Chosen<'_> {
+    pub(crate) fn next(&self) -> &Name {
+        match self {
+            Chosen::Rule(rule) => &rule.next,
+            Chosen::Default(name) => name,
         }
     }
-    Ok(choice.default.clone())
+
+    /// What a rule in JSONata says of the output, maybe nothing; none where the state says it.
+    pub(crate) fn rule_output(&self) -> Option<Option<&Jsonata>> {
+        match self {
+            Chosen::Rule(ChoiceRule { when: When::Condition { output, .. }, .. }) => Some(output.as_ref()),
+            Chosen::Rule(ChoiceRule { when: When::Test(_), .. }) | Chosen::Default(_) => None,
+        }
+    }
+}
+
+/// The first rule that holds, else the default, if there is one.
+pub(crate) fn choose<'a>(choice: &'a Choice, scope: &dyn Scope) -> Result<Option<Chosen<'a>>, Fault> {
+    for (index, rule) in choice.rules.iter().enumerate() {
+        let holds = match &rule.when {
+            When::Test(test) => holds(test, scope)?,
+            When::Condition { condition, .. } => data::condition(condition, index)?,
+        };
+        if holds {
+            return Ok(Some(Chosen::Rule(rule)));
+        }
+    }
+    Ok(choice.default.as_ref().map(Chosen::Default))
 }
 
 fn holds(test: &Test, scope: &dyn Scope) -> Result<bool, String> {

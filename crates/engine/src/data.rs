@@ -1,13 +1,27 @@
 //! What a state makes of its input: `InputPath`, `Parameters`, `ResultSelector`, `ResultPath`, `OutputPath`.
 //!
 //! Pure functions from values to values. The failure is the text of a `States.Runtime`'s cause, without the words
-//! in front that name the state.
+//! in front that name the state; where JSONata has a part in it, a [`Fault`].
 
-use asl::{FailText, ResultPath, Seconds, Select, Until};
+use asl::{FailText, Items, Jsonata, Payload, ResultPath, Seconds, Select, Until};
 use base::{Json, Timestamp, limits};
 use expr::{Scope, Template};
 
 use crate::scope::View;
+
+/// Why there is no value: the text of a cause, without the words in front that name the state.
+pub(crate) enum Fault {
+    /// A `States.Runtime`.
+    Runtime(String),
+    /// A `States.QueryEvaluationError`; `location` is the field whose value it is, as `Output/list[0]`.
+    Query { text: String, location: Option<String> },
+}
+
+impl From<String> for Fault {
+    fn from(text: String) -> Fault {
+        Fault::Runtime(text)
+    }
+}
 
 /// `InputPath` or `OutputPath` applied to `$`.
 pub(crate) fn select(select: &Select, scope: &View<'_>) -> Result<Json, String> {
@@ -24,6 +38,22 @@ pub(crate) fn select(select: &Select, scope: &View<'_>) -> Result<Json, String> 
 pub(crate) fn fill(template: Option<&Template>, scope: &View<'_>) -> Result<Json, String> {
     match template {
         Some(template) => template.eval(scope).map_err(|failure| failure.message),
+        None => Ok(scope.input().clone()),
+    }
+}
+
+/// What a field of a JSONata state gives.
+pub(crate) fn evaluate(value: &Jsonata) -> Json {
+    match value {
+        Jsonata::Constant(value) => value.clone(),
+    }
+}
+
+/// `Parameters`, `Arguments` and the like; `$`, or the state's input, where there are none.
+pub(crate) fn payload(payload: Option<&Payload>, scope: &View<'_>) -> Result<Json, String> {
+    match payload {
+        Some(Payload::JsonPath(template)) => fill(Some(template), scope),
+        Some(Payload::Jsonata(value)) => Ok(evaluate(value)),
         None => Ok(scope.input().clone()),
     }
 }
@@ -125,10 +155,12 @@ pub(crate) fn concurrency(concurrency: &asl::Concurrency, scope: &View<'_>) -> R
 }
 
 /// The items of a Map: an array.
-pub(crate) fn items(map: &asl::Map, scope: &View<'_>) -> Result<Json, String> {
-    let (value, text) = match &map.items {
-        None => (scope.input().clone(), "$"),
-        Some(path) => {
+pub(crate) fn items(items: &Items, scope: &View<'_>) -> Result<Json, Fault> {
+    let (value, text) = match items {
+        Items::Jsonata(Some(items)) => return Ok(evaluate(items)),
+        Items::Jsonata(None) => return input_items(scope.input()),
+        Items::JsonPath(None) => (scope.input().clone(), "$"),
+        Items::JsonPath(Some(path)) => {
             let value =
                 path.eval(scope).map_err(|failure| format!("Invalid path '{}' : {}", path.text(), failure.message))?;
             (value, path.text())
@@ -136,6 +168,39 @@ pub(crate) fn items(map: &asl::Map, scope: &View<'_>) -> Result<Json, String> {
     };
     match value {
         Json::Array(_) => Ok(value),
-        _ => Err(format!("Reference path \"{text}\" must point to array.")),
+        _ => Err(Fault::Runtime(format!("Reference path \"{text}\" must point to array."))),
+    }
+}
+
+/// A JSONata Map without `Items` iterates over its input.
+fn input_items(input: &Json) -> Result<Json, Fault> {
+    match input {
+        Json::Array(_) => Ok(input.clone()),
+        _ => Err(Fault::Query { text: format!("Map state input must be an array but was: {input}"), location: None }),
+    }
+}
+
+/// JSONata's `Condition`, of the rule with this index.
+pub(crate) fn condition(condition: &Jsonata, index: usize) -> Result<bool, Fault> {
+    let value = evaluate(condition);
+    value.as_bool().ok_or_else(|| {
+        let location = format!("Choices[{index}]/Condition");
+        let text = format!(
+            "The value of the field '{location}' has an unexpected type. Expected 'boolean', but was '{}' for value: {value}",
+            kind_name(&value)
+        );
+        Fault::Query { text, location: Some(location) }
+    })
+}
+
+/// As JSONata calls it.
+fn kind_name(value: &Json) -> &'static str {
+    match value {
+        Json::Null => "null",
+        Json::Bool(_) => "boolean",
+        Json::Number(_) => "number",
+        Json::String(_) => "string",
+        Json::Array(_) => "array",
+        Json::Object(_) => "object",
     }
 }

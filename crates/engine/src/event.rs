@@ -72,6 +72,13 @@ pub enum Fact<D = Json> {
         kind: Kind,
         name: Arc<str>,
     },
+    /// A field of a JSONata state has no value that it may have; `location` is the field, where it is one.
+    EvaluationFailed {
+        state: Arc<str>,
+        failure: Failure,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        location: Option<Arc<str>>,
+    },
 
     TaskScheduled {
         task: TaskId,
@@ -279,6 +286,7 @@ impl<D> Fact<D> {
             StateEntered { kind, name, input } => StateEntered { kind, name, input: to(input)? },
             StateExited { kind, name, output } => StateExited { kind, name, output: to(output)? },
             StateAborted { kind, name } => StateAborted { kind, name },
+            EvaluationFailed { state, failure, location } => EvaluationFailed { state, failure, location },
             TaskScheduled { task, resource, parameters, timeout_seconds, heartbeat_seconds, credentials, timeout, heartbeat } => TaskScheduled {
                 task,
                 resource,

@@ -94,6 +94,9 @@ pub(crate) struct Visit {
     pub(crate) input: Json,
     /// The number of its `StateEntered`.
     pub(crate) entered: u64,
+    /// What that event named as the one before it.
+    #[serde(default)]
+    pub(crate) entered_from: u64,
     pub(crate) entered_at: Timestamp,
     /// How often each retrier was used, by its place in the list.
     pub(crate) retries: BTreeMap<u32, u32>,
@@ -232,6 +235,7 @@ impl Execution {
                     kind: *kind,
                     input: input.clone(),
                     entered: event.id,
+                    entered_from: event.previous,
                     entered_at: event.at,
                     retries: BTreeMap::new(),
                     doing: Doing::Deciding,
@@ -245,7 +249,7 @@ impl Execution {
                     frame.visit = None;
                 }
             }
-            Fact::StateAborted { .. } => (),
+            Fact::StateAborted { .. } | Fact::EvaluationFailed { .. } => (),
             Fact::TaskScheduled { task, resource, parameters, heartbeat_seconds, credentials, timeout, heartbeat, .. } => {
                 let attempt = Attempt {
                     task: *task,
@@ -474,6 +478,7 @@ impl<D> Fact<D> {
             | Fact::ExecutionTimedOut { .. }
             | Fact::StateEntered { .. }
             | Fact::StateExited { .. }
+            | Fact::EvaluationFailed { .. }
             | Fact::TaskScheduled { .. }
             | Fact::TaskStarted { .. }
             | Fact::TaskSubmitted { .. }

@@ -7,11 +7,11 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use asl::{BlockId, Body, Catcher, Jitter, Machine, Map, Name, Parallel, Retrier, State, Task, Then, Wait};
+use asl::{BlockId, Body, CatchOutput, Catcher, Flow, Jitter, Machine, Map, Name, Parallel, Retrier, State, Task, Then, Wait};
 use base::{Json, Timestamp};
 
 use crate::choice;
-use crate::data;
+use crate::data::{self, Fault};
 use crate::event::{Alarm, Event, Fact, Failure, Kind};
 use crate::execution::{Attempt, Doing, Execution, Iterations, Place, Status};
 use crate::id::{FrameId, TaskId, TimerId};
@@ -71,6 +71,8 @@ enum Go {
     Begin,
     /// The state failed. `also` is a second name for the same error.
     Fail { failure: Failure, also: Option<&'static str> },
+    /// A field of the state, which is in JSONata, has no value that it may have.
+    EvaluationFailed { failure: Failure, location: Option<Arc<str>> },
     /// A branch or iteration failed with nobody in it to catch: its parent decides.
     ChildFailed { child: FrameId, failure: Failure, also: Option<&'static str> },
     /// The block came to its end.
@@ -79,18 +81,25 @@ enum Go {
 
 /// How a piece of work can end otherwise than well.
 enum Stop {
-    /// `States.Runtime`: the text of its cause, without the words in front that name the state.
-    Runtime(String),
+    Fault(Fault),
     Failure(Failure),
 }
 
 impl From<String> for Stop {
     fn from(text: String) -> Stop {
-        Stop::Runtime(text)
+        Stop::Fault(Fault::Runtime(text))
+    }
+}
+
+impl From<Fault> for Stop {
+    fn from(fault: Fault) -> Stop {
+        Stop::Fault(fault)
     }
 }
 
 type Next = Option<(FrameId, Go)>;
+
+const QUERY_ERROR: &str = "States.QueryEvaluationError";
 
 // The entries: one for each command.
 impl Run<'_> {
@@ -213,6 +222,7 @@ impl Run<'_> {
             Go::Result { result } => self.result(frame, result),
             Go::Exit { output, then } => self.exit(frame, output, then),
             Go::Fail { failure, also } => self.fail(frame, failure, also),
+            Go::EvaluationFailed { failure, location } => self.evaluation_failed(frame, failure, location),
             Go::ChildFailed { child, failure, also } => self.child_failed(frame, child, failure, also),
             Go::End { output } => self.end_block(frame, output),
         }
@@ -295,9 +305,13 @@ impl Run<'_> {
             }),
             Body::Choice(rules) => self.decided(frame, |run| {
                 let input = run.input(frame, state)?;
-                let next = choice::choose(rules, &run.view(frame, &input))?
+                let chosen = choice::choose(rules, &run.view(frame, &input))?
                     .ok_or("Failed to transition out of the state. The state does not point to a next state.".to_owned())?;
-                let output = run.output(frame, state, input)?;
+                let next = chosen.next().clone();
+                let output = match chosen.rule_output() {
+                    Some(output) => run.computed(frame, state, output.map_or(input, data::evaluate))?,
+                    None => run.output(frame, state, input)?,
+                };
                 Ok(Go::Exit { output, then: Then::Next(next) })
             }),
             Body::Fail(fail) => self.decided(frame, |run| {
@@ -354,8 +368,8 @@ impl Run<'_> {
             let view = run.view(frame, &input);
             let timeout = task.timeout.as_ref().map(|it| data::seconds(it, "TimeoutSecondsPath", &view)).transpose()?;
             let heartbeat = task.heartbeat.as_ref().map(|it| data::seconds(it, "HeartbeatSecondsPath", &view)).transpose()?;
-            let parameters = data::fill(task.parameters.as_ref(), &view)?;
-            let credentials = task.credentials.as_ref().map(|it| data::fill(Some(it), &view)).transpose()?;
+            let parameters = data::payload(task.parameters.as_ref(), &view)?;
+            let credentials = task.credentials.as_ref().map(|it| data::payload(Some(it), &view)).transpose()?;
             Ok((parameters, credentials, timeout, heartbeat))
         });
         let (parameters, credentials, timeout_seconds, heartbeat_seconds) = match decided {
@@ -384,7 +398,7 @@ impl Run<'_> {
     fn start_branches(&mut self, frame: FrameId, state: &State, parallel: &Parallel) -> Next {
         let input = self.decide(frame, |run| {
             let input = run.input(frame, state)?;
-            Ok(data::fill(parallel.parameters.as_ref(), &run.view(frame, &input))?)
+            Ok(data::payload(parallel.parameters.as_ref(), &run.view(frame, &input))?)
         });
         let input = match input {
             Ok(input) => input,
@@ -405,7 +419,7 @@ impl Run<'_> {
             let input = run.input(frame, state)?;
             let view = run.view(frame, &input);
             let concurrency = data::concurrency(&map.concurrency, &view)?;
-            Ok((data::items(map, &view)?, concurrency))
+            Ok((data::items(&map.items, &view)?, concurrency))
         });
         let (items, wanted) = match decided {
             Ok(decided) => decided,
@@ -439,7 +453,7 @@ impl Run<'_> {
             None => Ok(item),
             Some(selector) => {
                 let input = run.input(frame, state)?;
-                Ok(data::fill(Some(selector), &run.view(frame, &input).with_item(index, item))?)
+                Ok(data::payload(Some(selector), &run.view(frame, &input).with_item(index, item))?)
             }
         });
         let input = match input {
@@ -454,7 +468,7 @@ impl Run<'_> {
         None
     }
 
-    /// `ResultSelector`, `ResultPath`, `OutputPath`.
+    /// `ResultSelector`, `ResultPath`, `OutputPath`; or `Output`.
     fn result(&mut self, frame: FrameId, result: Json) -> Next {
         let state = self.state(frame);
         let (selector, path, then) = match &state.body {
@@ -541,6 +555,17 @@ impl Run<'_> {
 
 // Failure: retry, else catch, else the parent.
 impl Run<'_> {
+    /// Told apart from the failure that follows. As the event before it AWS names the one before the state was
+    /// entered, except in a Wait.
+    fn evaluation_failed(&mut self, frame: FrameId, failure: Failure, location: Option<Arc<str>>) -> Next {
+        let last = self.execution.frame(frame).last;
+        let visit = self.execution.visit(frame);
+        let previous = if last == visit.entered && visit.kind != Kind::Wait { visit.entered_from } else { last };
+        let state = visit.name.clone();
+        self.record(frame, previous, Fact::EvaluationFailed { state, failure: failure.clone(), location });
+        Some((frame, Go::Fail { failure, also: None }))
+    }
+
     fn fail(&mut self, frame: FrameId, failure: Failure, also: Option<&'static str>) -> Next {
         let state = self.state(frame);
         let (retriers, catchers): (&[Retrier], &[Catcher]) = match &state.body {
@@ -560,7 +585,7 @@ impl Run<'_> {
             self.step.effects.push(Effect::SetTimer(alarm));
             return None;
         }
-        self.record_children_failed(frame, state);
+        self.record_children_failed(frame, state, &failure);
         let catcher = catchers.iter().find(|catcher| names.are_in_catch(&catcher.error_equals));
         match catcher {
             Some(catcher) => Some((frame, self.catch(frame, &failure, catcher))),
@@ -569,10 +594,13 @@ impl Run<'_> {
     }
 
     /// `MapStateFailed`, `ParallelStateFailed`: a state with children that is not tried again.
-    fn record_children_failed(&mut self, frame: FrameId, state: &State) {
+    fn record_children_failed(&mut self, frame: FrameId, state: &State, failure: &Failure) {
+        let unevaluated = failure.error.as_deref() == Some(QUERY_ERROR);
         match (&state.body, &self.execution.visit(frame).doing) {
             (Body::Parallel(_), Doing::Branches(_)) => self.record_here(frame, Fact::ParallelFailed),
             (Body::Map(_), Doing::Iterations(_)) => self.record_here(frame, Fact::MapFailed),
+            // AWS ends a Map so whose items could not be told, though it never began.
+            (Body::Map(_), _) if unevaluated => self.record_here(frame, Fact::MapFailed),
             _ => (),
         }
     }
@@ -596,7 +624,10 @@ impl Run<'_> {
         let members = [("Error", &failure.error), ("Cause", &failure.cause)];
         let output = Json::object(members.into_iter().filter_map(|(key, text)| Some((key, Json::from(text.clone()?)))));
         self.decided(frame, |run| {
-            let output = data::place(&catcher.result_path, &run.raw(frame), output)?;
+            let output = match &catcher.output {
+                CatchOutput::ResultPath(path) => data::place(path, &run.raw(frame), output)?,
+                CatchOutput::Output(output) => data::evaluate(output),
+            };
             Ok(Go::Exit { output, then: Then::Next(catcher.next.clone()) })
         })
     }
@@ -745,12 +776,23 @@ impl<'a> Run<'a> {
     /// The effective input: `InputPath` of the raw one.
     fn input(&self, frame: FrameId, state: &State) -> Result<Json, Stop> {
         let raw = self.raw(frame);
-        Ok(data::select(&state.input, &self.view(frame, &raw))?)
+        match &state.flow {
+            Flow::JsonPath { input, .. } => Ok(data::select(input, &self.view(frame, &raw))?),
+            Flow::Jsonata { .. } => Ok(raw),
+        }
     }
 
-    /// `OutputPath`, within the limit on payloads.
+    /// `OutputPath` or `Output`, within the limit on payloads. `placed` is what the state gives without.
     fn output(&self, frame: FrameId, state: &State, placed: Json) -> Result<Json, Stop> {
-        let output = data::select(&state.output, &self.view(frame, &placed))?;
+        let output = match &state.flow {
+            Flow::JsonPath { output, .. } => data::select(output, &self.view(frame, &placed))?,
+            Flow::Jsonata { output } => output.as_ref().map_or(placed, data::evaluate),
+        };
+        self.computed(frame, state, output)
+    }
+
+    /// An output, within the limit on payloads.
+    fn computed(&self, frame: FrameId, state: &State, output: Json) -> Result<Json, Stop> {
         if output.same(&self.execution.visit(frame).input) {
             return Ok(output);
         }
@@ -768,18 +810,20 @@ impl<'a> Run<'a> {
 
     /// The work's value, or how the state fails.
     fn decide<T>(&self, frame: FrameId, work: impl FnOnce(&Self) -> Result<T, Stop>) -> Result<T, Go> {
-        work(self).map_err(|stop| {
-            let failure = match stop {
-                Stop::Failure(failure) => failure,
-                Stop::Runtime(text) => {
-                    let visit = self.execution.visit(frame);
-                    let (name, entered) = (&visit.name, visit.entered);
-                    let cause = format!("An error occurred while executing the state '{name}' (entered at the event id #{entered}). {text}");
-                    Failure::new("States.Runtime", cause)
-                }
-            };
-            Go::Fail { failure, also: None }
+        work(self).map_err(|stop| match stop {
+            Stop::Failure(failure) => Go::Fail { failure, also: None },
+            Stop::Fault(Fault::Runtime(text)) => Go::Fail { failure: self.failure(frame, "States.Runtime", &text), also: None },
+            Stop::Fault(Fault::Query { text, location }) => {
+                Go::EvaluationFailed { failure: self.failure(frame, QUERY_ERROR, &text), location: location.map(Arc::from) }
+            }
         })
+    }
+
+    /// A failure of ours, which names the state.
+    fn failure(&self, frame: FrameId, error: &str, text: &str) -> Failure {
+        let visit = self.execution.visit(frame);
+        let (name, entered) = (&visit.name, visit.entered);
+        Failure::new(error, format!("An error occurred while executing the state '{name}' (entered at the event id #{entered}). {text}"))
     }
 
     fn decided(&self, frame: FrameId, work: impl FnOnce(&Self) -> Result<Go, Stop>) -> Go {

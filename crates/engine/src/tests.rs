@@ -108,6 +108,7 @@ fn show_fact(fact: &Fact) -> String {
         Fact::StateEntered { kind, name, input } => format!("{} {input}", state(kind, "Entered", name)),
         Fact::StateExited { kind, name, output } => format!("{} {output}", state(kind, "Exited", name)),
         Fact::StateAborted { kind, name } => state(kind, "Aborted", name),
+        Fact::EvaluationFailed { state, failure, location } => failed(&format!("EvaluationFailed({state}) {}", location.as_deref().unwrap_or("-")), failure),
         Fact::TaskScheduled { task, parameters, .. } => format!("TaskScheduled {} {parameters}", task.0),
         Fact::TaskStarted { task, .. } => format!("TaskStarted {}", task.0),
         Fact::TaskSubmitted { task, output, .. } => format!("TaskSubmitted {} {output}", task.0),
@@ -684,4 +685,222 @@ fn a_payload_that_deepens_at_each_turn_ends() {
     let definition = r#"{"StartAt":"A","States":{"A":{"Type":"Pass","Parameters":{"a.$":"$"},"Next":"C"},"C":{"Type":"Choice","Choices":[{"Variable":"$.x","IsPresent":true,"Next":"E"}],"Default":"A"},"E":{"Type":"Succeed"}}}"#;
     let out = play(definition, "start {}", Limits::default());
     assert!(out.contains("ExecutionFailed States.DataLimitExceeded"), "{out}");
+}
+
+fn jsonata(states: &str) -> String {
+    format!(r#"{{"QueryLanguage":"JSONata","StartAt":"A","States":{{{states}}}}}"#)
+}
+
+#[test]
+fn a_state_in_jsonata_gives_its_output() {
+    let states = r#""A":{"Type":"Pass","Output":{"a.$":"$.x","n":[1,null]},"Next":"B"},"B":{"Type":"Pass","Next":"C"},
+        "C":{"Type":"Wait","Seconds":0,"Output":"waited","Next":"D"},"D":{"Type":"Succeed"}"#;
+    check(&jsonata(states), r#"start {"x":1}"#, expect![[r#"
+        start {"x":1}
+          1<0 ExecutionStarted {"x":1}
+          2<0 PassStateEntered(A) {"x":1}
+          3<2 PassStateExited(A) {"a.$":"$.x","n":[1,null]}
+          4<3 PassStateEntered(B) {"a.$":"$.x","n":[1,null]}
+          5<4 PassStateExited(B) {"a.$":"$.x","n":[1,null]}
+          6<5 WaitStateEntered(C) {"a.$":"$.x","n":[1,null]}
+          7<6 WaitStateExited(C) "waited"
+          8<7 SucceedStateEntered(D) "waited"
+          9<8 SucceedStateExited(D) "waited"
+          10<9 ExecutionSucceeded "waited"
+          > ended
+    "#]]);
+}
+
+#[test]
+fn a_choice_in_jsonata_takes_the_rules_output_or_the_defaults() {
+    let choice = |first: &str, more: &str| jsonata(&format!(r#""A":{{"Type":"Choice","Choices":[{{"Condition":{first},"Next":"B"}}{more}],"Default":"B","Output":"default"}},"B":{{"Type":"Succeed"}}"#));
+    check(&choice("true", ""), "start {}", expect![[r#"
+        start {}
+          1<0 ExecutionStarted {}
+          2<0 ChoiceStateEntered(A) {}
+          3<2 ChoiceStateExited(A) {}
+          4<3 SucceedStateEntered(B) {}
+          5<4 SucceedStateExited(B) {}
+          6<5 ExecutionSucceeded {}
+          > ended
+    "#]]);
+    check(&choice("false", r#",{"Condition":true,"Output":"rule","Next":"B"}"#), "start {}", expect![[r#"
+        start {}
+          1<0 ExecutionStarted {}
+          2<0 ChoiceStateEntered(A) {}
+          3<2 ChoiceStateExited(A) "rule"
+          4<3 SucceedStateEntered(B) "rule"
+          5<4 SucceedStateExited(B) "rule"
+          6<5 ExecutionSucceeded "rule"
+          > ended
+    "#]]);
+    check(&choice("false", ""), "start {}", expect![[r#"
+        start {}
+          1<0 ExecutionStarted {}
+          2<0 ChoiceStateEntered(A) {}
+          3<2 ChoiceStateExited(A) "default"
+          4<3 SucceedStateEntered(B) "default"
+          5<4 SucceedStateExited(B) "default"
+          6<5 ExecutionSucceeded "default"
+          > ended
+    "#]]);
+    check(&choice("false", r#",{"Condition":"yes","Next":"B"}"#), "start {}", expect![[r#"
+        start {}
+          1<0 ExecutionStarted {}
+          2<0 ChoiceStateEntered(A) {}
+          3<0 EvaluationFailed(A) Choices[1]/Condition States.QueryEvaluationError: An error occurred while executing the state 'A' (entered at the event id #2). The value of the field 'Choices[1]/Condition' has an unexpected type. Expected 'boolean', but was 'string' for value: "yes"
+          4<3 ExecutionFailed States.QueryEvaluationError: An error occurred while executing the state 'A' (entered at the event id #2). The value of the field 'Choices[1]/Condition' has an unexpected type. Expected 'boolean', but was 'string' for value: "yes"
+          > ended
+    "#]]);
+}
+
+#[test]
+fn a_task_in_jsonata_has_arguments_and_catches_with_an_output() {
+    let task = |fields: &str| jsonata(&format!(r#""A":{{"Type":"Task","Resource":"{SYNC}",{fields}"End":true}},"C":{{"Type":"Succeed"}}"#));
+    let catch = r#""Catch":[{"ErrorEquals":["E"],"Output":["caught"],"Next":"C"},{"ErrorEquals":["States.ALL"],"Next":"C"}],"#;
+    check(&task(&format!(r#""Arguments":["a"],"Output":{{"o":1}},{catch}"#)), "start {}\nok 0 {\"r\":1}", expect![[r#"
+        start {}
+          1<0 ExecutionStarted {}
+          2<0 TaskStateEntered(A) {}
+          3<2 TaskScheduled 0 ["a"]
+          4<3 TaskStarted 0
+          > run task 0 ["a"]
+        ok 0 {"r":1}
+          5<4 TaskSucceeded 0 {"r":1}
+          6<5 TaskStateExited(A) {"o":1}
+          7<6 ExecutionSucceeded {"o":1}
+          > ended
+    "#]]);
+    check(&task(catch), "start {\"i\":1}\nfail 0 E why", expect![[r#"
+        start {"i":1}
+          1<0 ExecutionStarted {"i":1}
+          2<0 TaskStateEntered(A) {"i":1}
+          3<2 TaskScheduled 0 {"i":1}
+          4<3 TaskStarted 0
+          > run task 0 {"i":1}
+        fail 0 E why
+          5<4 TaskFailed 0 E: why
+          6<5 TaskStateExited(A) ["caught"]
+          7<6 SucceedStateEntered(C) ["caught"]
+          8<7 SucceedStateExited(C) ["caught"]
+          9<8 ExecutionSucceeded ["caught"]
+          > ended
+    "#]]);
+    check(&task(catch), "start {\"i\":1}\nfail 0 F why", expect![[r#"
+        start {"i":1}
+          1<0 ExecutionStarted {"i":1}
+          2<0 TaskStateEntered(A) {"i":1}
+          3<2 TaskScheduled 0 {"i":1}
+          4<3 TaskStarted 0
+          > run task 0 {"i":1}
+        fail 0 F why
+          5<4 TaskFailed 0 F: why
+          6<5 TaskStateExited(A) {"Error":"F","Cause":"why"}
+          7<6 SucceedStateEntered(C) {"Error":"F","Cause":"why"}
+          8<7 SucceedStateExited(C) {"Error":"F","Cause":"why"}
+          9<8 ExecutionSucceeded {"Error":"F","Cause":"why"}
+          > ended
+    "#]]);
+    check(&task(catch), "start {\"i\":1}\nok 0 {\"r\":1}", expect![[r#"
+        start {"i":1}
+          1<0 ExecutionStarted {"i":1}
+          2<0 TaskStateEntered(A) {"i":1}
+          3<2 TaskScheduled 0 {"i":1}
+          4<3 TaskStarted 0
+          > run task 0 {"i":1}
+        ok 0 {"r":1}
+          5<4 TaskSucceeded 0 {"r":1}
+          6<5 TaskStateExited(A) {"r":1}
+          7<6 ExecutionSucceeded {"r":1}
+          > ended
+    "#]]);
+}
+
+#[test]
+fn branches_in_jsonata_get_the_arguments() {
+    let states = r#""A":{"Type":"Parallel","Arguments":7,"Branches":[{"StartAt":"X","States":{"X":{"Type":"Pass","End":true}}}],"End":true}"#;
+    check(&jsonata(states), "start {}", expect![[r#"
+        start {}
+          1<0 ExecutionStarted {}
+          2<0 ParallelStateEntered(A) {}
+          3<2 ParallelStateStarted
+          4<3 PassStateEntered(X) 7
+          5<4 PassStateExited(X) 7
+          . FrameEnded
+          6<5 ParallelStateSucceeded
+          7<5 ParallelStateExited(A) [7]
+          8<7 ExecutionSucceeded [7]
+          > ended
+    "#]]);
+}
+
+#[test]
+fn a_map_in_jsonata_iterates_over_items_or_its_input() {
+    let map = |fields: &str| jsonata(&format!(r#""A":{{"Type":"Map",{fields}"MaxConcurrency":1,"ItemProcessor":{{"StartAt":"X","States":{{"X":{{"Type":"Pass","End":true}}}}}},"Output":"over","End":true}}"#));
+    check(&map(r#""Items":[1],"ItemSelector":"same","#), "start {}", expect![[r#"
+        start {}
+          1<0 ExecutionStarted {}
+          2<0 MapStateEntered(A) {}
+          3<2 MapStateStarted 1
+          4<3 MapIterationStarted(A#0)
+          5<4 PassStateEntered(X) "same"
+          6<5 PassStateExited(X) "same"
+          . FrameEnded
+          7<6 MapIterationSucceeded(A#0)
+          8<7 MapStateSucceeded
+          9<7 MapStateExited(A) "over"
+          10<9 ExecutionSucceeded "over"
+          > ended
+    "#]]);
+    check(&map(""), "start [2]", expect![[r#"
+        start [2]
+          1<0 ExecutionStarted [2]
+          2<0 MapStateEntered(A) [2]
+          3<2 MapStateStarted 1
+          4<3 MapIterationStarted(A#0)
+          5<4 PassStateEntered(X) 2
+          6<5 PassStateExited(X) 2
+          . FrameEnded
+          7<6 MapIterationSucceeded(A#0)
+          8<7 MapStateSucceeded
+          9<7 MapStateExited(A) "over"
+          10<9 ExecutionSucceeded "over"
+          > ended
+    "#]]);
+}
+
+/// The numbers are as recorded on AWS.
+#[test]
+fn what_cannot_be_evaluated_is_told_apart_and_can_be_caught() {
+    let map = |catch: &str| {
+        let processor = r#"{"StartAt":"X","States":{"X":{"Type":"Pass","End":true}}}"#;
+        jsonata(&format!(r#""A":{{"Type":"Pass","Next":"M"}},"M":{{"Type":"Map",{catch}"ItemProcessor":{processor},"End":true}},"C":{{"Type":"Succeed"}}"#))
+    };
+    let catch = r#""Catch":[{"ErrorEquals":["States.QueryEvaluationError"],"Output":"caught","Next":"C"}],"#;
+    check(&map(catch), "start \"text\"", expect![[r#"
+        start "text"
+          1<0 ExecutionStarted "text"
+          2<0 PassStateEntered(A) "text"
+          3<2 PassStateExited(A) "text"
+          4<3 MapStateEntered(M) "text"
+          5<3 EvaluationFailed(M) - States.QueryEvaluationError: An error occurred while executing the state 'M' (entered at the event id #4). Map state input must be an array but was: "text"
+          6<5 MapStateFailed
+          7<6 MapStateExited(M) "caught"
+          8<7 SucceedStateEntered(C) "caught"
+          9<8 SucceedStateExited(C) "caught"
+          10<9 ExecutionSucceeded "caught"
+          > ended
+    "#]]);
+    let uncaught = r#"{"StartAt":"A","States":{"A":{"Type":"Pass","Next":"M"},"M":{"Type":"Map","QueryLanguage":"JSONata","ItemProcessor":{"StartAt":"X","States":{"X":{"Type":"Pass","End":true}}},"End":true}}}"#;
+    check(uncaught, "start 1", expect![[r#"
+        start 1
+          1<0 ExecutionStarted 1
+          2<0 PassStateEntered(A) 1
+          3<2 PassStateExited(A) 1
+          4<3 MapStateEntered(M) 1
+          5<3 EvaluationFailed(M) - States.QueryEvaluationError: An error occurred while executing the state 'M' (entered at the event id #4). Map state input must be an array but was: 1
+          6<5 MapStateFailed
+          7<6 ExecutionFailed States.QueryEvaluationError: An error occurred while executing the state 'M' (entered at the event id #4). Map state input must be an array but was: 1
+          > ended
+    "#]]);
 }

@@ -241,6 +241,7 @@ fn flat(fact: &Fact) -> Flat {
         Fact::StateEntered { kind, name, input } => of_state(*kind, "Entered", name, Some(input)),
         Fact::StateExited { kind, name, output } => of_state(*kind, "Exited", name, Some(output)),
         Fact::StateAborted { kind, name } => of_state(*kind, "Aborted", name, None),
+        Fact::EvaluationFailed { failure, .. } => plain("EvaluationFailed", failed(failure)),
         Fact::TaskScheduled { resource, parameters, .. } => of_task("Scheduled", resource, data(parameters)),
         Fact::TaskStarted { resource, .. } => of_task("Started", resource, nothing()),
         Fact::TaskSubmitted { resource, output, .. } => of_task("Submitted", resource, data(output)),

@@ -106,7 +106,7 @@ pub(super) fn target<'a>(p: &mut Parser<'a>, fields: Fields<'a, '_>, name: &str)
 
 /// `States`, if there are any.
 fn states<'a, 's>(p: &mut Parser<'a>, fields: Fields<'a, '_>, at: &'s At<'s>) -> Option<Fields<'a, 's>> {
-    let states = Fields::of(fields.get("States")?, at, &mut p.report)?;
+    let states = Fields::of(fields.get("States")?, at, p.language, &mut p.report)?;
     if states.object.is_empty() {
         p.report.schema(at, "Value cannot be empty");
         return None;
@@ -127,7 +127,7 @@ fn read_states<'a>(p: &mut Parser<'a>, states: Fields<'a, '_>) -> BTreeMap<Name,
 }
 
 fn read_state<'a>(p: &mut Parser<'a>, name: &Name, json: &'a Json, at: &At) -> Option<State> {
-    let Some(fields) = Fields::of(json, at, &mut p.report) else {
+    let Some(fields) = Fields::of(json, at, p.language, &mut p.report) else {
         p.scope.unclear();
         return None;
     };

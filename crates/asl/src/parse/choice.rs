@@ -6,10 +6,10 @@ use super::at::At;
 use super::fields::{self, Language};
 use super::read::Fields;
 use super::report::Report;
-use super::states::timestamp;
+use super::states::{output, timestamp};
 use super::{Parser, block};
 use crate::diagnostic::Diagnostic;
-use crate::tree::{Choice, ChoiceRule, Compare, Domain, JsonKind, Operand, Order, Test};
+use crate::tree::{Choice, ChoiceRule, Compare, Domain, JsonKind, Operand, Order, Test, When};
 
 /// Rules inside rules.
 const TEST_DEPTH_MAX: usize = 50;
@@ -34,7 +34,7 @@ fn rules<'a>(p: &mut Parser<'a>, fields: Fields<'a, '_>) -> Option<Vec<ChoiceRul
     let at = fields.at.key("Choices");
     let read = |(index, item)| {
         let at = at.index(index);
-        match Fields::of(item, &at, &mut p.report) {
+        match Fields::of(item, &at, fields.language, &mut p.report) {
             Some(fields) => rule(p, fields),
             None => {
                 p.scope.unclear();
@@ -46,11 +46,29 @@ fn rules<'a>(p: &mut Parser<'a>, fields: Fields<'a, '_>) -> Option<Vec<ChoiceRul
 }
 
 fn rule<'a>(p: &mut Parser<'a>, fields: Fields<'a, '_>) -> Option<ChoiceRule> {
-    fields::RULE.check_required(fields.object, fields.at, &mut p.report);
+    fields::RULE.check_required(fields, &mut p.report);
     fields.string("Comment", &mut p.report);
-    let test = Rule { fields, shape: &fields::RULE, depth: 1 }.test(&mut p.report);
+    let when = match fields.language {
+        Language::JsonPath => Rule { fields, shape: &fields::RULE, depth: 1 }.test(&mut p.report).map(When::Test),
+        Language::Jsonata => condition(fields, &mut p.report),
+    };
     let next = block::target(p, fields, "Next");
-    Some(ChoiceRule { test: test?, next: next? })
+    Some(ChoiceRule { when: when?, next: next? })
+}
+
+fn condition(fields: Fields, report: &mut Report) -> Option<When> {
+    for name in fields.object.keys() {
+        match Operator::parse(name) {
+            Some(_) => fields::wrong_language(name, fields, Language::JsonPath, report),
+            None => fields::RULE.check_field(name, fields, report),
+        }
+    }
+    if !fields.has("Condition") {
+        report.schema(fields.at, "These fields are required: [Condition]");
+    }
+    let condition = fields.jsonata("Condition", report);
+    let output = output(fields, report);
+    Some(When::Condition { condition: condition?, output: output? })
 }
 
 /// A rule of a Choice, or one nested in it.
@@ -73,13 +91,13 @@ impl Rule<'_, '_> {
 
     /// The one operator; reports every other field that should not be there.
     fn operator(&self, report: &mut Report) -> Option<&str> {
-        let Fields { object, at } = self.fields;
+        let Fields { object, at, .. } = self.fields;
         let mut operators = Vec::new();
         for name in object.keys() {
             if BOOLEANS.contains(&&**name) || Operator::parse(name).is_some() {
                 operators.push(&**name);
             } else {
-                self.shape.check_field(name, at, Language::JsonPath, report);
+                self.shape.check_field(name, self.fields, report);
             }
         }
         match operators[..] {
@@ -115,7 +133,7 @@ impl Rule<'_, '_> {
             report.error(Diagnostic::TOO_DEEP, Some(at), message);
             return None;
         }
-        let fields = Fields::of(json, at, report)?;
+        let fields = Fields::of(json, at, self.fields.language, report)?;
         fields.string("Comment", report);
         Rule { fields, shape: &fields::NESTED_RULE, depth: self.depth + 1 }.test(report)
     }

@@ -3,9 +3,7 @@
 //! **A new field starts here**: a line in its state's table, then a read in the state's own file. A field
 //! that this version knows but cannot run is [`not_yet`]; taking it up is changing that word.
 
-use base::Object;
-
-use super::at::At;
+use super::read::Fields;
 use super::report::Report;
 use crate::tree::StateKind;
 
@@ -193,36 +191,37 @@ pub(super) static CATCHER: Shape = Shape {
 };
 
 impl Shape {
-    /// Reports every missing and every misplaced field of `object`.
-    pub(super) fn check(&self, object: &Object, at: &At, language: Language, report: &mut Report) {
-        self.check_required(object, at, report);
-        for name in object.keys() {
-            self.check_field(name, at, language, report);
+    /// Reports every missing and every misplaced field of an object.
+    pub(super) fn check(&self, fields: Fields, report: &mut Report) {
+        self.check_required(fields, report);
+        for name in fields.object.keys() {
+            self.check_field(name, fields, report);
         }
     }
 
-    pub(super) fn check_required(&self, object: &Object, at: &At, report: &mut Report) {
-        let missing: Vec<&str> = self.required.iter().copied().filter(|name| !object.contains_key(*name)).collect();
+    pub(super) fn check_required(&self, fields: Fields, report: &mut Report) {
+        let missing: Vec<&str> = self.required.iter().copied().filter(|name| !fields.has(name)).collect();
         if !missing.is_empty() {
-            report.schema(at, format!("These fields are required: [{}]", missing.join(", ")));
+            report.schema(fields.at, format!("These fields are required: [{}]", missing.join(", ")));
         }
     }
 
-    pub(super) fn check_field(&self, name: &str, at: &At, language: Language, report: &mut Report) {
+    pub(super) fn check_field(&self, name: &str, fields: Fields, report: &mut Report) {
         let field = self.groups.iter().copied().flatten().find(|field| field.name == name);
         match field.map(|field| field.allowed) {
-            None => report.schema(at, format!("Field '{name}' is not supported")),
-            Some(Allowed::NotYet) => report.not_yet(&at.key(name), &format!("the field '{name}'")),
-            Some(Allowed::Only(only)) if only != language => {
-                let (is, only) = (language.name(), only.name());
-                report.schema(
-                    at,
-                    format!("The QueryLanguage is set to '{is}', but field '{name}' is only supported for the '{only}' QueryLanguage"),
-                );
-            }
+            None => report.schema(fields.at, format!("Field '{name}' is not supported")),
+            Some(Allowed::NotYet) => report.not_yet(&fields.at.key(name), &format!("the field '{name}'")),
+            Some(Allowed::Only(only)) if only != fields.language => wrong_language(name, fields, only, report),
             Some(Allowed::Only(_) | Allowed::Both) => {}
         }
     }
+}
+
+/// Reports a field that only the other language has.
+pub(super) fn wrong_language(name: &str, fields: Fields, only: Language, report: &mut Report) {
+    let (is, only) = (fields.language.name(), only.name());
+    let message = format!("The QueryLanguage is set to '{is}', but field '{name}' is only supported for the '{only}' QueryLanguage");
+    report.schema(fields.at, message);
 }
 
 impl Language {

@@ -1,64 +1,37 @@
-//! States in JSONata. This version cannot run them, and says so once, where the language is chosen.
-//! What can be said without reading an expression is still said: fields, transitions, inner blocks.
+//! What a field of a JSONata state gives: JSON in which a text `{% … %}` is an expression.
+//!
+//! This version has no expressions. Each is refused where it stands, and whatever holds none is constant.
 
 use base::Json;
 
 use super::at::At;
-use super::fields::{self, Language, Shape};
-use super::read::Fields;
-use super::states::then;
-use super::{Parser, block, nested, task};
-use crate::tree::StateKind;
+use super::report::Report;
+use crate::tree::Jsonata;
 
-/// Follows where a state leads, after its fields were checked.
-pub(super) fn state<'a>(p: &mut Parser<'a>, kind: StateKind, fields: Fields<'a, '_>) {
-    match kind {
-        StateKind::Pass | StateKind::Wait => leads_on(p, fields),
-        StateKind::Task => {
-            task::resource(p.scope.kind, fields, &mut p.report);
-            task::check_role(fields, &mut p.report);
-            leads_on(p, fields);
-        }
-        StateKind::Choice => choice(p, fields),
-        StateKind::Succeed | StateKind::Fail => p.scope.ends(),
-        StateKind::Parallel => {
-            nested::branches(p, fields);
-            leads_on(p, fields);
-        }
-        StateKind::Map => {
-            nested::processor(p, fields);
-            leads_on(p, fields);
-        }
-    }
+/// Compiles JSON of any kind; reports every expression in it.
+pub(super) fn value(json: &Json, at: &At, report: &mut Report) -> Option<Jsonata> {
+    let expressions = refuse_all(json, at, report);
+    (expressions == 0).then(|| Jsonata::Constant(json.clone()))
 }
 
-fn leads_on<'a>(p: &mut Parser<'a>, fields: Fields<'a, '_>) {
-    let at = fields.at.key("Catch");
-    if let Some(items) = fields.array("Catch", &mut p.report) {
-        next_of_each(p, items, &at, &fields::CATCHER);
-    }
-    then(p, fields);
+/// Only the whole text counts: with a space in front it is a text like any other.
+pub(super) fn is_expression(text: &str) -> bool {
+    text.starts_with("{%") && text.ends_with("%}")
 }
 
-fn choice<'a>(p: &mut Parser<'a>, fields: Fields<'a, '_>) {
-    let at = fields.at.key("Choices");
-    match fields.array_nonempty("Choices", &mut p.report) {
-        Some(items) => next_of_each(p, items, &at, &fields::RULE),
-        None => p.scope.unclear(),
-    }
-    if fields.has("Default") {
-        block::target(p, fields, "Default");
-    }
+pub(super) fn refuse(at: &At, report: &mut Report) {
+    report.not_yet(at, "JSONata expressions");
 }
 
-fn next_of_each<'a>(p: &mut Parser<'a>, items: &'a [Json], at: &At, shape: &Shape) {
-    for (index, item) in items.iter().enumerate() {
-        let at = at.index(index);
-        let Some(fields) = Fields::of(item, &at, &mut p.report) else {
-            p.scope.unclear();
-            continue;
-        };
-        shape.check(fields.object, fields.at, Language::Jsonata, &mut p.report);
-        block::target(p, fields, "Next");
+/// Recursion is as deep as the definition, which came from a text and is therefore shallow.
+fn refuse_all(json: &Json, at: &At, report: &mut Report) -> usize {
+    match json {
+        Json::String(text) if is_expression(text) => {
+            refuse(at, report);
+            1
+        }
+        Json::Array(items) => items.iter().enumerate().map(|(index, item)| refuse_all(item, &at.index(index), report)).sum(),
+        Json::Object(members) => members.iter().map(|(key, value)| refuse_all(value, &at.key(key), report)).sum(),
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => 0,
     }
 }

@@ -6,8 +6,8 @@
 //!
 //! In reading order: [`fields`] (which fields an object may have: a new one starts there), [`block`]
 //! (`StartAt`, `States` and how they hang together), [`states`] (a state, and the small ones), [`task`],
-//! [`choice`], [`nested`] (Parallel and Map), [`retry`] (Retry and Catch), [`jsonata`] (states in the
-//! other language), [`duplicates`] (states written twice), and the tools: [`read`], [`at`], [`report`],
+//! [`choice`], [`nested`] (Parallel and Map), [`retry`] (Retry and Catch), [`jsonata`] (what only the other
+//! language has), [`duplicates`] (states written twice), and the tools: [`read`], [`at`], [`report`],
 //! [`source`].
 
 mod fields;
@@ -111,12 +111,16 @@ fn json(text: &str) -> Result<Json, Diagnostic> {
 
 /// Reads the definition's top; gives its `TimeoutSeconds`.
 fn machine<'a>(p: &mut Parser<'a>, json: &'a Json) -> Option<u64> {
-    let fields = Fields::of(json, &At::ROOT, &mut p.report)?;
-    fields::MACHINE.check(fields.object, fields.at, Language::JsonPath, &mut p.report);
+    let fields = Fields::of(json, &At::ROOT, p.language, &mut p.report)?;
+    fields::MACHINE.check(fields, &mut p.report);
     p.language = language(p, fields).unwrap_or(Language::JsonPath);
+    let fields = Fields { language: p.language, ..fields };
     fields.string("Comment", &mut p.report);
     fields.string("Version", &mut p.report);
-    let timeout_seconds = fields.integer("TimeoutSeconds", 1..=limits::TIMEOUT_SECONDS_MAX, &mut p.report);
+    let timeout_seconds = match fields.is_expression("TimeoutSeconds", &mut p.report) {
+        true => None,
+        false => fields.integer("TimeoutSeconds", 1..=limits::TIMEOUT_SECONDS_MAX, &mut p.report),
+    };
     block::block(p, fields, p.scope.kind);
     timeout_seconds
 }
@@ -126,9 +130,5 @@ fn machine<'a>(p: &mut Parser<'a>, json: &'a Json) -> Option<u64> {
 fn language(p: &mut Parser, fields: Fields) -> Option<Language> {
     fields.get("QueryLanguage")?;
     let words = [("JSONPath", Language::JsonPath), ("JSONata", Language::Jsonata)];
-    let language = fields.word("QueryLanguage", &words, &mut p.report);
-    if language == Some(Language::Jsonata) {
-        p.report.not_yet(&fields.at.key("QueryLanguage"), "the query language 'JSONata'");
-    }
-    Some(language.unwrap_or(Language::Jsonata))
+    Some(fields.word("QueryLanguage", &words, &mut p.report).unwrap_or(Language::Jsonata))
 }

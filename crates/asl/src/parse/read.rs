@@ -10,23 +10,27 @@ use expr::template::BadField;
 use expr::{Path, ReferencePath, Template};
 
 use super::at::At;
+use super::fields::Language;
+use super::jsonata;
 use super::report::Report;
+use crate::tree::{Jsonata, Payload};
 
-/// An object and where it is.
+/// An object, where it is, and the language that its fields are written in.
 #[derive(Clone, Copy)]
 pub(super) struct Fields<'a, 's> {
     pub(super) object: &'a Object,
     pub(super) at: &'s At<'s>,
+    pub(super) language: Language,
 }
 
 impl<'a, 's> Fields<'a, 's> {
     /// The object that `json` is, if it is one.
-    pub(super) fn of(json: &'a Json, at: &'s At<'s>, report: &mut Report) -> Option<Fields<'a, 's>> {
+    pub(super) fn of(json: &'a Json, at: &'s At<'s>, language: Language, report: &mut Report) -> Option<Fields<'a, 's>> {
         let object = json.as_object();
         if object.is_none() {
             report.schema(at, expected("OBJECT"));
         }
-        object.map(|object| Fields { object, at })
+        object.map(|object| Fields { object, at, language })
     }
 
     pub(super) fn has(&self, name: &str) -> bool {
@@ -107,6 +111,29 @@ impl<'a, 's> Fields<'a, 's> {
     pub(super) fn intrinsic(&self, name: &str, report: &mut Report) -> Option<Intrinsic> {
         let text = self.string(name, report)?;
         self.compiled(name, "JSONPath or a valid intrinsic function call", Intrinsic::parse(text).ok(), report)
+    }
+
+    /// What a field gives: a template, or JSONata.
+    pub(super) fn payload(&self, name: &str, report: &mut Report) -> Option<Payload> {
+        match self.language {
+            Language::JsonPath => self.template(name, report).map(Payload::JsonPath),
+            Language::Jsonata => self.jsonata(name, report).map(Payload::Jsonata),
+        }
+    }
+
+    /// JSON of any kind.
+    pub(super) fn jsonata(&self, name: &str, report: &mut Report) -> Option<Jsonata> {
+        jsonata::value(self.get(name)?, &self.at.key(name), report)
+    }
+
+    /// Whether a field that is otherwise of a type of its own is an expression. Those are reported.
+    pub(super) fn is_expression(&self, name: &str, report: &mut Report) -> bool {
+        let text = self.get(name).and_then(Json::as_str).filter(|_| self.language == Language::Jsonata);
+        let is = text.is_some_and(jsonata::is_expression);
+        if is {
+            jsonata::refuse(&self.at.key(name), report);
+        }
+        is
     }
 
     /// A payload template: an object.

@@ -10,7 +10,7 @@ use super::read::{Fields, expected};
 use super::report::Report;
 use super::states::result_path;
 use super::{Parser, block};
-use crate::tree::{Catcher, Jitter, Retrier};
+use crate::tree::{CatchOutput, Catcher, Jitter, ResultPath, Retrier};
 
 /// 366 days.
 const MAX_DELAY_SECONDS_MAX: u64 = 31_622_400;
@@ -24,7 +24,7 @@ pub(super) fn retry(fields: Fields, report: &mut Report) -> Vec<Retrier> {
     let at = fields.at.key("Retry");
     let read = |(index, item)| {
         let at = at.index(index);
-        let fields = Fields::of(item, &at, report)?;
+        let fields = Fields::of(item, &at, fields.language, report)?;
         retrier(fields, Place { last: index + 1 == items.len() }, report)
     };
     items.iter().enumerate().filter_map(read).collect()
@@ -41,7 +41,7 @@ pub(super) fn catch<'a>(p: &mut Parser<'a>, fields: Fields<'a, '_>) -> Vec<Catch
     let at = fields.at.key("Catch");
     let read = |(index, item)| {
         let at = at.index(index);
-        match Fields::of(item, &at, &mut p.report) {
+        match Fields::of(item, &at, fields.language, &mut p.report) {
             Some(fields) => catcher(p, fields, Place { last: index + 1 == items.len() }),
             None => {
                 p.scope.unclear();
@@ -59,7 +59,7 @@ struct Place {
 }
 
 fn retrier(fields: Fields, place: Place, report: &mut Report) -> Option<Retrier> {
-    fields::RETRIER.check(fields.object, fields.at, Language::JsonPath, report);
+    fields::RETRIER.check(fields, report);
     fields.string("Comment", report);
     let seconds_max = limits::TIMEOUT_SECONDS_MAX;
     let error_equals = error_equals(fields, place, report);
@@ -73,12 +73,20 @@ fn retrier(fields: Fields, place: Place, report: &mut Report) -> Option<Retrier>
 }
 
 fn catcher<'a>(p: &mut Parser<'a>, fields: Fields<'a, '_>, place: Place) -> Option<Catcher> {
-    fields::CATCHER.check(fields.object, fields.at, Language::JsonPath, &mut p.report);
+    fields::CATCHER.check(fields, &mut p.report);
     fields.string("Comment", &mut p.report);
     let error_equals = error_equals(fields, place, &mut p.report);
     let next = block::target(p, fields, "Next");
-    let result_path = result_path(fields, &mut p.report);
-    Some(Catcher { error_equals: error_equals?, next: next?, result_path })
+    let output = catch_output(fields, &mut p.report);
+    Some(Catcher { error_equals: error_equals?, next: next?, output: output? })
+}
+
+fn catch_output(fields: Fields, report: &mut Report) -> Option<CatchOutput> {
+    match fields.language {
+        Language::Jsonata if fields.has("Output") => fields.jsonata("Output", report).map(CatchOutput::Output),
+        Language::Jsonata => Some(CatchOutput::ResultPath(ResultPath::Replace)),
+        Language::JsonPath => Some(CatchOutput::ResultPath(result_path(fields, report))),
+    }
 }
 
 fn error_equals(fields: Fields, place: Place, report: &mut Report) -> Option<Vec<Arc<str>>> {

@@ -7,8 +7,8 @@ use base::{Timestamp, limits};
 use super::fields::{self, Language};
 use super::read::Fields;
 use super::report::Report;
-use super::{Parser, block, choice, jsonata, language, nested, task};
-use crate::tree::{Body, Fail, FailText, Name, Pass, ResultPath, Select, State, StateKind, Then, Until, Wait};
+use super::{Parser, block, choice, language, nested, task};
+use crate::tree::{Body, Fail, FailText, Flow, Jsonata, Name, Pass, ResultPath, Select, State, StateKind, Then, Until, Wait};
 
 /// In the order in which AWS lists them.
 const KINDS: [StateKind; 8] = [
@@ -39,15 +39,10 @@ pub(super) fn state<'a>(p: &mut Parser<'a>, name: &Name, fields: Fields<'a, '_>)
         p.scope.unclear();
         return None;
     };
-    let language = state_language(p, fields);
-    fields::of_state(kind).check(fields.object, fields.at, language, &mut p.report);
+    let fields = Fields { language: state_language(p, fields), ..fields };
+    fields::of_state(kind).check(fields, &mut p.report);
     fields.string("Comment", &mut p.report);
-    if language == Language::Jsonata {
-        jsonata::state(p, kind, fields);
-        return None;
-    }
-    let input = select(fields, "InputPath", &mut p.report);
-    let output = select(fields, "OutputPath", &mut p.report);
+    let flow = flow(fields, &mut p.report);
     let body = match kind {
         StateKind::Pass => pass(p, fields).map(Body::Pass),
         StateKind::Task => task::task(p, fields).map(Body::Task),
@@ -58,7 +53,7 @@ pub(super) fn state<'a>(p: &mut Parser<'a>, name: &Name, fields: Fields<'a, '_>)
         StateKind::Parallel => nested::parallel(p, fields).map(Body::Parallel),
         StateKind::Map => nested::map(p, fields).map(Body::Map),
     };
-    Some(State { name: Arc::clone(name), input, output, body: body? })
+    Some(State { name: Arc::clone(name), flow: flow?, body: body? })
 }
 
 fn kind(fields: Fields, report: &mut Report) -> Option<StateKind> {
@@ -83,6 +78,23 @@ fn state_language(p: &mut Parser, fields: Fields) -> Language {
     own.unwrap_or(p.language)
 }
 
+fn flow(fields: Fields, report: &mut Report) -> Option<Flow> {
+    match fields.language {
+        Language::JsonPath => {
+            let input = select(fields, "InputPath", report);
+            let output = select(fields, "OutputPath", report);
+            Some(Flow::JsonPath { input, output })
+        }
+        Language::Jsonata => output(fields, report).map(|output| Flow::Jsonata { output }),
+    }
+}
+
+/// JSONata's `Output`, which need not be there.
+pub(super) fn output(fields: Fields, report: &mut Report) -> Option<Option<Jsonata>> {
+    let output = fields.jsonata("Output", report);
+    (output.is_some() || !fields.has("Output")).then_some(output)
+}
+
 fn pass<'a>(p: &mut Parser<'a>, fields: Fields<'a, '_>) -> Option<Pass> {
     let parameters = fields.template("Parameters", &mut p.report);
     let result = fields.get("Result").cloned();
@@ -99,7 +111,11 @@ fn wait<'a>(p: &mut Parser<'a>, fields: Fields<'a, '_>) -> Option<Wait> {
 
 fn until(fields: Fields, report: &mut Report) -> Option<Until> {
     let names = ["Seconds", "SecondsPath", "Timestamp", "TimestampPath"];
-    match fields.exactly_one(&names, report)? {
+    let name = fields.exactly_one(&names, report)?;
+    if fields.is_expression(name, report) {
+        return None;
+    }
+    match name {
         "Seconds" => fields.integer("Seconds", 0..=limits::TIMEOUT_SECONDS_MAX, report).map(Until::Seconds),
         "SecondsPath" => fields.path("SecondsPath", report).map(Until::SecondsPath),
         "Timestamp" => timestamp(fields, "Timestamp", report).map(Until::Timestamp),
@@ -130,6 +146,9 @@ fn fail(p: &mut Parser, fields: Fields) -> Fail {
 fn fail_text(fields: Fields, [literal, path]: [&'static str; 2], report: &mut Report) -> Option<FailText> {
     let name = fields.at_most_one(&[literal, path], report)?;
     let text = fields.string(name, report)?;
+    if fields.is_expression(name, report) {
+        return None;
+    }
     if name == literal {
         return Some(FailText::Literal(Arc::clone(text)));
     }

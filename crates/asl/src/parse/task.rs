@@ -1,18 +1,18 @@
 //! Task.
 
 use base::{Json, limits};
-use expr::Template;
 
+use super::fields::Language;
 use super::read::Fields;
 use super::report::Report;
 use super::states::{result_path, then};
 use super::{Parser, retry};
 use crate::resource::{Pattern, Resource};
-use crate::tree::{MachineKind, Seconds, Task};
+use crate::tree::{MachineKind, Payload, Seconds, Task};
 
 pub(super) fn task<'a>(p: &mut Parser<'a>, fields: Fields<'a, '_>) -> Option<Task> {
     let resource = resource(p.scope.kind, fields, &mut p.report);
-    let parameters = fields.template("Parameters", &mut p.report);
+    let parameters = arguments(fields, &mut p.report);
     let credentials = credentials(fields, &mut p.report);
     let timeout = seconds(fields, ["TimeoutSeconds", "TimeoutSecondsPath"], &mut p.report);
     let heartbeat = seconds(fields, ["HeartbeatSeconds", "HeartbeatSecondsPath"], &mut p.report);
@@ -37,7 +37,7 @@ pub(super) fn task<'a>(p: &mut Parser<'a>, fields: Fields<'a, '_>) -> Option<Tas
 }
 
 /// The task's target, if what executes it can do that.
-pub(super) fn resource(kind: MachineKind, fields: Fields, report: &mut Report) -> Option<Resource> {
+fn resource(kind: MachineKind, fields: Fields, report: &mut Report) -> Option<Resource> {
     let text = fields.string("Resource", report)?;
     let at = fields.at.key("Resource");
     let Some(resource) = Resource::parse(text) else {
@@ -69,21 +69,29 @@ fn long_running(resource: &Resource) -> Option<&'static str> {
     }
 }
 
-fn credentials(fields: Fields, report: &mut Report) -> Option<Template> {
-    check_role(fields, report);
-    fields.template("Credentials", report)
+/// `Parameters`, which JSONata calls `Arguments`.
+pub(super) fn arguments(fields: Fields, report: &mut Report) -> Option<Payload> {
+    let name = match fields.language {
+        Language::JsonPath => "Parameters",
+        Language::Jsonata => "Arguments",
+    };
+    fields.payload(name, report)
 }
 
 /// `Credentials` name a role.
-pub(super) fn check_role(fields: Fields, report: &mut Report) {
+fn credentials(fields: Fields, report: &mut Report) -> Option<Payload> {
     let credentials = fields.get("Credentials").and_then(Json::as_object);
     if credentials.is_some_and(|credentials| !credentials.contains_key("RoleArn") && !credentials.contains_key("RoleArn.$")) {
         report.schema(&fields.at.key("Credentials"), "The field 'RoleArn' is required but was missing");
     }
+    fields.payload("Credentials", report)
 }
 
 fn seconds(fields: Fields, [literal, path]: [&'static str; 2], report: &mut Report) -> Option<Seconds> {
     let name = fields.at_most_one(&[literal, path], report)?;
+    if fields.is_expression(name, report) {
+        return None;
+    }
     if name == literal {
         return fields.integer(name, 1..=limits::TIMEOUT_SECONDS_MAX, report).map(Seconds::Literal);
     }

@@ -59,6 +59,7 @@ fn type_name(fact: &Fact) -> String {
         Fact::ExecutionFailed { .. } => "ExecutionFailed",
         Fact::ExecutionAborted { .. } => "ExecutionAborted",
         Fact::ExecutionTimedOut { .. } => "ExecutionTimedOut",
+        Fact::EvaluationFailed { .. } => "EvaluationFailed",
         Fact::ParallelStarted { .. } => "ParallelStateStarted",
         Fact::ParallelSucceeded => "ParallelStateSucceeded",
         Fact::ParallelFailed => "ParallelStateFailed",
@@ -101,6 +102,11 @@ fn details(to: &mut Details<'_>, fact: &Fact) {
         Fact::ExecutionAborted { failure } => to.object("executionAbortedEventDetails", |to| to.failure(failure)),
         Fact::ExecutionTimedOut { failure } => to.object("executionTimedOutEventDetails", |to| to.failure(failure)),
 
+        Fact::EvaluationFailed { state, failure, location } => to.object("evaluationFailedEventDetails", |to| {
+            to.failure(failure);
+            to.out.text_if("location", location.as_deref());
+            to.out.text("state", state);
+        }),
         Fact::StateEntered { name, input, .. } => to.object("stateEnteredEventDetails", |to| {
             to.out.text("name", name);
             to.data("input", "inputDetails", input);
@@ -302,6 +308,15 @@ mod tests {
                 {"type":"ExecutionTimedOut","id":7,"previousEventId":6,"executionTimedOutEventDetails":{"error":"States.Timeout"}}
             "#]],
         );
+    }
+
+    #[test]
+    fn what_cannot_be_evaluated_is_told() {
+        let failed = |location: Option<&str>| Fact::EvaluationFailed { state: "S".into(), failure: Failure::new("E", "c"), location: location.map(Into::into) };
+        check(vec![failed(Some("Items")), failed(None)], true, expect![[r#"
+            {"type":"EvaluationFailed","id":1,"previousEventId":0,"evaluationFailedEventDetails":{"error":"E","cause":"c","location":"Items","state":"S"}}
+            {"type":"EvaluationFailed","id":2,"previousEventId":1,"evaluationFailedEventDetails":{"error":"E","cause":"c","state":"S"}}
+        "#]]);
     }
 
     #[test]
