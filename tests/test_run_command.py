@@ -145,3 +145,12 @@ def test_lists_of_commands_are_newest_first_and_in_pages(ssm, instance):
     assert found[:5] == sent[::-1]
     page = ssm.list_command_invocations(InstanceId=instance, MaxResults=3, Filters=[{"key": "Status", "value": "Success"}])
     assert [one["CommandId"] for one in page["CommandInvocations"]] == sent[::-1][:3]
+
+
+def test_a_command_is_cancelled(ssm, instance):
+    command = send(ssm, instance, "echo before; sleep 60")["CommandId"]
+    until(lambda: ssm.get_command_invocation(CommandId=command, InstanceId=instance)["Status"] == "InProgress", 20)
+    ssm.cancel_command(CommandId=command)
+    invocation = finished(ssm, instance, command)
+    assert (invocation["Status"], invocation["StatusDetails"]) == ("Cancelled", "Cancelled")
+    assert refused(ssm.cancel_command, CommandId="00000000-0000-4000-8000-000000000000")[0] == "InvalidCommandId"
