@@ -49,7 +49,7 @@ format:
 
 lint:
 	$(call say,lints)
-	cargo clippy --locked --quiet --workspace --all-targets -- -D warnings
+	cargo clippy --locked --quiet --workspace --all-targets --keep-going -- -D warnings
 
 layers: ## who may use whom, and what documents claim
 	$(call say,layers and documents)
