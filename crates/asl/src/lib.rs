@@ -2,6 +2,7 @@
 //!
 //! [`parse`] gives a [`Machine`] in which every `Next` exists, every path is compiled and every field is
 //! where the language allows it; or the list of diagnostics that says why not. Nobody asks again later.
+//! [`parse_state`] gives one state by itself, for a test of it.
 //!
 //! **It does not know** executions, history or time.
 //!
@@ -14,6 +15,6 @@ pub mod resource;
 mod parse;
 
 pub use diagnostic::{Diagnostic, Severity, refusal};
-pub use parse::{Parsed, parse};
+pub use parse::{LoneState, Parsed, StateRefusal, parse, parse_state};
 pub use resource::{Pattern, Resource};
 pub use tree::*;

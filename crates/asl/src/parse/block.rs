@@ -23,8 +23,8 @@ pub(super) struct Scope<'a> {
     /// What executes it: Express inside a distributed Map that says so.
     pub(super) kind: MachineKind,
     depth: usize,
-    /// Its `States`, which is what a `Next` may name.
-    states: Option<&'a Object>,
+    /// What a `Next` may name.
+    targets: Targets<'a>,
     /// Which of them something leads to.
     referenced: Vec<bool>,
     /// Whether one of them ends.
@@ -33,10 +33,25 @@ pub(super) struct Scope<'a> {
     unclear: bool,
 }
 
+#[derive(Clone, Copy)]
+enum Targets<'a> {
+    /// The block's `States`.
+    Of(&'a Object),
+    /// Anything: a state stands alone.
+    Any,
+    /// Nobody knows: there is no `States` that could be read.
+    Unknown,
+}
+
 impl Scope<'_> {
     /// Around the machine.
     pub(super) fn outermost(kind: MachineKind) -> Self {
-        Scope { kind, depth: 0, states: None, referenced: Vec::new(), ends: false, unclear: false }
+        Scope { kind, depth: 0, targets: Targets::Unknown, referenced: Vec::new(), ends: false, unclear: false }
+    }
+
+    /// Around a state that stands alone.
+    pub(super) fn alone(kind: MachineKind) -> Self {
+        Scope { targets: Targets::Any, ..Scope::outermost(kind) }
     }
 
     pub(super) fn ends(&mut self) {
@@ -66,7 +81,7 @@ pub(super) fn block<'a>(p: &mut Parser<'a>, fields: Fields<'a, '_>, kind: Machin
     let inner = Scope {
         kind,
         depth,
-        states: states.map(|states| states.object),
+        targets: states.map_or(Targets::Unknown, |states| Targets::Of(states.object)),
         referenced: vec![false; states.map_or(0, |states| states.object.len())],
         ends: false,
         unclear: states.is_none(),
@@ -87,18 +102,20 @@ pub(super) fn target<'a>(p: &mut Parser<'a>, fields: Fields<'a, '_>, name: &str)
         p.scope.unclear();
         return None;
     };
-    let found = p.scope.states.and_then(|states| states.get_full(&**text));
-    match found {
+    let states = match p.scope.targets {
+        Targets::Of(states) => states,
+        Targets::Any => return Some(Arc::clone(text)),
+        Targets::Unknown => return None,
+    };
+    match states.get_full(&**text) {
         Some((index, state, _)) => {
             p.scope.referenced[index] = true;
             Some(Arc::clone(state))
         }
         None => {
-            if p.scope.states.is_some() {
-                // AWS says 'Next' here wherever the name stands.
-                let message = format!("Missing 'Next' target: {text}");
-                p.report.error(Diagnostic::MISSING_TARGET, Some(&fields.at.key(name)), message);
-            }
+            // AWS says 'Next' here wherever the name stands.
+            let message = format!("Missing 'Next' target: {text}");
+            p.report.error(Diagnostic::MISSING_TARGET, Some(&fields.at.key(name)), message);
             None
         }
     }
@@ -126,7 +143,7 @@ fn read_states<'a>(p: &mut Parser<'a>, states: Fields<'a, '_>) -> BTreeMap<Name,
     read
 }
 
-fn read_state<'a>(p: &mut Parser<'a>, name: &Name, json: &'a Json, at: &At) -> Option<State> {
+pub(super) fn read_state<'a>(p: &mut Parser<'a>, name: &Name, json: &'a Json, at: &At) -> Option<State> {
     let Some(fields) = Fields::of(json, at, p.language, &mut p.report) else {
         p.scope.unclear();
         return None;
@@ -151,9 +168,10 @@ fn check_name(p: &mut Parser, name: &Name, at: &At) {
 /// where the first holds.
 fn check_flow(p: &mut Parser, at: &At) {
     let Parser { report, scope, .. } = p;
-    let Some(states) = scope.states.filter(|_| !scope.unclear) else {
+    let Targets::Of(states) = scope.targets else { return };
+    if scope.unclear {
         return;
-    };
+    }
     if !scope.ends {
         let at = Some(at).filter(|at| !at.is_root());
         report.error(Diagnostic::MISSING_END, at, "Workflow has no terminal state");

@@ -7,7 +7,7 @@
 //! In reading order: [`fields`] (which fields an object may have: a new one starts there), [`block`]
 //! (`StartAt`, `States` and how they hang together), [`states`] (a state, and the small ones), [`task`],
 //! [`choice`], [`nested`] (Parallel and Map), [`retry`] (Retry and Catch), [`jsonata`] (what only the other
-//! language has), [`duplicates`] (states written twice), and the tools: [`read`], [`at`], [`report`],
+//! language has), [`duplicates`] (states written twice), [`alone`] (a state by itself), and the tools: [`read`], [`at`], [`report`],
 //! [`source`].
 
 mod fields;
@@ -19,6 +19,7 @@ mod nested;
 mod retry;
 mod jsonata;
 mod duplicates;
+mod alone;
 mod read;
 mod at;
 mod report;
@@ -30,6 +31,7 @@ use base::{Json, limits};
 
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::tree::{Block, Machine, MachineKind, Name};
+pub use alone::{LoneState, StateRefusal, parse_state};
 use at::At;
 use block::Scope;
 use fields::Language;

@@ -10,6 +10,8 @@ pub(super) const DIAGNOSTICS_MAX: usize = 1_000;
 pub(super) struct Report {
     diagnostics: Vec<Diagnostic>,
     has_errors: bool,
+    /// Whether anything is wrong for AWS too, and not only for this version.
+    has_faults: bool,
 }
 
 impl Report {
@@ -24,6 +26,11 @@ impl Report {
     }
 
     pub(super) fn push(&mut self, diagnostic: Diagnostic) {
+        self.has_faults |= diagnostic.severity == Severity::Error;
+        self.keep(diagnostic);
+    }
+
+    fn keep(&mut self, diagnostic: Diagnostic) {
         self.has_errors |= diagnostic.severity == Severity::Error;
         if self.diagnostics.len() < DIAGNOSTICS_MAX {
             self.diagnostics.push(diagnostic);
@@ -32,11 +39,16 @@ impl Report {
 
     /// What the language has and this version cannot run: one sentence that says so.
     pub(super) fn not_yet(&mut self, at: &At, what: &str) {
-        self.schema(at, format!("This version does not support {what} yet"));
+        let message = format!("This version does not support {what} yet");
+        self.keep(Diagnostic { severity: Severity::Error, code: Diagnostic::SCHEMA, message, location: Some(at.to_string()) });
     }
 
     pub(super) fn has_errors(&self) -> bool {
         self.has_errors
+    }
+
+    pub(super) fn has_faults(&self) -> bool {
+        self.has_faults
     }
 
     pub(super) fn into_diagnostics(self) -> Vec<Diagnostic> {
