@@ -114,7 +114,7 @@ impl Runtime {
         let definition = definition_of(&now);
         let compiled = self.inner.world.definitions.get(self.store(), &definition).await.map_err(Refusal::internal)?;
         let fresh = start.name.is_none();
-        let name = start.name.unwrap_or_else(clock::uuid);
+        let name = start.name.unwrap_or_else(|| clock::uuid_of_now(self.inner.world.now()));
         let arn = base::arn::execution(caller, &now.name, &name);
         let identity = Identity {
             execution_arn: arn.as_str().into(),
