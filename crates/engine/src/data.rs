@@ -3,11 +3,11 @@
 //! Pure functions from values to values. The failure is the text of a `States.Runtime`'s cause, without the words
 //! in front that name the state; where JSONata has a part in it, a [`Fault`].
 
-use asl::{FailText, Items, Jsonata, Payload, ResultPath, Seconds, Select, Until};
+use asl::{CatchOutput, FailText, Items, Jsonata, Payload, ResultPath, Seconds, Select, Until};
 use base::{Json, Timestamp, limits};
 use expr::{Scope, Template};
 
-use crate::scope::View;
+use crate::event::Failure;
 
 /// Why there is no value: the text of a cause, without the words in front that name the state.
 pub(crate) enum Fault {
@@ -24,7 +24,7 @@ impl From<String> for Fault {
 }
 
 /// `InputPath` or `OutputPath` applied to `$`.
-pub(crate) fn select(select: &Select, scope: &View<'_>) -> Result<Json, String> {
+pub(crate) fn select(select: &Select, scope: &dyn Scope) -> Result<Json, String> {
     match select {
         Select::All => Ok(scope.input().clone()),
         Select::Nothing => Ok(Json::empty_object()),
@@ -35,7 +35,7 @@ pub(crate) fn select(select: &Select, scope: &View<'_>) -> Result<Json, String> 
 }
 
 /// A template's value, or `$` where there is no template.
-pub(crate) fn fill(template: Option<&Template>, scope: &View<'_>) -> Result<Json, String> {
+pub(crate) fn fill(template: Option<&Template>, scope: &dyn Scope) -> Result<Json, String> {
     match template {
         Some(template) => template.eval(scope).map_err(|failure| failure.message),
         None => Ok(scope.input().clone()),
@@ -50,7 +50,7 @@ pub(crate) fn evaluate(value: &Jsonata) -> Json {
 }
 
 /// `Parameters`, `Arguments` and the like; `$`, or the state's input, where there are none.
-pub(crate) fn payload(payload: Option<&Payload>, scope: &View<'_>) -> Result<Json, String> {
+pub(crate) fn payload(payload: Option<&Payload>, scope: &dyn Scope) -> Result<Json, String> {
     match payload {
         Some(Payload::JsonPath(template)) => fill(Some(template), scope),
         Some(Payload::Jsonata(value)) => Ok(evaluate(value)),
@@ -67,8 +67,19 @@ pub(crate) fn place(path: &ResultPath, raw: &Json, result: Json) -> Result<Json,
     }
 }
 
+/// What a state gives that caught an error.
+pub(crate) fn caught(output: &CatchOutput, raw: &Json, failure: &Failure) -> Result<Json, String> {
+    let path = match output {
+        CatchOutput::Output(output) => return Ok(evaluate(output)),
+        CatchOutput::ResultPath(path) => path,
+    };
+    let members = [("Error", &failure.error), ("Cause", &failure.cause)];
+    let error = Json::object(members.into_iter().filter_map(|(key, text)| Some((key, Json::from(text.clone()?)))));
+    place(path, raw, error)
+}
+
 /// `Error` and `Cause` of a Fail state.
-pub(crate) fn fail_text(text: &FailText, field: &str, scope: &View<'_>) -> Result<std::sync::Arc<str>, String> {
+pub(crate) fn fail_text(text: &FailText, field: &str, scope: &dyn Scope) -> Result<std::sync::Arc<str>, String> {
     let value = match text {
         FailText::Literal(text) => return Ok(text.clone()),
         FailText::Path(path) => expr::template::eval_field(path, field, scope),
@@ -81,7 +92,7 @@ pub(crate) fn fail_text(text: &FailText, field: &str, scope: &View<'_>) -> Resul
 }
 
 /// `TimeoutSeconds`, `HeartbeatSeconds` and their paths, in seconds; `field` names the path's field.
-pub(crate) fn seconds(seconds: &Seconds, field: &str, scope: &View<'_>) -> Result<u64, String> {
+pub(crate) fn seconds(seconds: &Seconds, field: &str, scope: &dyn Scope) -> Result<u64, String> {
     match seconds {
         Seconds::Literal(seconds) => Ok(*seconds),
         Seconds::Path(path) => {
@@ -99,7 +110,7 @@ pub(crate) fn seconds(seconds: &Seconds, field: &str, scope: &View<'_>) -> Resul
 }
 
 /// When a Wait state ends.
-pub(crate) fn wait_until(until: &Until, now: Timestamp, scope: &View<'_>) -> Result<Timestamp, String> {
+pub(crate) fn wait_until(until: &Until, now: Timestamp, scope: &dyn Scope) -> Result<Timestamp, String> {
     let due = match until {
         Until::Seconds(seconds) => now.plus_seconds(i64::try_from(*seconds).unwrap_or(i64::MAX)),
         Until::Timestamp(at) => *at,
@@ -141,7 +152,7 @@ fn bare(value: &Json) -> String {
 }
 
 /// How many iterations of a Map may run at a time; 0 is "as many as may be".
-pub(crate) fn concurrency(concurrency: &asl::Concurrency, scope: &View<'_>) -> Result<u64, String> {
+pub(crate) fn concurrency(concurrency: &asl::Concurrency, scope: &dyn Scope) -> Result<u64, String> {
     match concurrency {
         asl::Concurrency::Literal(number) => Ok(*number),
         asl::Concurrency::Path(path) => {
@@ -155,7 +166,7 @@ pub(crate) fn concurrency(concurrency: &asl::Concurrency, scope: &View<'_>) -> R
 }
 
 /// The items of a Map: an array.
-pub(crate) fn items(items: &Items, scope: &View<'_>) -> Result<Json, Fault> {
+pub(crate) fn items(items: &Items, scope: &dyn Scope) -> Result<Json, Fault> {
     let (value, text) = match items {
         Items::Jsonata(Some(items)) => return Ok(evaluate(items)),
         Items::Jsonata(None) => return input_items(scope.input()),

@@ -23,7 +23,7 @@
 //!
 //! In reading order: [`id`], [`event`] (what happened), [`Command`] and [`Effect`] below, `execution` (what it
 //! remembers), `scope` (what expressions see), `data` (what a state makes of its input), `choice`, `step` (what
-//! it decides), [`pack`] (how events are kept).
+//! it decides), [`test_state`] (one state by itself), [`pack`] (how events are kept).
 
 pub mod id;
 pub mod event;
@@ -32,6 +32,7 @@ mod scope;
 mod data;
 mod choice;
 mod step;
+pub mod test_state;
 pub mod pack;
 
 pub use event::{Alarm, Event, Fact, Failure, Kind};

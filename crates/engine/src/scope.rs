@@ -20,6 +20,7 @@ pub(crate) struct View<'a> {
 }
 
 /// Random bits from one seed (splitmix64). What they decide is recorded in events.
+#[derive(Debug)]
 pub(crate) struct Chance(Cell<u64>);
 
 impl Chance {

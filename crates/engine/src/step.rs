@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use asl::{BlockId, Body, CatchOutput, Catcher, Flow, Jitter, Machine, Map, Name, Parallel, Retrier, State, Task, Then, Wait};
+use asl::{BlockId, Body, Catcher, Flow, Jitter, Machine, Map, Name, Parallel, Retrier, State, Task, Then, Wait};
 use base::{Json, Timestamp};
 
 use crate::choice;
@@ -99,7 +99,7 @@ impl From<Fault> for Stop {
 
 type Next = Option<(FrameId, Go)>;
 
-const QUERY_ERROR: &str = "States.QueryEvaluationError";
+pub(crate) const QUERY_ERROR: &str = "States.QueryEvaluationError";
 
 // The entries: one for each command.
 impl Run<'_> {
@@ -568,12 +568,7 @@ impl Run<'_> {
 
     fn fail(&mut self, frame: FrameId, failure: Failure, also: Option<&'static str>) -> Next {
         let state = self.state(frame);
-        let (retriers, catchers): (&[Retrier], &[Catcher]) = match &state.body {
-            Body::Task(task) => (&task.retry, &task.catch),
-            Body::Parallel(parallel) => (&parallel.retry, &parallel.catch),
-            Body::Map(map) => (&map.retry, &map.catch),
-            Body::Pass(_) | Body::Choice(_) | Body::Wait(_) | Body::Succeed | Body::Fail(_) => (&[], &[]),
-        };
+        let (retriers, catchers) = handlers(&state.body);
         let names = ErrorNames { error: failure.error.as_deref(), also };
         self.abort_children(frame, None);
         let retrier = (0..).zip(retriers).find(|(_, retrier)| names.are_in_retry(&retrier.error_equals));
@@ -608,11 +603,7 @@ impl Run<'_> {
     /// How long to wait before the next attempt, in milliseconds; none when the retrier is used up.
     fn retry_delay(&self, frame: FrameId, index: u32, retrier: &Retrier) -> Option<i64> {
         let used = self.execution.visit(frame).retries.get(&index).copied().unwrap_or(0);
-        if u64::from(used) >= retrier.max_attempts {
-            return None;
-        }
-        let most = retrier.max_delay_seconds.unwrap_or(base::limits::TIMEOUT_SECONDS_MAX) as f64;
-        let delay = (retrier.interval_seconds as f64 * retrier.backoff_rate.powf(f64::from(used))).min(most);
+        let delay = delay_seconds(retrier, used)?;
         let jittered = match retrier.jitter {
             Jitter::None => delay,
             Jitter::Full => delay * self.chance.fraction(),
@@ -621,13 +612,8 @@ impl Run<'_> {
     }
 
     fn catch(&mut self, frame: FrameId, failure: &Failure, catcher: &Catcher) -> Go {
-        let members = [("Error", &failure.error), ("Cause", &failure.cause)];
-        let output = Json::object(members.into_iter().filter_map(|(key, text)| Some((key, Json::from(text.clone()?)))));
         self.decided(frame, |run| {
-            let output = match &catcher.output {
-                CatchOutput::ResultPath(path) => data::place(path, &run.raw(frame), output)?,
-                CatchOutput::Output(output) => data::evaluate(output),
-            };
+            let output = data::caught(&catcher.output, &run.raw(frame), failure)?;
             Ok(Go::Exit { output, then: Then::Next(catcher.next.clone()) })
         })
     }
@@ -723,20 +709,38 @@ fn withdraw(doing: &Doing) -> Vec<Effect> {
     }
 }
 
+pub(crate) fn handlers(body: &Body) -> (&[Retrier], &[Catcher]) {
+    match body {
+        Body::Task(task) => (&task.retry, &task.catch),
+        Body::Parallel(parallel) => (&parallel.retry, &parallel.catch),
+        Body::Map(map) => (&map.retry, &map.catch),
+        Body::Pass(_) | Body::Choice(_) | Body::Wait(_) | Body::Succeed | Body::Fail(_) => (&[], &[]),
+    }
+}
+
+/// How long a retrier that was used so often waits, before jitter; none when it is used up.
+pub(crate) fn delay_seconds(retrier: &Retrier, used: u32) -> Option<f64> {
+    if u64::from(used) >= retrier.max_attempts {
+        return None;
+    }
+    let most = retrier.max_delay_seconds.unwrap_or(base::limits::TIMEOUT_SECONDS_MAX) as f64;
+    Some((retrier.interval_seconds as f64 * retrier.backoff_rate.powf(f64::from(used))).min(most))
+}
+
 /// The names that one error answers to.
-struct ErrorNames<'a> {
-    error: Option<&'a str>,
-    also: Option<&'static str>,
+pub(crate) struct ErrorNames<'a> {
+    pub(crate) error: Option<&'a str>,
+    pub(crate) also: Option<&'static str>,
 }
 
 impl ErrorNames<'_> {
-    fn are_in_catch(&self, error_equals: &[Arc<str>]) -> bool {
+    pub(crate) fn are_in_catch(&self, error_equals: &[Arc<str>]) -> bool {
         error_equals.iter().any(|wanted| self.is(wanted))
     }
 
     /// A retry of what may have run already has to be asked for by name: `States.ALL` does not include
     /// `Agent.Indeterminate`.
-    fn are_in_retry(&self, error_equals: &[Arc<str>]) -> bool {
+    pub(crate) fn are_in_retry(&self, error_equals: &[Arc<str>]) -> bool {
         let indeterminate = self.error == Some("Agent.Indeterminate");
         error_equals.iter().any(|wanted| match &**wanted {
             "States.ALL" | "States.TaskFailed" if indeterminate => false,
@@ -800,12 +804,7 @@ impl<'a> Run<'a> {
     }
 
     fn within_limit(&self, output: Json, of: &str) -> Result<Json, Failure> {
-        // What nests too deeply could be written and never be read again.
-        if !output.is_too_deep() && output.fits(self.env.limits.payload_bytes_max) {
-            return Ok(output);
-        }
-        let cause = format!("The state/task '{of}' returned a result with a size exceeding the maximum number of bytes service limit.");
-        Err(Failure::new("States.DataLimitExceeded", cause))
+        within_limit(output, of, self.env.limits.payload_bytes_max)
     }
 
     /// The work's value, or how the state fails.
@@ -876,6 +875,15 @@ impl<'a> Run<'a> {
         self.execution.apply(&event);
         self.step.events.push(event);
     }
+}
+
+pub(crate) fn within_limit(output: Json, of: &str, bytes_max: usize) -> Result<Json, Failure> {
+    // What nests too deeply could be written and never be read again.
+    if !output.is_too_deep() && output.fits(bytes_max) {
+        return Ok(output);
+    }
+    let cause = format!("The state/task '{of}' returned a result with a size exceeding the maximum number of bytes service limit.");
+    Err(Failure::new("States.DataLimitExceeded", cause))
 }
 
 fn ends(fact: &Fact) -> bool {

@@ -1,0 +1,464 @@
+//! One state put to the test (`TestState`): what it makes of an input, without an execution around it.
+//!
+//! [`begin`] goes as far as it can: to the end, or to where time has to pass or a task has to be done. What was
+//! [seen](Inspection) on the way is told with the outcome. A mock stands for the work of a Task, a Parallel or a
+//! Map: what they would do is never done here.
+//!
+//! **Invariant:** nothing is retried and nothing is entered: the outcome says what would come next.
+//!
+//! **It does not know** AWS's models: a mocked result is compared with no service's answer.
+
+use std::sync::Arc;
+
+use asl::{Body, Choice, Fail, Flow, Map, Name, Parallel, Pass, Pattern, Resource, ResultPath, State, Task, Then, Wait};
+use base::{Json, Timestamp};
+use expr::Template;
+
+use crate::choice::{self, Chosen};
+use crate::data::{self, Fault};
+use crate::event::Failure;
+use crate::scope::Chance;
+use crate::step::{ErrorNames, QUERY_ERROR, delay_seconds, handlers, within_limit};
+
+/// A state, and everything that it may look at.
+#[derive(Debug, Clone)]
+pub struct Test {
+    pub state: State,
+    pub input: Json,
+    /// The context object.
+    pub context: Json,
+    /// An object: variables by name.
+    pub variables: Json,
+    /// What the work gives, instead of being done.
+    pub mock: Option<Result<Json, Failure>>,
+    /// How often the retrier that applies was used already.
+    pub retries: u32,
+    /// How many of a Map's iterations failed. What a Map tolerates is not known yet, so any number may fail.
+    pub failed_iterations: Option<u64>,
+    pub payload_bytes_max: usize,
+}
+
+/// What comes next.
+#[derive(Debug)]
+pub enum Next<'a> {
+    Over(Box<Tested>),
+    /// A Wait: [`Trial::wait_over`] then.
+    Wait { trial: Box<Trial<'a>>, due: Timestamp },
+    /// A Task: [`Trial::task_over`] once it is done.
+    Call { trial: Box<Trial<'a>>, call: Call },
+}
+
+/// The task to be done.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Call {
+    pub resource: Resource,
+    pub parameters: Json,
+    pub credentials: Option<Json>,
+    pub timeout_seconds: Option<u64>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tested {
+    pub outcome: Outcome,
+    pub seen: Inspection,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    Succeeded { output: Json, next: Option<Name> },
+    Failed { failure: Failure },
+    /// A retrier would try it again.
+    Retriable { failure: Failure },
+    Caught { failure: Failure, output: Json, next: Name },
+}
+
+/// What the state's data was on its way, as far as it came. Which of it there is differs with the state's type and
+/// language as it was recorded on AWS.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Inspection {
+    pub input: Json,
+    pub after_arguments: Option<Json>,
+    pub after_input_path: Option<Json>,
+    pub after_parameters: Option<Json>,
+    pub after_items_path: Option<Json>,
+    /// The input of every iteration.
+    pub after_item_selector: Option<Json>,
+    pub max_concurrency: Option<u64>,
+    pub result: Option<Json>,
+    pub after_result_selector: Option<Json>,
+    pub after_result_path: Option<Json>,
+    pub variables: Option<Json>,
+    pub catch_index: Option<u32>,
+    pub retry_index: Option<u32>,
+    pub retry_backoff_seconds: Option<u64>,
+}
+
+/// A test under way.
+#[derive(Debug)]
+pub struct Trial<'a> {
+    test: &'a Test,
+    seen: Inspection,
+    chance: Chance,
+}
+
+/// Why a test is not begun, in AWS's words.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The state is of a kind that is not run for a test.
+    #[error("{0}")]
+    Unsupported(&'static str),
+    /// The test contradicts itself or its state.
+    #[error("{0}")]
+    Invalid(String),
+}
+
+/// Begins a test at `now`; `seed` is everything random in it.
+pub fn begin(test: &Test, now: Timestamp, seed: u64) -> Result<Next<'_>, Refusal> {
+    check(test)?;
+    let variables = test.variables.as_object().is_some_and(|variables| !variables.is_empty());
+    let seen = Inspection { input: test.input.clone(), variables: variables.then(|| test.variables.clone()), ..Inspection::default() };
+    let mut trial = Trial { test, seen, chance: Chance::new(seed) };
+    Ok(match trial.work(now) {
+        Ok(Work::Over(outcome)) => trial.over(outcome),
+        Ok(Work::Wait { due }) => Next::Wait { trial: Box::new(trial), due },
+        Ok(Work::Call(call)) => Next::Call { trial: Box::new(trial), call },
+        Err(Stop(failure)) => {
+            let outcome = trial.fail(failure);
+            trial.over(outcome)
+        }
+    })
+}
+
+/// Whether the state's type, its mock and what is said about its failures go together.
+fn check(test: &Test) -> Result<(), Refusal> {
+    let invalid = |why: &str| Err(Refusal::Invalid(why.to_owned()));
+    match (&test.state.body, &test.mock) {
+        (_, None) if test.failed_iterations.is_some() => {
+            invalid("TestState does not support MapIterationFailureCount when a mock is not specified.")
+        }
+        (Body::Parallel(_) | Body::Map(_), None) => Err(Refusal::Unsupported(UNMOCKED)),
+        (Body::Task(task), None) if !answers_at_once(&task.resource) => Err(Refusal::Unsupported(LONG_RUNNING)),
+        (_, None) | (Body::Task(_), Some(_)) | (Body::Parallel(_) | Body::Map(_), Some(Err(_))) => Ok(()),
+        (Body::Parallel(parallel), Some(Ok(result))) => match result.as_array() {
+            None => invalid("Mocked result must be an array."),
+            Some(results) if results.len() != parallel.branches.len() => {
+                invalid("Mocked result must contain the same number of items as number of Parallel branches.")
+            }
+            Some(_) => Ok(()),
+        },
+        (Body::Map(_), Some(Ok(result))) => match result.as_array() {
+            None => invalid("Mocked result must be an array."),
+            Some(results) if test.failed_iterations.is_some_and(|failed| failed > results.len() as u64) => {
+                invalid("Map iteration failure count must be less than or equal to the number of Map iterations")
+            }
+            Some(_) => Ok(()),
+        },
+        (Body::Pass(_) | Body::Choice(_) | Body::Wait(_) | Body::Succeed | Body::Fail(_), Some(_)) => {
+            invalid(&format!("State type '{}' is not supported when a mock is specified", test.state.kind().name()))
+        }
+    }
+}
+
+const UNMOCKED: &str = "TestState API does not support Map or Parallel states. Supported state types include: [Task, Wait, Pass, Succeed, Fail, Choice]";
+
+/// AWS refuses these as well; its words are not known.
+const LONG_RUNNING: &str = "TestState API does not support activities and the service integration patterns '.sync' and '.waitForTaskToken' when a mock is not specified";
+
+fn answers_at_once(resource: &Resource) -> bool {
+    match resource {
+        Resource::Service { pattern, .. } => *pattern == Pattern::RequestResponse,
+        Resource::Lambda { .. } => true,
+        Resource::Activity { .. } => false,
+    }
+}
+
+/// How far the state comes by itself.
+enum Work {
+    Over(Outcome),
+    Wait { due: Timestamp },
+    Call(Call),
+}
+
+/// The state failed.
+struct Stop(Failure);
+
+impl From<Fault> for Stop {
+    /// A test's causes do not name the state.
+    fn from(fault: Fault) -> Stop {
+        Stop(match fault {
+            Fault::Runtime(text) => Failure::new("States.Runtime", text),
+            Fault::Query { text, location: _ } => Failure::new(QUERY_ERROR, text),
+        })
+    }
+}
+
+impl From<String> for Stop {
+    fn from(text: String) -> Stop {
+        Stop::from(Fault::Runtime(text))
+    }
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Stop {
+        Stop(failure)
+    }
+}
+
+impl<'a> Trial<'a> {
+    /// The time that a Wait waits for has come, or the test's own is over.
+    pub fn wait_over(mut self, outcome: Result<(), Failure>) -> Tested {
+        let outcome = match (outcome, &self.test.state.body) {
+            (Ok(()), Body::Wait(wait)) => self.waited(wait),
+            (Ok(()), _) => unreachable!("only a Wait waits"),
+            (Err(failure), _) => Err(Stop(failure)),
+        };
+        self.end(outcome)
+    }
+
+    /// The task is done.
+    pub fn task_over(mut self, outcome: Result<Json, Failure>) -> Tested {
+        let outcome = match (outcome, &self.test.state.body) {
+            (Ok(result), Body::Task(task)) => self.task_result(task, result),
+            (Ok(_), _) => unreachable!("only a Task calls"),
+            (Err(failure), _) => Err(Stop(failure)),
+        };
+        self.end(outcome)
+    }
+
+    fn end(mut self, outcome: Result<Outcome, Stop>) -> Tested {
+        let outcome = outcome.unwrap_or_else(|Stop(failure)| self.fail(failure));
+        Tested { outcome, seen: self.seen }
+    }
+
+    fn over(self, outcome: Outcome) -> Next<'a> {
+        Next::Over(Box::new(Tested { outcome, seen: self.seen }))
+    }
+
+    fn work(&mut self, now: Timestamp) -> Result<Work, Stop> {
+        let test = self.test;
+        match &test.state.body {
+            Body::Pass(pass) => self.pass(pass).map(Work::Over),
+            Body::Succeed => self.succeed().map(Work::Over),
+            Body::Choice(choice) => self.choose(choice).map(Work::Over),
+            Body::Fail(fail) => self.fail_state(fail).map(Work::Over),
+            Body::Wait(wait) => self.wait(wait, now),
+            Body::Task(task) => self.task(task),
+            Body::Parallel(parallel) => self.parallel(parallel).map(Work::Over),
+            Body::Map(map) => self.map(map).map(Work::Over),
+        }
+    }
+
+    fn pass(&mut self, pass: &Pass) -> Result<Outcome, Stop> {
+        let result = match &pass.result {
+            Some(result) => {
+                self.seen.result = Some(result.clone());
+                result.clone()
+            }
+            None => {
+                let input = self.effective_input()?;
+                let filled = data::fill(pass.parameters.as_ref(), &self.view(&input))?;
+                self.see(|seen| seen.after_parameters = Some(filled.clone()));
+                filled
+            }
+        };
+        self.exit(None, &pass.result_path, result, &pass.then)
+    }
+
+    fn succeed(&mut self) -> Result<Outcome, Stop> {
+        let input = self.effective_input()?;
+        self.leave(input, &Then::End)
+    }
+
+    fn choose(&mut self, rules: &Choice) -> Result<Outcome, Stop> {
+        let input = self.effective_input()?;
+        let chosen: Chosen = choice::choose(rules, &self.view(&input))?
+            .ok_or("Failed to transition out of the state. The state does not point to a next state.".to_owned())?;
+        let then = Then::Next(chosen.next().clone());
+        match chosen.rule_output() {
+            Some(output) => self.left(output.map_or(input, data::evaluate), &then),
+            None => self.leave(input, &then),
+        }
+    }
+
+    fn fail_state(&mut self, fail: &Fail) -> Result<Outcome, Stop> {
+        let input = self.effective_input()?;
+        let view = self.view(&input);
+        let text = |text: &Option<asl::FailText>, field| text.as_ref().map(|text| data::fail_text(text, field, &view)).transpose();
+        let failure = Failure { error: text(&fail.error, "ErrorPath")?, cause: text(&fail.cause, "CausePath")? };
+        Err(Stop(failure))
+    }
+
+    fn wait(&mut self, wait: &Wait, now: Timestamp) -> Result<Work, Stop> {
+        let input = self.effective_input()?;
+        let due = data::wait_until(&wait.until, now, &self.view(&input))?;
+        if due > now { Ok(Work::Wait { due }) } else { self.waited(wait).map(Work::Over) }
+    }
+
+    fn waited(&mut self, wait: &Wait) -> Result<Outcome, Stop> {
+        let input = self.effective_input()?;
+        self.leave(input, &wait.then)
+    }
+
+    fn task(&mut self, task: &Task) -> Result<Work, Stop> {
+        let input = self.effective_input()?;
+        let view = self.view(&input);
+        let timeout_seconds = task.timeout.as_ref().map(|it| data::seconds(it, "TimeoutSecondsPath", &view)).transpose()?;
+        task.heartbeat.as_ref().map(|it| data::seconds(it, "HeartbeatSecondsPath", &view)).transpose()?;
+        let parameters = data::payload(task.parameters.as_ref(), &view)?;
+        let credentials = task.credentials.as_ref().map(|it| data::payload(Some(it), &view)).transpose()?;
+        match self.test.state.flow {
+            Flow::JsonPath { .. } => self.seen.after_parameters = Some(parameters.clone()),
+            Flow::Jsonata { .. } => self.seen.after_arguments = Some(parameters.clone()),
+        }
+        match &self.test.mock {
+            Some(outcome) => self.task_result(task, outcome.clone()?).map(Work::Over),
+            None => Ok(Work::Call(Call { resource: task.resource.clone(), parameters, credentials, timeout_seconds })),
+        }
+    }
+
+    fn task_result(&mut self, task: &Task, result: Json) -> Result<Outcome, Stop> {
+        self.seen.result = Some(result.clone());
+        self.exit(task.result_selector.as_ref(), &task.result_path, result, &task.then)
+    }
+
+    /// AWS tells nothing of what goes into the branches of a mocked Parallel.
+    fn parallel(&mut self, parallel: &Parallel) -> Result<Outcome, Stop> {
+        let result = self.mocked()?;
+        self.exit(parallel.result_selector.as_ref(), &parallel.result_path, result, &parallel.then)
+    }
+
+    fn map(&mut self, map: &Map) -> Result<Outcome, Stop> {
+        let input = self.effective_input()?;
+        self.seen.max_concurrency = Some(data::concurrency(&map.concurrency, &self.view(&input))?);
+        let items = data::items(&map.items, &self.view(&input))?;
+        self.see(|seen| seen.after_items_path = Some(items.clone()));
+        let items = items.as_array().unwrap_or_default();
+        if let Some(selector) = &map.item_selector {
+            let inputs = items.iter().enumerate().map(|(index, item)| data::payload(Some(selector), &self.view_of_item(&input, index, item)));
+            let inputs = inputs.collect::<Result<Vec<Json>, String>>()?;
+            self.seen.after_item_selector = Some(Json::array(inputs));
+        }
+        let result = self.mocked()?;
+        self.exit(map.result_selector.as_ref(), &map.result_path, result, &map.then)
+    }
+
+    fn mocked(&self) -> Result<Json, Stop> {
+        match &self.test.mock {
+            Some(outcome) => Ok(outcome.clone()?),
+            None => unreachable!("a test of a Parallel or a Map has a mock"),
+        }
+    }
+}
+
+// The way of the data, and what is seen of it.
+impl Trial<'_> {
+    /// `InputPath` of the input.
+    fn effective_input(&mut self) -> Result<Json, Stop> {
+        let raw = &self.test.input;
+        match &self.test.state.flow {
+            Flow::JsonPath { input, .. } => {
+                let selected = data::select(input, &self.view(raw))?;
+                self.seen.after_input_path = Some(selected.clone());
+                Ok(selected)
+            }
+            Flow::Jsonata { .. } => Ok(raw.clone()),
+        }
+    }
+
+    /// `ResultSelector`, `ResultPath`, `OutputPath`; or `Output`.
+    fn exit(&mut self, selector: Option<&Template>, path: &ResultPath, result: Json, then: &Then) -> Result<Outcome, Stop> {
+        let selected = data::fill(selector, &self.view(&result))?;
+        self.see(|seen| seen.after_result_selector = Some(selected.clone()));
+        let placed = data::place(path, &self.test.input, selected)?;
+        self.see(|seen| seen.after_result_path = Some(placed.clone()));
+        self.leave(placed, then)
+    }
+
+    fn leave(&self, placed: Json, then: &Then) -> Result<Outcome, Stop> {
+        let output = match &self.test.state.flow {
+            Flow::JsonPath { output, .. } => data::select(output, &self.view(&placed))?,
+            Flow::Jsonata { output } => output.as_ref().map_or(placed, data::evaluate),
+        };
+        self.left(output, then)
+    }
+
+    fn left(&self, output: Json, then: &Then) -> Result<Outcome, Stop> {
+        let output = within_limit(output, &self.test.state.name, self.test.payload_bytes_max)?;
+        let next = match then {
+            Then::Next(name) => Some(name.clone()),
+            Then::End => None,
+        };
+        Ok(Outcome::Succeeded { output, next })
+    }
+
+    /// Retry, else catch, else the end. What an execution does next is only told.
+    fn fail(&mut self, failure: Failure) -> Outcome {
+        let (retriers, catchers) = handlers(&self.test.state.body);
+        let names = ErrorNames { error: failure.error.as_deref(), also: None };
+        if let Some((index, retrier)) = (0..).zip(retriers).find(|(_, retrier)| names.are_in_retry(&retrier.error_equals)) {
+            self.seen.retry_index = Some(index);
+            if let Some(seconds) = delay_seconds(retrier, self.test.retries) {
+                self.seen.retry_backoff_seconds = Some(seconds.ceil() as u64);
+                return Outcome::Retriable { failure };
+            }
+        }
+        let Some((index, catcher)) = (0..).zip(catchers).find(|(_, catcher)| names.are_in_catch(&catcher.error_equals)) else {
+            return Outcome::Failed { failure };
+        };
+        self.seen.catch_index = Some(index);
+        match data::caught(&catcher.output, &self.test.input, &failure) {
+            Ok(output) => Outcome::Caught { output, next: catcher.next.clone(), failure },
+            Err(text) => Outcome::Failed { failure: Failure::new("States.Runtime", text) },
+        }
+    }
+
+    /// What AWS tells of a JSONPath state only.
+    fn see(&mut self, see: impl FnOnce(&mut Inspection)) {
+        match self.test.state.flow {
+            Flow::JsonPath { .. } => see(&mut self.seen),
+            Flow::Jsonata { .. } => (),
+        }
+    }
+
+    fn view<'v>(&'v self, input: &'v Json) -> View<'v> {
+        View { input, context: self.test.context.clone(), variables: &self.test.variables, chance: &self.chance }
+    }
+
+    /// The view of one iteration's item.
+    fn view_of_item<'v>(&'v self, input: &'v Json, index: usize, item: &Json) -> View<'v> {
+        let item = Json::object([("Index", Json::from(index as u64)), ("Value", item.clone())]);
+        let map = ("Map".into(), Json::object([("Item", item)]));
+        let context = self.test.context.as_object().into_iter().flatten().map(|(key, value)| (key.clone(), value.clone()));
+        let context = Json::object(context.chain([map]).collect::<Vec<(Arc<str>, Json)>>());
+        View { context, ..self.view(input) }
+    }
+}
+
+/// What expressions see.
+struct View<'a> {
+    input: &'a Json,
+    context: Json,
+    variables: &'a Json,
+    chance: &'a Chance,
+}
+
+impl expr::Scope for View<'_> {
+    fn input(&self) -> &Json {
+        self.input
+    }
+
+    fn context(&self) -> &Json {
+        &self.context
+    }
+
+    fn variable(&self, name: &str) -> Option<&Json> {
+        self.variables.get(name)
+    }
+
+    fn chance(&self) -> u64 {
+        self.chance.next()
+    }
+}
+
+#[cfg(test)]
+mod tests;
