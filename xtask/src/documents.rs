@@ -87,6 +87,12 @@ fn invariants(architecture: &str) -> Vec<(&str, Vec<&str>)> {
 }
 
 #[test]
+fn an_invariants_tests_are_its_last_cell() {
+    let text = "# A\n## Invariants\n\n| What | Tests |\n|---|---|\n| `x` holds | `a`, `b` |\n| none | |\n## Next\n| c | `d` |\n";
+    assert_eq!(invariants(text), [("`x` holds", vec!["a", "b"]), ("none", vec![])]);
+}
+
+#[test]
 fn every_invariant_names_a_test_that_exists() {
     let architecture = std::fs::read_to_string(root().join("ARCHITECTURE.md")).expect("ARCHITECTURE.md is there");
     let rows = invariants(&architecture);
@@ -135,13 +141,19 @@ fn files_that_the_architecture_names_exist() {
 /// Directories of somebody's machine. Written in halves, so that this file may hold them.
 const MACHINE: &[&str] = &[concat!("/wo", "rk/"), concat!("/ro", "ot/"), concat!("/ho", "me/"), concat!("/Us", "ers/")];
 
-/// How a path begins: not in the middle of another path or address.
+/// Whether a path of a machine begins somewhere in the line, rather than being the middle of another path or address.
 fn names_a_machine(line: &str) -> bool {
-    MACHINE.iter().any(|path| {
-        line.match_indices(path).any(|(at, _)| {
-            !line[..at].ends_with(|it: char| it.is_alphanumeric() || "/.})\"_-~*".contains(it) && it != '"')
-        })
-    })
+    let begins = |at: usize| !line[..at].ends_with(|it: char| it.is_alphanumeric() || "/.})_-~*".contains(it));
+    MACHINE.iter().any(|path| line.match_indices(path).any(|(at, _)| begins(at)))
+}
+
+#[test]
+fn a_path_of_a_machine_begins_at_its_root() {
+    let home = concat!("/ho", "me/");
+    assert!(
+        names_a_machine(&format!("see {home}x")) && names_a_machine(&format!("\"{home}x\"")) && names_a_machine(home)
+    );
+    assert!(!names_a_machine(&format!("https://host{home}x")) && !names_a_machine(&format!("$SCRATCH}}{home}")));
 }
 
 #[test]
