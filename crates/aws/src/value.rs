@@ -95,6 +95,14 @@ impl<'a> Input<'a> {
         Some(texts(self.list(name)?))
     }
 
+    /// A structure.
+    pub(crate) fn input(&mut self, name: &str) -> Option<Input<'a>> {
+        match self.take(name)? {
+            Value::Object(members) => Some(Input(members)),
+            _ => None,
+        }
+    }
+
     /// A list of structures.
     pub(crate) fn inputs(&mut self, name: &str) -> Vec<Input<'a>> {
         let items = self.list(name).unwrap_or_default();

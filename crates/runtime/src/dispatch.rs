@@ -40,7 +40,7 @@ pub(crate) struct Shared {
     pub(crate) definitions: Definitions,
     pub(crate) machines: Mutex<HashMap<Id, Registered>>,
     pub(crate) hub: Hub,
-    tasks: Arc<dyn TaskPort>,
+    pub(crate) tasks: Arc<dyn TaskPort>,
     shards: Vec<mpsc::UnboundedSender<Request>>,
     runtime: OnceLock<Weak<Inner>>,
 }

@@ -11,8 +11,8 @@
 //! **Invariant:** authorisation is decided here and nowhere else: every use case takes the [`Caller`] first and
 //! looks only at values of the caller's account and region.
 //!
-//! In reading order: [`refusal`] (why not), [`page`], [`machines`], [`executions`], [`commands`] (the use
-//! cases), [`tasks`] (the port through which tasks reach services), [`agents`] (the port through which agents
+//! In reading order: [`refusal`] (why not), [`page`], [`machines`], [`executions`], [`commands`],
+//! [`test_state`] (the use cases), [`tasks`] (the port through which tasks reach services), [`agents`] (the port through which agents
 //! come in); then the machinery: `shard` (the loop), `value` (what it loads and keeps), `machine` and `instance`
 //! (values whose rules live here), `keys`, `dispatch` (what follows a commit), `definitions`, `token`, `clock`.
 
@@ -21,6 +21,7 @@ pub mod page;
 pub mod machines;
 pub mod executions;
 pub mod commands;
+pub mod test_state;
 pub mod tasks;
 pub mod agents;
 mod shard;

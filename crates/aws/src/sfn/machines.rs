@@ -230,7 +230,7 @@ mod tests {
     #[test]
     fn every_operation_of_the_api_is_known() {
         assert_eq!(SERVICE.operations.len() + SERVICE.later.len(), 37);
-        assert_eq!(told(SERVICE.operation("TestState").expect_err("later")), "400 UnknownOperationException: TestState is not available in this version of Dandori");
+        assert_eq!(told(SERVICE.operation("RedriveExecution").expect_err("later")), "400 UnknownOperationException: RedriveExecution is not available in this version of Dandori");
         assert_eq!(told(SERVICE.operation("Nonsense").expect_err("unknown")), "400 UnknownOperationException: The operation Nonsense is not known");
         assert!(shape::check(SERVICE.operations[0].input, &Vec::new()).is_err());
     }

@@ -3,6 +3,7 @@
 mod machines;
 mod executions;
 mod history;
+mod test_state;
 
 use runtime::Page;
 
@@ -116,6 +117,7 @@ const OPERATIONS: &[Operation] = &[
         run: |call| Box::pin(machines::untag(call)),
     },
     Operation { name: "ListTagsForResource", input: &[required("resourceArn", ARN)], run: |call| Box::pin(machines::tags(call)) },
+    Operation { name: "TestState", input: test_state::MEMBERS, run: |call| Box::pin(test_state::test_state(call)) },
 ];
 
 const LATER: &[&str] = &[
@@ -138,7 +140,6 @@ const LATER: &[&str] = &[
     "SendTaskHeartbeat",
     "SendTaskSuccess",
     "StartSyncExecution",
-    "TestState",
     "UpdateMapRun",
     "UpdateStateMachineAlias",
     "ValidateStateMachineDefinition",
