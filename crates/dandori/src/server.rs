@@ -75,7 +75,7 @@ pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     stop: watch::Sender<bool>,
     faces: JoinHandle<()>,
-    poisoned: Option<watch::Receiver<bool>>,
+    poisoned: Poisoned,
 }
 
 pub(crate) async fn main(options: args::Server) -> ExitCode {
@@ -171,7 +171,10 @@ fn raise_open_files() {
     }
 }
 
-fn open_store(kind: StoreKind, data: &Path) -> Result<(Arc<dyn Store>, Option<watch::Receiver<bool>>), Error> {
+/// Turns true when the disk has failed; none where there is no disk.
+type Poisoned = Option<watch::Receiver<bool>>;
+
+fn open_store(kind: StoreKind, data: &Path) -> Result<(Arc<dyn Store>, Poisoned), Error> {
     match kind {
         StoreKind::Memory => Ok((Arc::new(MemoryStore::default()), None)),
         StoreKind::Sqlite => {

@@ -19,15 +19,20 @@ const STEPS: usize = 10_020;
 /// Does every task at once, and notes at each what had been written until then: one task is one step.
 struct Port {
     store: Arc<SqliteStore>,
-    seen: Mutex<(Vec<Written>, Option<oneshot::Sender<Vec<Written>>>)>,
+    seen: Mutex<Seen>,
+}
+
+struct Seen {
+    written: Vec<Written>,
+    done: Option<oneshot::Sender<Vec<Written>>>,
 }
 
 impl TaskPort for Port {
     fn call<'a>(&'a self, _: &'a Runtime, call: TaskCall) -> Replying<'a> {
         let mut seen = self.seen.lock().expect("no panic while held");
-        seen.0.push(self.store.written());
-        if seen.0.len() == STEPS
-            && let (all, Some(done)) = (std::mem::take(&mut seen.0), seen.1.take())
+        seen.written.push(self.store.written());
+        if seen.written.len() == STEPS
+            && let (all, Some(done)) = (std::mem::take(&mut seen.written), seen.done.take())
         {
             done.send(all).expect("the test waits");
             return Box::pin(std::future::pending());
@@ -50,7 +55,7 @@ async fn the_ten_thousandth_step_costs_what_the_tenth_does() {
     let options = Options { free_bytes_min: 0, ballast_bytes: 0, ..Options::default() };
     let store = Arc::new(SqliteStore::open(&directory, options).expect("a new store"));
     let (done, all) = oneshot::channel();
-    let port = Arc::new(Port { store: store.clone(), seen: Mutex::new((vec![], Some(done))) });
+    let port = Arc::new(Port { store: store.clone(), seen: Mutex::new(Seen { written: vec![], done: Some(done) }) });
     let config = Config { limits: Limits { history_events_max: 1_000_000, ..Limits::default() } };
     let runtime = Runtime::open(config, store, port).await.expect("the store can be read");
 

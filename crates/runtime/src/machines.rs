@@ -223,7 +223,7 @@ impl Runtime {
 
     async fn machine_ask(&self, arn: &str, command: Command) -> Result<Registered, Refusal> {
         match self.ask(keys::machine(arn), Ask::Machine(command)).await {
-            Ok(Reply::Machine(Some(now))) => Ok(now),
+            Ok(Reply::Machine(Some(now))) => Ok(*now),
             Ok(_) => Err(Refusal::StateMachineDoesNotExist(arn.to_owned())),
             Err(crate::Refused::Machine(machine::Refusal::DoesNotExist)) => Err(Refusal::StateMachineDoesNotExist(arn.to_owned())),
             Err(crate::Refused::Machine(machine::Refusal::AlreadyExists)) => Err(Refusal::StateMachineAlreadyExists(arn.to_owned())),

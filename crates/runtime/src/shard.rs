@@ -50,8 +50,11 @@ pub(crate) fn shard_of(id: Id) -> ShardId {
 pub(crate) struct Request {
     pub(crate) id: Id,
     pub(crate) ask: Ask,
-    pub(crate) reply: Option<oneshot::Sender<Result<Reply, Refused>>>,
+    pub(crate) reply: Option<Answerer>,
 }
+
+/// Whoever waits for what became of a request.
+pub(crate) type Answerer = oneshot::Sender<Result<Reply, Refused>>;
 
 #[derive(Clone)]
 pub(crate) enum Ask {
@@ -87,7 +90,7 @@ pub(crate) struct Start {
 
 /// What a value has become.
 pub(crate) enum Reply {
-    Machine(Option<machine::Registered>),
+    Machine(Option<Box<machine::Registered>>),
     Execution(Box<ExecutionHead>),
     Run(Box<fleet::Run>),
     Awaits(engine::Awaits),
@@ -131,7 +134,7 @@ struct Cached {
 #[derive(Default)]
 struct Turn {
     steps: BTreeMap<Id, store::Step>,
-    answers: Vec<(oneshot::Sender<Result<Reply, Refused>>, Result<Reply, Refused>)>,
+    answers: Vec<(Answerer, Result<Reply, Refused>)>,
     dispatches: Vec<Dispatch>,
     happened: Vec<(Id, Happened)>,
     /// The machinery's own requests, to be asked again if the commit fails.
@@ -395,7 +398,7 @@ impl Shard {
         let Some(What::Machine(machine)) = self.what(id) else { return Err(Refused::Missing) };
         let now = machine.now.clone();
         turn.dispatches.push(Dispatch::Machine { id, now: now.clone() });
-        Ok(Reply::Machine(now))
+        Ok(Reply::Machine(now.map(Box::new)))
     }
 }
 
