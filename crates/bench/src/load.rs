@@ -62,6 +62,7 @@ pub(crate) struct Run {
     /// Of one processor.
     pub(crate) server_cpu: f64,
     pub(crate) driver_cpu: f64,
+    pub(crate) disk_bytes_per_execution: f64,
     pub(crate) describes_per_execution: f64,
     pub(crate) start_ms: Spread,
     /// From asking for the start to having seen the end.
@@ -80,6 +81,7 @@ struct Window {
     stops: std::ops::RangeInclusive<f64>,
     server: Duration,
     driver: Duration,
+    disk_bytes: f64,
     memory: Memory,
     load_average: f64,
 }
@@ -223,14 +225,17 @@ async fn watch(shape: &Shape, server: &Server) -> Window {
     let look = || (Instant::now(), epoch(), process::cpu(server.pid), process::cpu(std::process::id()));
     tokio::time::sleep(shape.warm).await;
     let (from, stops_from, server_from, driver_from) = look();
+    let disk_from = process::disk_bytes(server.pid);
     tokio::time::sleep(shape.window).await;
     let (until, stops_until, server_until, driver_until) = look();
+    let disk_bytes = usize::try_from(process::disk_bytes(server.pid).saturating_sub(disk_from));
     Window {
         from,
         until,
         stops: stops_from..=stops_until,
         server: server_until.saturating_sub(server_from),
         driver: driver_until.saturating_sub(driver_from),
+        disk_bytes: count(disk_bytes.unwrap_or(usize::MAX)),
         memory: process::memory(server.pid),
         load_average: process::load(),
     }
@@ -325,6 +330,7 @@ fn totals(shape: &Shape, who: &Who, window: &Window, started: usize, executions:
         cpu_us_per_execution: window.server.as_secs_f64() * 1e6 / count(executions),
         server_cpu: window.server.as_secs_f64() / seconds,
         driver_cpu: window.driver.as_secs_f64() / seconds,
+        disk_bytes_per_execution: window.disk_bytes / count(executions),
         describes_per_execution: 0.0,
         start_ms: Spread::default(),
         end_to_end_ms: None,
@@ -342,7 +348,7 @@ fn millis(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1_000.0
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a count of executions is far from 2^52")]
+#[expect(clippy::cast_precision_loss, reason = "nothing counted here is near 2^52")]
 pub(crate) fn count(count: usize) -> f64 {
     count as f64
 }

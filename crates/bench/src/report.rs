@@ -78,6 +78,7 @@ impl Report {
         row("server CPU us/execution", 1, &|run| Some(run.cpu_us_per_execution));
         row("server, processors", 2, &|run| Some(run.server_cpu));
         row("driver, processors", 2, &|run| Some(run.driver_cpu));
+        row("disk bytes/execution", 0, &|run| Some(run.disk_bytes_per_execution));
         row("describes/execution", 2, &|run| run.end_to_end_ms.map(|_| run.describes_per_execution));
         row("start p50 ms", 3, &|run| Some(run.start_ms.p50));
         row("start p99 ms", 3, &|run| Some(run.start_ms.p99));
