@@ -6,6 +6,8 @@
 //!
 //! **It does not know** executions, history or time.
 //!
+//! **Invariant:** there is a machine exactly when no diagnostic is an error.
+//!
 //! In reading order: [`tree`] (what a definition says), [`diagnostic`] (what is wrong with it),
 //! [`resource`] (what a Task's ARN means), [`parse`].
 

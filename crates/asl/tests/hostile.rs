@@ -93,6 +93,7 @@ fn word() -> impl Strategy<Value = String> {
         "Parameters", "a.$", "$.a", "$$", "$", "States.Format('{}', $.a)", "States.Array(", "InputPath", "ResultPath", "Seconds",
         "Timestamp", "2016-12-05T21:29:29Z", "Resource", "arn:aws:states:::lambda:invoke", "QueryLanguage", "JSONata", "Default",
         "ProcessorConfig", "Mode", "DISTRIBUTED", "Assign", "$[?(@.a == 1)]", "é\\u0000",
+        "Output", "Arguments", "Condition", "Items", "{% 1 %}", "TimeoutSeconds", "ItemSelector", "MaxConcurrency", "Credentials",
     ];
     prop_oneof![9 => proptest::sample::select(WORDS).prop_map(String::from), 1 => "[ -~]{0,8}".prop_filter("plain", |text| !text.contains(['"', '\\']))]
 }
@@ -127,6 +128,13 @@ fn tell(text: &str) {
     }
 }
 
+/// A state stands alone, or there is a reason.
+fn tell_alone(text: &str, name: Option<&str>) {
+    if let Err(asl::StateRefusal::Invalid(diagnostics)) = asl::parse_state(text, name) {
+        assert!(diagnostics.iter().any(|found| found.severity == asl::Severity::Error));
+    }
+}
+
 proptest! {
     #[test]
     fn any_text_gives_a_machine_or_a_reason(text in ".{0,60}") {
@@ -141,5 +149,12 @@ proptest! {
     #[test]
     fn any_states_give_a_machine_or_a_reason(one in state(), other in state()) {
         tell(&format!(r#"{{"StartAt":"S","States":{{"S":{one},"T":{other}}}}}"#));
+        tell(&format!(r#"{{"QueryLanguage":"JSONata","StartAt":"S","States":{{"S":{one},"T":{other}}}}}"#));
+    }
+
+    #[test]
+    fn any_state_stands_alone_or_there_is_a_reason(one in state(), other in state()) {
+        tell_alone(&one, None);
+        tell_alone(&format!(r#"{{"StartAt":"S","States":{{"S":{one},"T":{other}}}}}"#), Some("T"));
     }
 }
