@@ -31,7 +31,9 @@ def environment(account=ACCOUNT, secret="any", region=REGION, **more):
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "DANDORI_", "LC_", "LANG"))}
     nowhere = os.devnull
     aws = {"AWS_ACCESS_KEY_ID": account, "AWS_SECRET_ACCESS_KEY": secret, "AWS_DEFAULT_REGION": region, "AWS_REGION": region,
-           "AWS_CONFIG_FILE": nowhere, "AWS_SHARED_CREDENTIALS_FILE": nowhere, "AWS_EC2_METADATA_DISABLED": "true", "AWS_PAGER": ""}
+           "AWS_CONFIG_FILE": nowhere, "AWS_SHARED_CREDENTIALS_FILE": nowhere, "AWS_EC2_METADATA_DISABLED": "true", "AWS_PAGER": "",
+           # TestState's clients put a prefix before the host's name, which an address does not have.
+           "AWS_DISABLE_HOST_PREFIX_INJECTION": "true"}
     return {**kept, "LANG": "C.UTF-8", **aws, **more}
 
 
