@@ -245,8 +245,9 @@ impl Execution {
                 }
             }
             Fact::StateExited { .. } => {
-                if let Some(frame) = self.frames.get_mut(&event.frame) {
-                    frame.visit = None;
+                let left = self.frames.get_mut(&event.frame).and_then(|frame| frame.visit.take());
+                if let Some(visit) = left {
+                    self.forget(&visit.doing);
                 }
             }
             Fact::StateAborted { .. } | Fact::EvaluationFailed { .. } => (),

@@ -147,3 +147,5 @@ pub enum Refusal {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod laws;

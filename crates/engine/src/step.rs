@@ -387,9 +387,9 @@ impl Run<'_> {
             frame,
             Fact::TaskScheduled { task: id, resource: resource.clone(), parameters, timeout_seconds, heartbeat_seconds, credentials, timeout, heartbeat },
         );
-        if let Doing::Task(attempt) = &self.execution.visit(frame).doing {
-            self.step.effects.push(attempt.effect());
-        }
+        // In a history that is full the task was not scheduled.
+        let Doing::Task(attempt) = &self.execution.visit(frame).doing else { return None };
+        self.step.effects.push(attempt.effect());
         self.step.effects.extend([timeout, heartbeat].into_iter().flatten().map(Effect::SetTimer));
         self.begun.push((frame, id, resource));
         None

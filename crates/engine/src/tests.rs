@@ -16,7 +16,7 @@ fn check(definition: &str, script: &str, expect: Expect) {
 }
 
 /// Plays `script`, one command a line, a second apart, and shows everything that came of it.
-fn play(definition: &str, script: &str, limits: Limits) -> String {
+pub(crate) fn play(definition: &str, script: &str, limits: Limits) -> String {
     let machine = machine(definition);
     let (mut execution, mut history, mut out) = (Execution::default(), Vec::<Event>::new(), String::new());
     for (at, line) in script.lines().map(str::trim).filter(|line| !line.is_empty()).enumerate() {
