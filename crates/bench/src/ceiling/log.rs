@@ -52,7 +52,9 @@ impl Log {
 
 fn segment(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
-    let zeros = vec![0; 1 << 20];
+    // Page by page: the kernel keeps what was written together in one piece, and counts all of it as written again
+    // when a little of it is.
+    let zeros = [0; 4_096];
     for offset in (0..SEGMENT_BYTES).step_by(zeros.len()) {
         file.write_all_at(&zeros, offset as u64)?;
     }
