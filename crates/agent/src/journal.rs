@@ -175,7 +175,8 @@ impl Journal {
         let directory = self.directory(attempt);
         // The result is looked for last: a supervisor that writes it and goes must not look lost in between.
         let starting = began(&directory)?;
-        let alive = starting.as_ref().filter(|starting| starting.boot_id == self.boot_id && starting.supervisor.is_alive());
+        let alive =
+            starting.as_ref().filter(|starting| starting.boot_id == self.boot_id && starting.supervisor.is_alive());
         let finished = directory.join("exit.json").exists();
         Ok(match (finished, alive, &starting) {
             (true, _, _) => Standing::Finished,
@@ -241,7 +242,9 @@ impl Journal {
 
     /// What the supervisor said about why it could not start.
     pub fn supervisor_words(&self, attempt: &str) -> String {
-        read_output(&self.supervisor_log(attempt), LOG_BYTES_MAX, LOG_BYTES_MAX as usize).map(|(words, _)| words).unwrap_or_default()
+        read_output(&self.supervisor_log(attempt), LOG_BYTES_MAX, LOG_BYTES_MAX as usize)
+            .map(|(words, _)| words)
+            .unwrap_or_default()
     }
 
     pub(crate) fn supervisor_log(&self, attempt: &str) -> PathBuf {
@@ -250,7 +253,10 @@ impl Journal {
 
     /// Removes an attempt that has ended or has not begun. False when it runs.
     pub fn forget_unless_running(&self, attempt: &str) -> io::Result<bool> {
-        if self.directory(attempt).exists() && !self.prevent(attempt)? && matches!(self.standing(attempt)?, Standing::Running(_)) {
+        if self.directory(attempt).exists()
+            && !self.prevent(attempt)?
+            && matches!(self.standing(attempt)?, Standing::Running(_))
+        {
             return Ok(false);
         }
         self.forget(attempt).map(|()| true)

@@ -61,7 +61,10 @@ pub type Sign = Arc<dyn Fn(Handshake<'_>) -> Vec<(String, String)> + Send + Sync
 #[derive(Debug)]
 pub(crate) enum News {
     /// Say things here, hello first. It is closed when the connection is.
-    Connected { say: mpsc::Sender<FromAgent>, ip: Option<IpAddr> },
+    Connected {
+        say: mpsc::Sender<FromAgent>,
+        ip: Option<IpAddr>,
+    },
     Said(ToAgent),
     Disconnected,
 }
@@ -134,7 +137,9 @@ async fn connect(address: &Address, sign: Option<&Sign>) -> Result<Socket, tungs
         let config = WebSocketConfig::default().max_message_size(Some(MESSAGE_BYTES_MAX)).read_buffer_size(16 * 1024);
         Ok(client_async_with_config(request, stream, Some(config)).await?.0)
     };
-    timeout(PATIENCE, opening).await.unwrap_or_else(|_| Err(tungstenite::Error::Io(std::io::ErrorKind::TimedOut.into())))
+    timeout(PATIENCE, opening)
+        .await
+        .unwrap_or_else(|_| Err(tungstenite::Error::Io(std::io::ErrorKind::TimedOut.into())))
 }
 
 /// How a connection went.
@@ -171,7 +176,11 @@ struct Heard {
     ping_seconds: AtomicU64,
 }
 
-async fn listen(stream: &mut SplitStream<Socket>, news: &mpsc::Sender<News>, heard: &Heard) -> Result<&'static str, tungstenite::Error> {
+async fn listen(
+    stream: &mut SplitStream<Socket>,
+    news: &mpsc::Sender<News>,
+    heard: &Heard,
+) -> Result<&'static str, tungstenite::Error> {
     while let Some(message) = stream.next().await {
         heard.pings_unheard.store(0, Relaxed);
         let Some(message) = read(&message?) else { continue };

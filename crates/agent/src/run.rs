@@ -102,7 +102,8 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
 /// [`run`] in a boot of the host that a test makes up.
 #[doc(hidden)]
 pub async fn run_in_boot(config: Config, boot_id: String, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
-    let address = Address::parse(&config.server_url).map_err(|reason| Error::ServerUrl { url: config.server_url.clone(), reason })?;
+    let address = Address::parse(&config.server_url)
+        .map_err(|reason| Error::ServerUrl { url: config.server_url.clone(), reason })?;
     if config.supervisor_command.is_empty() {
         return Err(Error::SupervisorCommand);
     }
@@ -116,7 +117,8 @@ pub async fn run_in_boot(config: Config, boot_id: String, shutdown: impl Future<
 
     let (news_tell, mut news) = mpsc::channel(WAITING_MAX);
     let link = tokio::spawn(link::keep(address, config.sign.clone(), news_tell));
-    let mut agent = Agent { config, boot_id, identity, journal, session, tell, say: None, ip: None, supervisors: BTreeMap::new() };
+    let mut agent =
+        Agent { config, boot_id, identity, journal, session, tell, say: None, ip: None, supervisors: BTreeMap::new() };
     tokio::pin!(shutdown);
     loop {
         let input = tokio::select! {
@@ -142,7 +144,9 @@ async fn open_journal(data: &Path, boot_id: &str) -> io::Result<(Journal, Lock)>
     let patience_ends = Instant::now() + LOCK_PATIENCE;
     loop {
         match Journal::open(data, boot_id.to_owned()) {
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse && Instant::now() < patience_ends => sleep(LOCK_PAUSE).await,
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && Instant::now() < patience_ends => {
+                sleep(LOCK_PAUSE).await
+            }
             other => return other,
         }
     }
@@ -165,7 +169,8 @@ fn recover(journal: &Journal, tell: &mpsc::Sender<Told>) -> io::Result<Vec<Recov
             }
             Standing::Indeterminate => {
                 kill_leftovers(journal, &attempt);
-                journal.conclude(&attempt, indeterminate("the host or the script's supervisor was killed while it ran"))?;
+                journal
+                    .conclude(&attempt, indeterminate("the host or the script's supervisor was killed while it ran"))?;
                 Recovered::Finished(offer)
             }
             Standing::Finished => Recovered::Finished(offer),
@@ -178,7 +183,10 @@ fn recover(journal: &Journal, tell: &mpsc::Sender<Told>) -> io::Result<Vec<Recov
 enum Told {
     Input(Input),
     /// The disk refused a result a while ago.
-    Again { attempt: String, failure: Failure },
+    Again {
+        attempt: String,
+        failure: Failure,
+    },
 }
 
 struct Agent {
@@ -206,7 +214,9 @@ impl Agent {
             News::Said(message) => {
                 match &message {
                     ToAgent::Welcome(_) => tracing::info!("connected"),
-                    ToAgent::Refused { code, message } => tracing::error!(code, message, "the server refuses this agent"),
+                    ToAgent::Refused { code, message } => {
+                        tracing::error!(code, message, "the server refuses this agent")
+                    }
                     _ => (),
                 }
                 Input::Said(message)
@@ -300,7 +310,8 @@ impl Agent {
     }
 
     fn spawn(&self, attempt: &str) -> io::Result<Child> {
-        let (program, arguments) = self.config.supervisor_command.split_first().expect("checked at the start: there is a command");
+        let (program, arguments) =
+            self.config.supervisor_command.split_first().expect("checked at the start: there is a command");
         let log = std::fs::File::create(self.journal.supervisor_log(attempt))?;
         let mut command = Command::new(program);
         command.args(arguments).arg(self.journal.directory(attempt));
@@ -385,7 +396,10 @@ impl Agent {
     }
 
     /// Does what may wait for the disk where nobody else waits for it.
-    async fn on_disk<T: Send + 'static>(&self, work: impl FnOnce(&Journal) -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    async fn on_disk<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Journal) -> io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
         let journal = self.journal.clone();
         tokio::task::spawn_blocking(move || work(&journal)).await.unwrap_or_else(|error| Err(io::Error::other(error)))
     }

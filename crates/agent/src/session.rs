@@ -22,15 +22,29 @@ pub enum Input {
     Disconnected,
     Said(ToAgent),
     /// The offer is on disk.
-    Kept { attempt: String },
+    Kept {
+        attempt: String,
+    },
     /// The offer could not be kept, and nothing is left of it.
-    NotKept { attempt: String, cause: String },
+    NotKept {
+        attempt: String,
+        cause: String,
+    },
     /// `starting` is on disk.
-    Began { attempt: String, at: Timestamp },
+    Began {
+        attempt: String,
+        at: Timestamp,
+    },
     /// The supervisor is gone, and left no result.
-    Gone { attempt: String, began: bool, words: String },
+    Gone {
+        attempt: String,
+        began: bool,
+        words: String,
+    },
     /// A result is on disk.
-    Finished { attempt: String },
+    Finished {
+        attempt: String,
+    },
     /// Time has passed.
     Ticked,
 }
@@ -42,18 +56,29 @@ pub enum Action {
     Hello(Vec<AttemptReport>),
     Say(FromAgent),
     /// Read the result of this attempt and say it.
-    SayResult { attempt: String },
+    SayResult {
+        attempt: String,
+    },
     /// Put the offer on disk; answered with `Kept` or `NotKept`.
     Keep(Offer),
     /// Start a supervisor; answered with `Began`, then `Finished` or `Gone`.
-    Begin { attempt: String },
+    Begin {
+        attempt: String,
+    },
     /// Tell the supervisor to end the script.
-    Kill { attempt: String },
+    Kill {
+        attempt: String,
+    },
     /// Write a result that says this; answered with `Finished`, or with `Began` when it runs after all and is
     /// killed instead.
-    Conclude { attempt: String, failure: Failure },
+    Conclude {
+        attempt: String,
+        failure: Failure,
+    },
     /// Remove it from the disk; answered with `Began` when it runs after all and is killed instead.
-    Forget { attempt: String },
+    Forget {
+        attempt: String,
+    },
     /// The connection is of no use: close it.
     Close,
 }
@@ -83,10 +108,18 @@ pub struct Session {
 #[derive(Debug, Clone, PartialEq)]
 enum Attempt {
     /// On its way to the disk. What came meanwhile is done when it is there.
-    Keeping { offer: Offer, then: Then },
-    Accepted { expires_at: Timestamp },
+    Keeping {
+        offer: Offer,
+        then: Then,
+    },
+    Accepted {
+        expires_at: Timestamp,
+    },
     /// A supervisor was started.
-    Begun { started_at: Option<Timestamp>, cancelled: bool },
+    Begun {
+        started_at: Option<Timestamp>,
+        cancelled: bool,
+    },
     /// Its result is being written.
     Concluding,
     Finished,
@@ -107,7 +140,13 @@ impl Session {
             Recovered::Finished(offer) => (offer.attempt, Attempt::Finished),
         });
         let attempts = attempts.collect();
-        Session { concurrency_max: concurrency_max.max(1), welcomed: false, ahead_ms: 0, offers: VecDeque::new(), attempts }
+        Session {
+            concurrency_max: concurrency_max.max(1),
+            welcomed: false,
+            ahead_ms: 0,
+            offers: VecDeque::new(),
+            attempts,
+        }
     }
 
     /// Decides what follows from `input`. `now` is this host's clock.
@@ -145,7 +184,10 @@ impl Session {
             Attempt::Accepted { expires_at } => Some(*expires_at),
             Attempt::Keeping { .. } | Attempt::Begun { .. } | Attempt::Concluding | Attempt::Finished => None,
         });
-        expires_at.chain(self.offers.iter().map(|offer| offer.expires_at)).min().map(|at| Timestamp(at.0.saturating_sub(self.ahead_ms)))
+        expires_at
+            .chain(self.offers.iter().map(|offer| offer.expires_at))
+            .min()
+            .map(|at| Timestamp(at.0.saturating_sub(self.ahead_ms)))
     }
 
     fn said(&mut self, message: ToAgent, now: Timestamp, actions: &mut Vec<Action>) {
@@ -172,7 +214,9 @@ impl Session {
             None => self.offers.push_back(offer),
             Some(Attempt::Keeping { .. } | Attempt::Concluding) => (),
             Some(Attempt::Accepted { .. }) => actions.push(say_accepted(offer.attempt)),
-            Some(Attempt::Begun { started_at, .. }) => actions.extend(started_at.map(|at| say_started(offer.attempt, at))),
+            Some(Attempt::Begun { started_at, .. }) => {
+                actions.extend(started_at.map(|at| say_started(offer.attempt, at)))
+            }
             Some(Attempt::Finished) => self.say_result(offer.attempt, actions),
         }
     }
@@ -257,7 +301,10 @@ impl Session {
     fn gone(&mut self, attempt: String, began: bool, words: String, actions: &mut Vec<Action>) {
         let cancelled = matches!(self.attempts.get(&attempt), Some(Attempt::Begun { cancelled: true, .. }));
         let failure = match (began, cancelled) {
-            (true, _) => because(failure::INDETERMINATE, "the process that ran the script is gone, and left no result".to_owned()),
+            (true, _) => because(
+                failure::INDETERMINATE,
+                "the process that ran the script is gone, and left no result".to_owned(),
+            ),
             (false, true) => cancelled_before(),
             (false, false) => because(failure::START_FAILED, format!("supervisor did not start: {words}")),
         };
@@ -273,10 +320,16 @@ impl Session {
     fn expire(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
         let server_now = Timestamp(now.0.saturating_add(self.ahead_ms));
         self.offers.retain(|offer| offer.expires_at > server_now);
-        let expired = |attempt: &Attempt| matches!(attempt, Attempt::Accepted { expires_at } if *expires_at <= server_now);
-        let expired: Vec<String> = self.attempts.iter().filter(|(_, attempt)| expired(attempt)).map(|(id, _)| id.clone()).collect();
+        let expired =
+            |attempt: &Attempt| matches!(attempt, Attempt::Accepted { expires_at } if *expires_at <= server_now);
+        let expired: Vec<String> =
+            self.attempts.iter().filter(|(_, attempt)| expired(attempt)).map(|(id, _)| id.clone()).collect();
         for attempt in expired {
-            self.conclude(attempt, because(failure::DELIVERY_TIMED_OUT, "it was not told to begin in time".to_owned()), actions);
+            self.conclude(
+                attempt,
+                because(failure::DELIVERY_TIMED_OUT, "it was not told to begin in time".to_owned()),
+                actions,
+            );
         }
     }
 
@@ -302,11 +355,15 @@ impl Session {
     fn reports(&self) -> Vec<AttemptReport> {
         let state = |attempt: &Attempt| match attempt {
             Attempt::Keeping { .. } => None,
-            Attempt::Accepted { .. } | Attempt::Begun { started_at: None, .. } | Attempt::Concluding => Some(AttemptState::Accepted),
+            Attempt::Accepted { .. } | Attempt::Begun { started_at: None, .. } | Attempt::Concluding => {
+                Some(AttemptState::Accepted)
+            }
             Attempt::Begun { started_at: Some(_), .. } => Some(AttemptState::Running),
             Attempt::Finished => Some(AttemptState::Finished),
         };
-        let report = |(attempt, stands): (&String, &Attempt)| Some(AttemptReport { attempt: attempt.clone(), state: state(stands)? });
+        let report = |(attempt, stands): (&String, &Attempt)| {
+            Some(AttemptReport { attempt: attempt.clone(), state: state(stands)? })
+        };
         self.attempts.iter().filter_map(report).collect()
     }
 }

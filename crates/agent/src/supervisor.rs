@@ -101,7 +101,12 @@ struct Outputs {
     stderr_truncated: bool,
 }
 
-async fn run_to_end(directory: &Path, mut script: Child, offer: &Offer, cancel: &mut tokio::signal::unix::Signal) -> (Ended, Outputs) {
+async fn run_to_end(
+    directory: &Path,
+    mut script: Child,
+    offer: &Offer,
+    cancel: &mut tokio::signal::unix::Signal,
+) -> (Ended, Outputs) {
     let group = Pid::from_raw(script.id() as i32);
     note_script(directory, group);
     let stdout = script.stdout.take().map(|pipe| capture(pipe, directory.join("stdout"), STDOUT_BYTES_MAX));
@@ -131,7 +136,9 @@ async fn run_to_end(directory: &Path, mut script: Child, offer: &Offer, cancel: 
 fn ended(status: io::Result<ExitStatus>, cause: Option<Cause>, offer: &Offer) -> Ended {
     let status = match status {
         Ok(status) => status,
-        Err(error) => return Ended::Failure(because(failure::INDETERMINATE, format!("script could not be waited for: {error}"))),
+        Err(error) => {
+            return Ended::Failure(because(failure::INDETERMINATE, format!("script could not be waited for: {error}")));
+        }
     };
     let exit_code = status.code().map(i64::from).or(status.signal().map(|signal| 128 + i64::from(signal)));
     let (code, message) = match (cause, status.code(), status.signal()) {
@@ -167,16 +174,25 @@ fn spawn(directory: &Path, stored: &Stored) -> Result<Child, Failure> {
     if !names_interpreter {
         command.arg(&path);
     }
-    command.current_dir(&working_directory).process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .current_dir(&working_directory)
+        .process_group(0)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     // The agent's own settings, its keys among them, are not the script's.
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"DANDORI_")) {
         command.env_remove(name);
     }
     command.env("AWS_SSM_INSTANCE_ID", &stored.instance_id).env("DANDORI_ATTEMPT", &offer.attempt);
     for variable in &offer.environment {
-        let nameable = !variable.name.is_empty() && !variable.name.contains(['=', '\0']) && !variable.value.contains('\0');
+        let nameable =
+            !variable.name.is_empty() && !variable.name.contains(['=', '\0']) && !variable.value.contains('\0');
         if !nameable {
-            return Err(because(failure::START_FAILED, format!("environment variable {:?} cannot be set", variable.name)));
+            return Err(because(
+                failure::START_FAILED,
+                format!("environment variable {:?} cannot be set", variable.name),
+            ));
         }
         command.env(&variable.name, &variable.value);
     }

@@ -126,7 +126,9 @@ impl Drop for Stage {
                 let json: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
                 let process = json.get("supervisor").unwrap_or(&json).clone();
                 let process: Option<agent::host::Process> = serde_json::from_value(process).ok();
-                if let Some(process) = process.filter(|process| process.is_alive() && process.pid != std::process::id() as i32) {
+                if let Some(process) =
+                    process.filter(|process| process.is_alive() && process.pid != std::process::id() as i32)
+                {
                     let _already_gone = kill(Pid::from_raw(process.pid), Signal::SIGKILL);
                 }
             }
@@ -290,7 +292,10 @@ async fn a_script_runs_and_is_forgotten() {
     let finished = server.run(Offer { environment, ..offer(script) }).await;
     assert_eq!(finished.ended, Ended::ExitCode(3));
     assert_eq!(finished.stdout, "$(id); 'hi' mi-1 c.mi-1.1\n");
-    assert_eq!((finished.stderr.as_str(), finished.stdout_truncated, finished.stderr_truncated), ("oh\n", false, false));
+    assert_eq!(
+        (finished.stderr.as_str(), finished.stdout_truncated, finished.stderr_truncated),
+        ("oh\n", false, false)
+    );
     assert!(finished.started_at <= finished.finished_at);
 
     let finished = server.run(Offer { attempt: "second".to_owned(), ..offer("exit 0") }).await;
@@ -337,7 +342,12 @@ async fn the_first_line_runs_soon_after_go() {
 async fn a_script_names_its_interpreter() {
     let stage = Stage::new().await;
     let finished = stage.run(offer("#!/usr/bin/env -S cat -n\nhello")).await;
-    assert_eq!((finished.ended, finished.stdout.contains("2\thello")), (Ended::ExitCode(0), true), "{}", finished.stdout);
+    assert_eq!(
+        (finished.ended, finished.stdout.contains("2\thello")),
+        (Ended::ExitCode(0), true),
+        "{}",
+        finished.stdout
+    );
 }
 
 #[tokio::test]
@@ -352,7 +362,10 @@ async fn what_cannot_be_started_says_why() {
     assert_eq!(failure_of(&finished).0, failure::NOT_EXECUTABLE);
 
     let finished = stage.run(Offer { working_directory: "/no/such".to_owned(), ..offer("true") }).await;
-    assert_eq!(failure_of(&finished), (failure::WORKING_DIRECTORY_MISSING, "working directory /no/such does not exist", None));
+    assert_eq!(
+        failure_of(&finished),
+        (failure::WORKING_DIRECTORY_MISSING, "working directory /no/such does not exist", None)
+    );
 
     // The shell's own words for what a script calls.
     let finished = stage.run(offer("echo before; /no/such/script.sh")).await;
@@ -388,7 +401,8 @@ async fn a_flood_costs_neither_memory_nor_disk() {
     assert_eq!(finished.ended, Ended::ExitCode(0));
     assert_eq!((finished.stdout.chars().count(), finished.stdout_truncated), (24_000, true));
     assert_eq!((finished.stderr.chars().count(), finished.stderr_truncated), (8_000, true));
-    let on_disk: u64 = walk(&stage.data()).iter().map(|path| fs::metadata(path).map_or(0, |metadata| metadata.len())).sum();
+    let on_disk: u64 =
+        walk(&stage.data()).iter().map(|path| fs::metadata(path).map_or(0, |metadata| metadata.len())).sum();
     assert!(on_disk < 200_000, "{on_disk} bytes are on disk");
     agent.stop().await;
 }
@@ -535,7 +549,8 @@ async fn a_script_survives_the_agent_and_runs_once() {
     let mut agent = stage.agent_process();
     let mut server = stage.welcomed().await;
     let (runs, gate) = (stage.path("runs"), stage.path("gate"));
-    let script = format!("echo run >> {}; while [ ! -e {} ]; do sleep 0.05; done; echo done", runs.display(), gate.display());
+    let script =
+        format!("echo run >> {}; while [ ! -e {} ]; do sleep 0.05; done; echo done", runs.display(), gate.display());
     server.offer_and_go(offer(&script)).await;
     server.hear_started().await;
     appears(&runs).await;
@@ -608,7 +623,13 @@ async fn a_supervisor_that_is_killed_leaves_an_indeterminate_attempt_and_no_scri
     })
     .await;
     // The supervisor knows its script and has read what it wrote.
-    let len = |name: &str| walk(&stage.data()).iter().filter(|path| path.ends_with(name)).map(|path| fs::metadata(path).map_or(0, |file| file.len())).sum::<u64>();
+    let len = |name: &str| {
+        walk(&stage.data())
+            .iter()
+            .filter(|path| path.ends_with(name))
+            .map(|path| fs::metadata(path).map_or(0, |file| file.len()))
+            .sum::<u64>()
+    };
     soon(async {
         while len("script.json") == 0 || len("stdout") == 0 {
             sleep(Duration::from_millis(5)).await;
@@ -630,7 +651,13 @@ async fn what_ran_when_the_host_went_down_is_indeterminate() {
     let agent = stage.agent_in_boot("boot 1");
     let mut server = stage.welcomed().await;
     let (marker, gate) = (stage.path("running"), stage.path("gate"));
-    server.offer_and_go(offer(&format!(": > {}; while [ ! -e {} ]; do sleep 0.05; done", marker.display(), gate.display()))).await;
+    server
+        .offer_and_go(offer(&format!(
+            ": > {}; while [ ! -e {} ]; do sleep 0.05; done",
+            marker.display(),
+            gate.display()
+        )))
+        .await;
     server.hear_started().await;
     appears(&marker).await;
     agent.stop().await;
@@ -672,7 +699,9 @@ async fn more_than_the_workers_wait() {
     let stage = Stage::new().await;
     let config = Config { concurrency_max: 2, ..stage.config() };
     let (stop, stopped) = oneshot::channel::<()>();
-    let task = tokio::spawn(async move { agent::run(config, async { stopped.await.unwrap_or_default() }).await.expect("the agent runs") });
+    let task = tokio::spawn(async move {
+        agent::run(config, async { stopped.await.unwrap_or_default() }).await.expect("the agent runs")
+    });
     let mut server = stage.welcomed().await;
     for attempt in ["a", "b", "c"] {
         server.say(ToAgent::Offer(Offer { attempt: attempt.to_owned(), ..offer("true") })).await;
@@ -694,7 +723,9 @@ async fn a_supervisor_that_cannot_start_is_a_named_failure() {
     for (program, words) in [("/no/such/program", "No such file"), ("/bin/false", "supervisor did not start")] {
         let config = Config { supervisor_command: vec![program.into()], ..stage.config() };
         let (stop, stopped) = oneshot::channel::<()>();
-        let task = tokio::spawn(async move { agent::run(config, async { stopped.await.unwrap_or_default() }).await.expect("the agent runs") });
+        let task = tokio::spawn(async move {
+            agent::run(config, async { stopped.await.unwrap_or_default() }).await.expect("the agent runs")
+        });
         let mut server = stage.welcomed().await;
         server.offer_and_go(Offer { attempt: program.to_owned(), ..offer("true") }).await;
         let finished = server.hear_finished().await;

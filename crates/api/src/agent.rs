@@ -268,14 +268,19 @@ mod tests {
         assert_eq!((&finished.ended, finished.stderr.as_str()), (&Ended::ExitCode(3), "no"));
         assert_eq!(from_agent(&text(&exited)), exited);
 
-        let failed = from_agent(r#"{"type":"finished","attempt":"a","failure":{"code":"Agent.TimedOut","message":"after 1 s"}}"#);
+        let failed = from_agent(
+            r#"{"type":"finished","attempt":"a","failure":{"code":"Agent.TimedOut","message":"after 1 s"}}"#,
+        );
         assert_eq!(from_agent(&text(&failed)), failed);
     }
 
     #[test]
     fn what_a_later_version_says_is_let_pass() {
         assert_eq!(from_agent(r#"{"type":"sang","song":"ra"}"#), FromAgent::Unknown);
-        assert_eq!(from_agent(r#"{"type":"accepted","attempt":"a","mood":"good"}"#), FromAgent::Accepted { attempt: "a".into() });
+        assert_eq!(
+            from_agent(r#"{"type":"accepted","attempt":"a","mood":"good"}"#),
+            FromAgent::Accepted { attempt: "a".into() }
+        );
         let report: AttemptReport = serde_json::from_str(r#"{"attempt":"a","state":"pondering"}"#).expect("a report");
         assert_eq!(report.state, AttemptState::Unknown);
     }

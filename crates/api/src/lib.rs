@@ -1,7 +1,9 @@
 //! The types of our own wire, `/api/v1`: what the console, the command line and agents read and write.
 //!
 //! Written out beside the types inside and converted by hand in `web`, so that renaming ours never breaks
-//! theirs. **Additive:** fields are added, never changed or removed; a reader ignores what it does not know.
+//! theirs.
+//!
+//! **Invariant:** fields are added, never changed or removed; a reader ignores what it does not know.
 //!
 //! **It does not know** HTTP, nor what any of it means to an execution.
 //!

@@ -107,7 +107,12 @@ impl Progress {
             "ExecutionAborted" => self.end(Status::Aborted, event),
             "ExecutionTimedOut" => self.end(Status::TimedOut, event),
             "TaskScheduled" | "LambdaFunctionScheduled" | "ActivityScheduled" => self.attempted(event),
-            "TaskFailed" | "LambdaFunctionFailed" | "ActivityFailed" | "TaskTimedOut" | "LambdaFunctionTimedOut" | "ActivityTimedOut" => {
+            "TaskFailed"
+            | "LambdaFunctionFailed"
+            | "ActivityFailed"
+            | "TaskTimedOut"
+            | "LambdaFunctionTimedOut"
+            | "ActivityTimedOut" => {
                 self.failed(event);
             }
             "TaskSucceeded" | "LambdaFunctionSucceeded" | "ActivitySucceeded" => self.mended(event),
@@ -126,7 +131,8 @@ impl Progress {
     fn entered(&mut self, event: &Event) {
         let Some(name) = event.state.clone() else { return };
         let scope = self.frames.entry(event.frame).or_default();
-        let kind = event.detail.state_type.clone().unwrap_or_else(|| event.kind.trim_end_matches("StateEntered").to_owned());
+        let kind =
+            event.detail.state_type.clone().unwrap_or_else(|| event.kind.trim_end_matches("StateEntered").to_owned());
         let state = StateProgress {
             path: format!("{}{name}", scope.prefix),
             name,
@@ -150,7 +156,8 @@ impl Progress {
 
     fn exited(&mut self, event: &Event) {
         if let Some(state) = self.close(event.frame, event.at) {
-            state.status = if state.status == StateStatus::Failed { StateStatus::Warning } else { StateStatus::Succeeded };
+            state.status =
+                if state.status == StateStatus::Failed { StateStatus::Warning } else { StateStatus::Succeeded };
         }
     }
 
@@ -212,7 +219,8 @@ impl Progress {
     fn begin(&mut self, parent: u32, child: u32, index: u64) {
         let depth = self.frames.get(&parent).map_or(0, |scope| scope.depth);
         let path = self.current(parent).map_or("", |state| &state.path);
-        let scope = Scope { depth: depth + 1, parent: self.open.get(&parent).copied(), prefix: format!("{path}/{index}/") };
+        let scope =
+            Scope { depth: depth + 1, parent: self.open.get(&parent).copied(), prefix: format!("{path}/{index}/") };
         self.frames.insert(child, scope);
     }
 
@@ -264,7 +272,8 @@ mod tests {
         let (mut state, mut detail) = (None, Detail::default());
         for word in words {
             if let Some((first, count)) = word.split_once('+') {
-                detail.frames = Some(Frames { first: first.parse().expect("a frame"), count: count.parse().expect("a count") });
+                detail.frames =
+                    Some(Frames { first: first.parse().expect("a frame"), count: count.parse().expect("a count") });
             } else if let Some(error) = word.strip_prefix('!') {
                 detail.error = Some(error.to_owned());
             } else {
@@ -281,7 +290,13 @@ mod tests {
             .iter()
             .map(|state| {
                 let seconds = state.left.map_or(-1, |left| (left.0 - state.entered.0) / 1000);
-                format!("{} {:?} x{} {seconds}s {}", state.path, state.status, state.attempt, state.error.as_deref().unwrap_or("-"))
+                format!(
+                    "{} {:?} x{} {seconds}s {}",
+                    state.path,
+                    state.status,
+                    state.attempt,
+                    state.error.as_deref().unwrap_or("-")
+                )
             })
             .collect()
     }
@@ -301,7 +316,10 @@ mod tests {
             2 TaskStateAborted db
             0 ParallelStateFailed
             0 ExecutionFailed !Exit";
-        assert_eq!(rows(script), ["both Failed x1 10s Exit", "both/0/web Failed x1 5s Exit", "both/1/db Stopped x1 4s -"]);
+        assert_eq!(
+            rows(script),
+            ["both Failed x1 10s Exit", "both/0/web Failed x1 5s Exit", "both/1/db Stopped x1 4s -"]
+        );
     }
 
     #[test]

@@ -43,10 +43,14 @@ impl Resource {
         let arn = Arn::parse(text).filter(|arn| PARTITIONS.contains(&arn.partition))?;
         let located = is_word(arn.region) && is_word(arn.account);
         match (arn.service, arn.resource_parts()) {
-            ("states", ("activity", name)) if located && is_activity_name(name) => Some(Resource::Activity { arn: text.into() }),
+            ("states", ("activity", name)) if located && is_activity_name(name) => {
+                Some(Resource::Activity { arn: text.into() })
+            }
             ("states", ("aws-sdk", call)) if is_service(&arn) => sdk(text, call),
             ("states", (service, call)) if is_service(&arn) => optimized(text, service, call),
-            ("lambda", ("function", name)) if located && is_function_name(name) => Some(Resource::Lambda { arn: text.into() }),
+            ("lambda", ("function", name)) if located && is_function_name(name) => {
+                Some(Resource::Lambda { arn: text.into() })
+            }
             _ => None,
         }
     }

@@ -60,9 +60,14 @@ pub struct State {
 /// How a state's input becomes its work's, and what its work gives its output.
 #[derive(Debug, Clone)]
 pub enum Flow {
-    JsonPath { input: Select, output: Select },
+    JsonPath {
+        input: Select,
+        output: Select,
+    },
     /// Without `Output`: the result of a Task, a Parallel or a Map; the input of any other.
-    Jsonata { output: Option<Jsonata> },
+    Jsonata {
+        output: Option<Jsonata>,
+    },
 }
 
 /// What a field gives, in the language of its state.
@@ -148,7 +153,10 @@ pub struct ChoiceRule {
 pub enum When {
     Test(Test),
     /// The rule's own `Output`: the state's is for the default.
-    Condition { condition: Jsonata, output: Option<Jsonata> },
+    Condition {
+        condition: Jsonata,
+        output: Option<Jsonata>,
+    },
 }
 
 /// JSONPath's condition.
@@ -158,12 +166,26 @@ pub enum Test {
     Or(Vec<Test>),
     Not(Box<Test>),
     /// `IsPresent`: true when `variable` finds something, negated when `expected` is false.
-    IsPresent { variable: Path, expected: bool },
+    IsPresent {
+        variable: Path,
+        expected: bool,
+    },
     /// `IsNull`, `IsNumeric`, …: negated when `expected` is false.
-    Is { variable: Path, kind: JsonKind, expected: bool },
-    Compare { variable: Path, operator: Compare, with: Operand },
+    Is {
+        variable: Path,
+        kind: JsonKind,
+        expected: bool,
+    },
+    Compare {
+        variable: Path,
+        operator: Compare,
+        with: Operand,
+    },
     /// `StringMatches`: `*` is any run of characters, `\\*` a star.
-    Matches { variable: Path, pattern: String },
+    Matches {
+        variable: Path,
+        pattern: String,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -273,7 +295,10 @@ pub enum Items {
 pub enum MapMode {
     Inline,
     /// Child executions of their own.
-    Distributed { children: MachineKind, label: Option<Arc<str>> },
+    Distributed {
+        children: MachineKind,
+        label: Option<Arc<str>>,
+    },
 }
 
 /// How many iterations at a time; 0 is "as many as may be".

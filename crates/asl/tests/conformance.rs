@@ -23,7 +23,8 @@ fn what_is_not_supported_yet_is_refused_as_such() {
     let mut surprises = Vec::new();
     for case in cases().iter().filter(|case| matches!(text(case, "kind"), "execution" | "output")) {
         let parsed = asl::parse(text(case, "definition"), MachineKind::Standard);
-        let surprising = parsed.diagnostics.iter().filter(|found| !found.message.starts_with("This version does not support"));
+        let surprising =
+            parsed.diagnostics.iter().filter(|found| !found.message.starts_with("This version does not support"));
         surprises.extend(surprising.map(|found| format!("{}: {found:?}", text(case, "id"))));
     }
     assert!(surprises.is_empty(), "{}", surprises.join("\n"));
@@ -59,7 +60,8 @@ fn what_aws_validates_gives_its_findings() {
             .filter(|found| !found.message.starts_with("This version does not support"))
             .map(finding)
             .collect();
-        let expected = case.get("expected").and_then(|expected| expected.get("diagnostics")).expect("recorded findings");
+        let expected =
+            case.get("expected").and_then(|expected| expected.get("diagnostics")).expect("recorded findings");
         assert_eq!(Json::array(ours).to_string(), expected.to_string(), "{}", text(case, "id"));
     }
 }
@@ -97,7 +99,8 @@ fn cases() -> Vec<Json> {
         eprintln!("skipped: no collection of recorded definitions at {COLLECTION}");
         return Vec::new();
     }
-    let mut files: Vec<PathBuf> = fs::read_dir(collection).expect("a folder").map(|entry| entry.expect("an entry").path()).collect();
+    let mut files: Vec<PathBuf> =
+        fs::read_dir(collection).expect("a folder").map(|entry| entry.expect("an entry").path()).collect();
     files.sort();
     files.iter().map(|file| read(file)).collect()
 }

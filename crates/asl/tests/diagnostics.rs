@@ -19,7 +19,10 @@ fn check_state(fields: &str, expected: Expect) {
 
 /// A Choice `S` with these rules.
 fn check_rules(rules: &str, expected: Expect) {
-    check(&machine(&format!(r#""S":{{"Type":"Choice","Choices":[{rules}],"Default":"D"}},"D":{{"Type":"Succeed"}}"#)), expected);
+    check(
+        &machine(&format!(r#""S":{{"Type":"Choice","Choices":[{rules}],"Default":"D"}},"D":{{"Type":"Succeed"}}"#)),
+        expected,
+    );
 }
 
 fn machine(states: &str) -> String {
@@ -67,11 +70,13 @@ fn a_long_source_is_cut_as_jackson_cuts_it() {
 
 #[test]
 fn a_refusal_is_one_sentence() {
-    let text = r#"{"StartAt":"pass1","States":{"pass1":{"Type":"Pass","Next":"pass3"},"pass2":{"Type":"Pass","End":true}}}"#;
+    let text =
+        r#"{"StartAt":"pass1","States":{"pass1":{"Type":"Pass","Next":"pass3"},"pass2":{"Type":"Pass","End":true}}}"#;
     let parsed = asl::parse(text, MachineKind::Standard);
     expect![[r#"Invalid State Machine Definition: 'MISSING_TRANSITION_TARGET: Missing 'Next' target: pass3 at /States/pass1/Next, MISSING_TRANSITION_TARGET: State "pass2" is not reachable. at /States/pass2'"#]].assert_eq(&asl::refusal(&parsed.diagnostics));
     let parsed = asl::parse(&machine(r#""S":{"Type":"Pass","Next":"S"}"#), MachineKind::Standard);
-    expect!["Invalid State Machine Definition: 'MISSING_END_STATE: Workflow has no terminal state at null'"].assert_eq(&asl::refusal(&parsed.diagnostics));
+    expect!["Invalid State Machine Definition: 'MISSING_END_STATE: Workflow has no terminal state at null'"]
+        .assert_eq(&asl::refusal(&parsed.diagnostics));
 }
 
 #[test]
@@ -93,12 +98,20 @@ fn the_top_has_its_fields() {
         r#"{"Version":"1.0","TimeoutSeconds":99999999,"StartAt":"S","States":{"S":{"Type":"Succeed","Comment":"c"}}}"#,
         expect!["ok"],
     );
-    check(r#"{"TimeoutSeconds":1.5,"StartAt":"S","States":{"S":{"Type":"Succeed"}}}"#, expect!["/TimeoutSeconds Expected value of type [INTEGER]"]);
+    check(
+        r#"{"TimeoutSeconds":1.5,"StartAt":"S","States":{"S":{"Type":"Succeed"}}}"#,
+        expect!["/TimeoutSeconds Expected value of type [INTEGER]"],
+    );
 }
 
 #[test]
 fn a_state_has_a_type() {
-    check_state(r#""Type":"None","End":true"#, expect!["/States/S/Type The field 'Type' should have one of these values: [Task, Wait, Pass, Succeed, Fail, Choice, Parallel, Map]"]);
+    check_state(
+        r#""Type":"None","End":true"#,
+        expect![
+            "/States/S/Type The field 'Type' should have one of these values: [Task, Wait, Pass, Succeed, Fail, Choice, Parallel, Map]"
+        ],
+    );
     check_state(r#""End":true"#, expect!["/States/S These fields are required: [Type]"]);
     check_state(r#""Type":3"#, expect!["/States/S/Type Expected value of type [STRING]"]);
     check(&machine(r#""S":[]"#), expect!["/States/S Expected value of type [OBJECT]"]);
@@ -106,18 +119,27 @@ fn a_state_has_a_type() {
 
 #[test]
 fn a_field_stands_where_its_state_allows_it() {
-    check_state(r#""Type":"Pass","End":true,"TimeoutSeconds":1,"Retry":[],"Catch":[]"#, expect![[r#"
+    check_state(
+        r#""Type":"Pass","End":true,"TimeoutSeconds":1,"Retry":[],"Catch":[]"#,
+        expect![[r#"
         /States/S Field 'TimeoutSeconds' is not supported
         /States/S Field 'Retry' is not supported
-        /States/S Field 'Catch' is not supported"#]]);
+        /States/S Field 'Catch' is not supported"#]],
+    );
     check_state(r#""Type":"Succeed","End":true"#, expect!["/States/S Field 'End' is not supported"]);
-    check_state(r#""Type":"Fail","InputPath":"$","OutputPath":"$","Next":"S""#, expect![[r#"
+    check_state(
+        r#""Type":"Fail","InputPath":"$","OutputPath":"$","Next":"S""#,
+        expect![[r#"
         /States/S Field 'InputPath' is not supported
         /States/S Field 'OutputPath' is not supported
-        /States/S Field 'Next' is not supported"#]]);
-    check_state(r#""Type":"Wait","Seconds":1,"ResultPath":"$.a","Parameters":{},"End":true"#, expect![[r#"
+        /States/S Field 'Next' is not supported"#]],
+    );
+    check_state(
+        r#""Type":"Wait","Seconds":1,"ResultPath":"$.a","Parameters":{},"End":true"#,
+        expect![[r#"
         /States/S Field 'ResultPath' is not supported
-        /States/S Field 'Parameters' is not supported"#]]);
+        /States/S Field 'Parameters' is not supported"#]],
+    );
 }
 
 #[test]
@@ -156,7 +178,10 @@ fn a_target_is_in_the_same_block() {
 
 #[test]
 fn something_leads_to_every_state() {
-    check(&machine(r#""S":{"Type":"Pass","End":true},"U":{"Type":"Pass","Next":"S"}"#), expect![[r#"/States/U MISSING_TRANSITION_TARGET State "U" is not reachable."#]]);
+    check(
+        &machine(r#""S":{"Type":"Pass","End":true},"U":{"Type":"Pass","Next":"S"}"#),
+        expect![[r#"/States/U MISSING_TRANSITION_TARGET State "U" is not reachable."#]],
+    );
     check_state(
         r#""Type":"Map","End":true,"ItemProcessor":{"StartAt":"A","States":{"A":{"Type":"Succeed"},"B":{"Type":"Succeed"}}}"#,
         expect![[r#"/States/S/ItemProcessor/States/B MISSING_TRANSITION_TARGET State "B" is not reachable."#]],
@@ -165,7 +190,10 @@ fn something_leads_to_every_state() {
 
 #[test]
 fn a_machine_can_end() {
-    check(&machine(r#""S":{"Type":"Pass","Next":"T"},"T":{"Type":"Pass","Next":"S"}"#), expect!["null MISSING_END_STATE Workflow has no terminal state"]);
+    check(
+        &machine(r#""S":{"Type":"Pass","Next":"T"},"T":{"Type":"Pass","Next":"S"}"#),
+        expect!["null MISSING_END_STATE Workflow has no terminal state"],
+    );
     // A state that nothing leads to is then not worth a word.
     check(
         &machine(r#""S":{"Type":"Pass","Next":"S"},"U":{"Type":"Pass","Next":"S"}"#),
@@ -175,9 +203,12 @@ fn a_machine_can_end() {
         &machine(r#""S":{"Type":"Pass","Next":"S"},"U":{"Type":"Pass","End":true}"#),
         expect![[r#"/States/U MISSING_TRANSITION_TARGET State "U" is not reachable."#]],
     );
-    check(&machine(r#""S":{"Type":"Pass","Next":"NOPE"}"#), expect![[r#"
+    check(
+        &machine(r#""S":{"Type":"Pass","Next":"NOPE"}"#),
+        expect![[r#"
         /States/S/Next MISSING_TRANSITION_TARGET Missing 'Next' target: NOPE
-        null MISSING_END_STATE Workflow has no terminal state"#]]);
+        null MISSING_END_STATE Workflow has no terminal state"#]],
+    );
 }
 
 #[test]
@@ -186,7 +217,10 @@ fn a_state_goes_on_or_ends() {
     check_state(r#""Type":"Pass","End":false"#, expect!["/States/S These fields are required: [Next]"]);
     check_state(r#""Type":"Pass","End":"yes""#, expect!["/States/S/End Expected value of type [BOOLEAN]"]);
     check_state(r#""Type":"Pass","Next":1"#, expect!["/States/S/Next Expected value of type [STRING]"]);
-    check(&machine(r#""S":{"Type":"Pass","Next":"T","End":true},"T":{"Type":"Succeed"}"#), expect!["/States/S Only one of these fields is allowed: [Next, End]"]);
+    check(
+        &machine(r#""S":{"Type":"Pass","Next":"T","End":true},"T":{"Type":"Succeed"}"#),
+        expect!["/States/S Only one of these fields is allowed: [Next, End]"],
+    );
     check(&machine(r#""S":{"Type":"Pass","Next":"T","End":false},"T":{"Type":"Succeed"}"#), expect!["ok"]);
 }
 
@@ -195,8 +229,16 @@ fn a_name_is_short_and_unique_in_the_machine() {
     let name = "n".repeat(80);
     check(&format!(r#"{{"StartAt":"{name}","States":{{"{name}":{{"Type":"Succeed"}}}}}}"#), expect!["ok"]);
     let name = "n".repeat(81);
-    check(&format!(r#"{{"StartAt":"{name}","States":{{"{name}":{{"Type":"Succeed"}}}}}}"#), expect!["/States/nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn INVALID_STATE_NAME Invalid State name: State 'nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn' exceeds the 80-character limit allowed by the service"]);
-    check(r#"{"StartAt":"","States":{"":{"Type":"Succeed"}}}"#, expect!["/States/ INVALID_STATE_NAME Invalid State name: a State name cannot be empty"]);
+    check(
+        &format!(r#"{{"StartAt":"{name}","States":{{"{name}":{{"Type":"Succeed"}}}}}}"#),
+        expect![
+            "/States/nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn INVALID_STATE_NAME Invalid State name: State 'nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn' exceeds the 80-character limit allowed by the service"
+        ],
+    );
+    check(
+        r#"{"StartAt":"","States":{"":{"Type":"Succeed"}}}"#,
+        expect!["/States/ INVALID_STATE_NAME Invalid State name: a State name cannot be empty"],
+    );
     check_state(
         r#""Type":"Map","End":true,"Iterator":{"StartAt":"S","States":{"S":{"Type":"Succeed"}}}"#,
         expect!["/States/S/Iterator/States/S DUPLICATE_STATE_NAME Duplicate State name: S"],
@@ -229,7 +271,10 @@ fn paths_are_paths() {
             /States/S The value for the field 'ResultPath' must be a valid Reference Path"#]],
     );
     check_state(r#""Type":"Pass","InputPath":null,"OutputPath":null,"ResultPath":null,"End":true"#, expect!["ok"]);
-    check_state(r#""Type":"Pass","ResultPath":"$.a[*]","End":true"#, expect!["/States/S The value for the field 'ResultPath' must be a valid Reference Path"]);
+    check_state(
+        r#""Type":"Pass","ResultPath":"$.a[*]","End":true"#,
+        expect!["/States/S The value for the field 'ResultPath' must be a valid Reference Path"],
+    );
 }
 
 #[test]
@@ -240,37 +285,69 @@ fn templates_are_compiled() {
             /States/S/Parameters The value for the field 'parsed.$' must be a valid JSONPath or a valid intrinsic function call
             /States/S/Parameters/a The value for the field 'b.$' must be a valid JSONPath or a valid intrinsic function call"#]],
     );
-    check_state(r#""Type":"Pass","Parameters":"text","End":true"#, expect!["/States/S/Parameters Expected value of type [OBJECT]"]);
+    check_state(
+        r#""Type":"Pass","Parameters":"text","End":true"#,
+        expect!["/States/S/Parameters Expected value of type [OBJECT]"],
+    );
 }
 
 #[test]
 fn a_wait_waits_for_one_thing() {
-    check_state(r#""Type":"Wait","End":true"#, expect!["/States/S One of these fields is required: [Seconds, SecondsPath, Timestamp, TimestampPath]"]);
-    check_state(r#""Type":"Wait","Seconds":1,"SecondsPath":"$.a","End":true"#, expect!["/States/S Only one of these fields is allowed: [Seconds, SecondsPath, Timestamp, TimestampPath]"]);
-    check_state(r#""Type":"Wait","Seconds":10000000000000000,"End":true"#, expect!["/States/S/Seconds Maximum value is 99999999"]);
+    check_state(
+        r#""Type":"Wait","End":true"#,
+        expect!["/States/S One of these fields is required: [Seconds, SecondsPath, Timestamp, TimestampPath]"],
+    );
+    check_state(
+        r#""Type":"Wait","Seconds":1,"SecondsPath":"$.a","End":true"#,
+        expect!["/States/S Only one of these fields is allowed: [Seconds, SecondsPath, Timestamp, TimestampPath]"],
+    );
+    check_state(
+        r#""Type":"Wait","Seconds":10000000000000000,"End":true"#,
+        expect!["/States/S/Seconds Maximum value is 99999999"],
+    );
     check_state(r#""Type":"Wait","Seconds":-1,"End":true"#, expect!["/States/S/Seconds Minimum value is 0"]);
-    check_state(r#""Type":"Wait","Seconds":"1","End":true"#, expect!["/States/S/Seconds Expected value of type [INTEGER]"]);
-    check_state(r#""Type":"Wait","Timestamp":"2016-12-05 21:29:29Z","End":true"#, expect!["/States/S/Timestamp String does not match RFC3339 timestamp"]);
+    check_state(
+        r#""Type":"Wait","Seconds":"1","End":true"#,
+        expect!["/States/S/Seconds Expected value of type [INTEGER]"],
+    );
+    check_state(
+        r#""Type":"Wait","Timestamp":"2016-12-05 21:29:29Z","End":true"#,
+        expect!["/States/S/Timestamp String does not match RFC3339 timestamp"],
+    );
     check_state(r#""Type":"Wait","Timestamp":"2016-12-05T21:29:29Z","End":true"#, expect!["ok"]);
 }
 
 #[test]
 fn a_fail_says_each_thing_once() {
     check_state(r#""Type":"Fail""#, expect!["ok"]);
-    check_state(r#""Type":"Fail","Error":"E","ErrorPath":"$.e","Cause":"C","CausePath":"$.c""#, expect![[r#"
+    check_state(
+        r#""Type":"Fail","Error":"E","ErrorPath":"$.e","Cause":"C","CausePath":"$.c""#,
+        expect![[r#"
         /States/S Only one of these fields is allowed: [Error, ErrorPath]
-        /States/S Only one of these fields is allowed: [Cause, CausePath]"#]]);
+        /States/S Only one of these fields is allowed: [Cause, CausePath]"#]],
+    );
     check_state(r#""Type":"Fail","ErrorPath":"States.Format('{}', $.e)","CausePath":"$$.State.Name""#, expect!["ok"]);
-    check_state(r#""Type":"Fail","ErrorPath":"States.Array(1)","CausePath":"text""#, expect![[r#"
+    check_state(
+        r#""Type":"Fail","ErrorPath":"States.Array(1)","CausePath":"text""#,
+        expect![[r#"
         /States/S The value for the field 'ErrorPath' must be a valid JSONPath or a valid intrinsic function call
-        /States/S The value for the field 'CausePath' must be a valid JSONPath"#]]);
+        /States/S The value for the field 'CausePath' must be a valid JSONPath"#]],
+    );
 }
 
 #[test]
 fn a_task_has_a_resource() {
     check_state(r#""Type":"Task","End":true"#, expect!["/States/S These fields are required: [Resource]"]);
-    check_state(r#""Type":"Task","Resource":"arn:aws:states:::dynamodb:query","End":true"#, expect!["/States/S/Resource The resource provided arn:aws:states:::dynamodb:query is not recognized. The value is not a valid resource ARN, or the resource is not available in this region."]);
-    check_state(r#""Type":"Task","Resource":"arn:aws:states:::aws-sdk:s3:getObject","Credentials":{},"End":true"#, expect!["/States/S/Credentials The field 'RoleArn' is required but was missing"]);
+    check_state(
+        r#""Type":"Task","Resource":"arn:aws:states:::dynamodb:query","End":true"#,
+        expect![
+            "/States/S/Resource The resource provided arn:aws:states:::dynamodb:query is not recognized. The value is not a valid resource ARN, or the resource is not available in this region."
+        ],
+    );
+    check_state(
+        r#""Type":"Task","Resource":"arn:aws:states:::aws-sdk:s3:getObject","Credentials":{},"End":true"#,
+        expect!["/States/S/Credentials The field 'RoleArn' is required but was missing"],
+    );
 }
 
 #[test]
@@ -301,9 +378,18 @@ fn an_express_machine_does_not_wait_for_others() {
         check(&machine(&format!(r#""S":{{"Type":"Task","Resource":"{resource}","End":true}}"#)), expect!["ok"]);
     }
     let task = |resource: &str| machine(&format!(r#""S":{{"Type":"Task","Resource":"{resource}","End":true}}"#));
-    check_express(&task("arn:aws:states:::sqs:sendMessage.waitForTaskToken"), expect!["/States/S/Resource Express state machine does not support '.waitForTaskToken' service integration "]);
-    check_express(&task("arn:aws:states:::states:startExecution.sync"), expect!["/States/S/Resource Express state machine does not support '.sync' service integration"]);
-    check_express(&task("arn:aws:states:us-east-1:111111111111:activity:a"), expect!["/States/S/Resource Express state machine does not support Activity ARN"]);
+    check_express(
+        &task("arn:aws:states:::sqs:sendMessage.waitForTaskToken"),
+        expect!["/States/S/Resource Express state machine does not support '.waitForTaskToken' service integration "],
+    );
+    check_express(
+        &task("arn:aws:states:::states:startExecution.sync"),
+        expect!["/States/S/Resource Express state machine does not support '.sync' service integration"],
+    );
+    check_express(
+        &task("arn:aws:states:us-east-1:111111111111:activity:a"),
+        expect!["/States/S/Resource Express state machine does not support Activity ARN"],
+    );
     check_express(&task("arn:aws:states:::lambda:invoke"), expect!["ok"]);
 }
 
@@ -312,14 +398,18 @@ fn the_children_of_a_map_are_express_where_it_says_so() {
     check_state(
         r#""Type":"Map","End":true,"ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"EXPRESS"},
             "StartAt":"T","States":{"T":{"Type":"Task","Resource":"arn:aws:states:::states:startExecution.sync","End":true}}}"#,
-        expect!["/States/S/ItemProcessor/States/T/Resource Express state machine does not support '.sync' service integration"],
+        expect![
+            "/States/S/ItemProcessor/States/T/Resource Express state machine does not support '.sync' service integration"
+        ],
     );
     check_express(
         &machine(
             r#""S":{"Type":"Map","End":true,"ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"EXPRESS"},
                 "StartAt":"T","States":{"T":{"Type":"Succeed"}}}}"#,
         ),
-        expect!["/States/S/ItemProcessor/ProcessorConfig/Mode Express state machine does not support Map state with 'DISTRIBUTED' mode"],
+        expect![
+            "/States/S/ItemProcessor/ProcessorConfig/Mode Express state machine does not support Map state with 'DISTRIBUTED' mode"
+        ],
     );
 }
 
@@ -365,13 +455,25 @@ fn states_all_is_alone_and_last() {
 
 #[test]
 fn a_rule_has_one_operator() {
-    check_rules(r#"{"Variable":"$.a","IsNull":true,"IsString":true,"Next":"D"}"#, expect!["/States/S/Choices[0] Only one of these fields is allowed: [IsNull, IsString]"]);
+    check_rules(
+        r#"{"Variable":"$.a","IsNull":true,"IsString":true,"Next":"D"}"#,
+        expect!["/States/S/Choices[0] Only one of these fields is allowed: [IsNull, IsString]"],
+    );
     check_rules(r#"{"Variable":"$.a","Next":"D"}"#, expect!["/States/S/Choices[0] A comparison operator is required"]);
-    check_rules(r#"{"StringEquals":"a","Next":"D"}"#, expect!["/States/S/Choices[0] These fields are required: [Variable]"]);
-    check_rules(r#"{"Variable":"$.a","Equals":1,"Next":"D"}"#, expect![[r#"
+    check_rules(
+        r#"{"StringEquals":"a","Next":"D"}"#,
+        expect!["/States/S/Choices[0] These fields are required: [Variable]"],
+    );
+    check_rules(
+        r#"{"Variable":"$.a","Equals":1,"Next":"D"}"#,
+        expect![[r#"
         /States/S/Choices[0] Field 'Equals' is not supported
-        /States/S/Choices[0] A comparison operator is required"#]]);
-    check_rules(r#"{"Variable":"$","StringMatches":"a*"}"#, expect!["/States/S/Choices[0] These fields are required: [Next]"]);
+        /States/S/Choices[0] A comparison operator is required"#]],
+    );
+    check_rules(
+        r#"{"Variable":"$","StringMatches":"a*"}"#,
+        expect!["/States/S/Choices[0] These fields are required: [Next]"],
+    );
     check_rules("", expect!["/States/S/Choices Value cannot be empty"]);
 }
 
@@ -416,18 +518,26 @@ fn nested_rules_lead_nowhere() {
 fn a_parallel_has_branches() {
     check_state(r#""Type":"Parallel","Branches":[],"End":true"#, expect!["/States/S/Branches Value cannot be empty"]);
     check_state(r#""Type":"Parallel","End":true"#, expect!["/States/S These fields are required: [Branches]"]);
-    check_state(r#""Type":"Parallel","Branches":[1,{"StartAt":"A"}],"End":true"#, expect![[r#"
+    check_state(
+        r#""Type":"Parallel","Branches":[1,{"StartAt":"A"}],"End":true"#,
+        expect![[r#"
         /States/S/Branches[0] Expected value of type [OBJECT]
-        /States/S/Branches[1] These fields are required: [States]"#]]);
+        /States/S/Branches[1] These fields are required: [States]"#]],
+    );
 }
 
 #[test]
 fn a_map_has_one_processor() {
     let processor = r#"{"StartAt":"A","States":{"A":{"Type":"Succeed"}}}"#;
     check_state(r#""Type":"Map","End":true"#, expect!["/States/S These fields are required: [ItemProcessor]"]);
-    check_state(&format!(r#""Type":"Map","ItemProcessor":{processor},"Iterator":{processor},"End":true"#), expect!["/States/S Only one of these fields is allowed: [ItemProcessor, Iterator]"]);
     check_state(
-        &format!(r#""Type":"Map","Iterator":{processor},"Parameters":{{}},"ItemSelector":{{}},"MaxConcurrency":-1,"ItemsPath":"x","End":true"#),
+        &format!(r#""Type":"Map","ItemProcessor":{processor},"Iterator":{processor},"End":true"#),
+        expect!["/States/S Only one of these fields is allowed: [ItemProcessor, Iterator]"],
+    );
+    check_state(
+        &format!(
+            r#""Type":"Map","Iterator":{processor},"Parameters":{{}},"ItemSelector":{{}},"MaxConcurrency":-1,"ItemsPath":"x","End":true"#
+        ),
         expect![[r#"
             /States/S The value for the field 'ItemsPath' must be a valid Reference Path
             /States/S Only one of these fields is allowed: [ItemSelector, Parameters]
@@ -465,8 +575,14 @@ fn what_cannot_run_yet_is_named() {
             /States/S/ToleratedFailureCount This version does not support the field 'ToleratedFailureCount' yet
             /States/S/ToleratedFailurePercentage This version does not support the field 'ToleratedFailurePercentage' yet"#]],
     );
-    check_state(r#""Type":"Pass","Assign":{"a":1},"End":true"#, expect!["/States/S/Assign This version does not support the field 'Assign' yet"]);
-    check_rules(r#"{"Variable":"$.a","IsNull":true,"Assign":{},"Next":"D"}"#, expect!["/States/S/Choices[0]/Assign This version does not support the field 'Assign' yet"]);
+    check_state(
+        r#""Type":"Pass","Assign":{"a":1},"End":true"#,
+        expect!["/States/S/Assign This version does not support the field 'Assign' yet"],
+    );
+    check_rules(
+        r#"{"Variable":"$.a","IsNull":true,"Assign":{},"Next":"D"}"#,
+        expect!["/States/S/Choices[0]/Assign This version does not support the field 'Assign' yet"],
+    );
 }
 
 #[test]
@@ -483,26 +599,50 @@ fn a_state_in_jsonata_has_its_own_fields() {
             "E":{"Type":"Fail","Error":"e","Cause":" {% 'c' %}"}}}"#,
         expect!["ok"],
     );
-    check_state(r#""Type":"Pass","QueryLanguage":"JSONata","Output":1,"InputPath":"$","Next":"X""#, expect![[r#"
+    check_state(
+        r#""Type":"Pass","QueryLanguage":"JSONata","Output":1,"InputPath":"$","Next":"X""#,
+        expect![[r#"
         /States/S The QueryLanguage is set to 'JSONata', but field 'InputPath' is only supported for the 'JSONPath' QueryLanguage
         /States/S/Next MISSING_TRANSITION_TARGET Missing 'Next' target: X
-        null MISSING_END_STATE Workflow has no terminal state"#]]);
-    check_state(r#""Type":"Pass","Output":"{% 1 %}","End":true"#, expect!["/States/S The QueryLanguage is set to 'JSONPath', but field 'Output' is only supported for the 'JSONata' QueryLanguage"]);
-    check_state(r#""Type":"Map","QueryLanguage":"JSONata","Items":1,"Iterator":{"StartAt":"A","States":{"A":{"Type":"Succeed"}}},"End":true"#, expect!["/States/S/Items Expected value of type [ARRAY]"]);
-    check_state(r#""Type":"Map","QueryLanguage":"JSONata","Items":{},"Iterator":{"StartAt":"A","States":{"A":{"Type":"Succeed"}}},"End":true"#, expect!["/States/S/Items This version does not support objects as 'Items' yet"]);
+        null MISSING_END_STATE Workflow has no terminal state"#]],
+    );
+    check_state(
+        r#""Type":"Pass","Output":"{% 1 %}","End":true"#,
+        expect![
+            "/States/S The QueryLanguage is set to 'JSONPath', but field 'Output' is only supported for the 'JSONata' QueryLanguage"
+        ],
+    );
+    check_state(
+        r#""Type":"Map","QueryLanguage":"JSONata","Items":1,"Iterator":{"StartAt":"A","States":{"A":{"Type":"Succeed"}}},"End":true"#,
+        expect!["/States/S/Items Expected value of type [ARRAY]"],
+    );
+    check_state(
+        r#""Type":"Map","QueryLanguage":"JSONata","Items":{},"Iterator":{"StartAt":"A","States":{"A":{"Type":"Succeed"}}},"End":true"#,
+        expect!["/States/S/Items This version does not support objects as 'Items' yet"],
+    );
 }
 
 #[test]
 fn a_rule_in_jsonata_has_a_condition() {
-    let rules = |rules: &str| machine(&format!(r#""S":{{"Type":"Choice","QueryLanguage":"JSONata","Choices":[{rules}],"Default":"D"}},"D":{{"Type":"Succeed"}}"#));
+    let rules = |rules: &str| {
+        machine(&format!(
+            r#""S":{{"Type":"Choice","QueryLanguage":"JSONata","Choices":[{rules}],"Default":"D"}},"D":{{"Type":"Succeed"}}"#
+        ))
+    };
     check(&rules(r#"{"Condition":false,"Comment":"c","Next":"D"}"#), expect!["ok"]);
-    check(&rules(r#"{"Variable":"$.a","IsNull":true,"Next":"D"}"#), expect![[r#"
+    check(
+        &rules(r#"{"Variable":"$.a","IsNull":true,"Next":"D"}"#),
+        expect![[r#"
         /States/S/Choices[0] The QueryLanguage is set to 'JSONata', but field 'Variable' is only supported for the 'JSONPath' QueryLanguage
         /States/S/Choices[0] The QueryLanguage is set to 'JSONata', but field 'IsNull' is only supported for the 'JSONPath' QueryLanguage
-        /States/S/Choices[0] These fields are required: [Condition]"#]]);
-    check_rules(r#"{"Condition":true,"Next":"D"}"#, expect![[r#"
+        /States/S/Choices[0] These fields are required: [Condition]"#]],
+    );
+    check_rules(
+        r#"{"Condition":true,"Next":"D"}"#,
+        expect![[r#"
         /States/S/Choices[0] The QueryLanguage is set to 'JSONPath', but field 'Condition' is only supported for the 'JSONata' QueryLanguage
-        /States/S/Choices[0] A comparison operator is required"#]]);
+        /States/S/Choices[0] A comparison operator is required"#]],
+    );
 }
 
 #[test]
@@ -540,7 +680,10 @@ fn an_expression_is_refused_where_it_stands() {
 
 #[test]
 fn a_machine_in_jsonata_has_no_states_in_jsonpath() {
-    check_state(r#""Type":"Pass","QueryLanguage":"SQL","End":true"#, expect!["/States/S/QueryLanguage Value should be one of the following: [JSONPath, JSONata]"]);
+    check_state(
+        r#""Type":"Pass","QueryLanguage":"SQL","End":true"#,
+        expect!["/States/S/QueryLanguage Value should be one of the following: [JSONPath, JSONata]"],
+    );
     check(
         r#"{"StartAt":"Pass","States":{"Pass":{"Type":"Pass","End":true,"QueryLanguage":"JSONPath"}},"QueryLanguage":"JSONata"}"#,
         expect!["/States/Pass 'QueryLanguage' can not be 'JSONPath' if set to 'JSONata' for whole state machine"],

@@ -10,7 +10,8 @@ fn parse(text: &str) -> Result<Machine, String> {
 
 /// `depth` Parallels around a Succeed.
 fn nested(depth: usize) -> String {
-    let open = |level| format!(r#"{{"StartAt":"P{level}","States":{{"P{level}":{{"Type":"Parallel","End":true,"Branches":["#);
+    let open =
+        |level| format!(r#"{{"StartAt":"P{level}","States":{{"P{level}":{{"Type":"Parallel","End":true,"Branches":["#);
     let parallels: String = (1..=depth).rev().map(open).collect();
     let innermost = r#"{"StartAt":"P0","States":{"P0":{"Type":"Succeed"}}}"#;
     format!("{parallels}{innermost}{}", "]}}}".repeat(depth))
@@ -34,8 +35,11 @@ fn the_depth_has_an_end() {
 #[test]
 fn rules_have_a_depth_too() {
     let machine = |depth: usize| {
-        let test = (1..depth).fold(r#""Variable":"$.a","IsNull":true"#.to_string(), |inner, _| format!(r#""Not":{{{inner}}}"#));
-        format!(r#"{{"StartAt":"S","States":{{"S":{{"Type":"Choice","Choices":[{{{test},"Next":"D"}}]}},"D":{{"Type":"Succeed"}}}}}}"#)
+        let test = (1..depth)
+            .fold(r#""Variable":"$.a","IsNull":true"#.to_string(), |inner, _| format!(r#""Not":{{{inner}}}"#));
+        format!(
+            r#"{{"StartAt":"S","States":{{"S":{{"Type":"Choice","Choices":[{{{test},"Next":"D"}}]}},"D":{{"Type":"Succeed"}}}}}}"#
+        )
     };
     assert!(parse(&machine(50)).is_ok());
     assert!(parse(&machine(51)).expect_err("too deep").contains("TOO_DEEPLY_NESTED"));
@@ -78,7 +82,8 @@ fn blocks_are_numbered_depth_first_in_document_order() {
 
 #[test]
 fn a_machine_is_what_the_text_says() {
-    let machine = parse(r#"{"StartAt":"S","TimeoutSeconds":9,"States":{"S":{"Type":"Pass","Next":"T"},"T":{"Type":"Succeed"}}}"#);
+    let machine =
+        parse(r#"{"StartAt":"S","TimeoutSeconds":9,"States":{"S":{"Type":"Pass","Next":"T"},"T":{"Type":"Succeed"}}}"#);
     let machine = machine.expect("valid");
     assert_eq!(machine.timeout_seconds, Some(9));
     let asl::Body::Pass(pass) = &machine.state(Machine::ROOT, "S").body else { panic!("a Pass") };
@@ -88,12 +93,64 @@ fn a_machine_is_what_the_text_says() {
 /// Words that make a random text look like a definition.
 fn word() -> impl Strategy<Value = String> {
     const WORDS: &[&str] = &[
-        "StartAt", "States", "Type", "Pass", "Task", "Choice", "Wait", "Map", "Parallel", "Fail", "Succeed", "Next", "End", "S", "T",
-        "Branches", "ItemProcessor", "Choices", "Variable", "IsNull", "And", "Not", "Retry", "Catch", "ErrorEquals", "States.ALL",
-        "Parameters", "a.$", "$.a", "$$", "$", "States.Format('{}', $.a)", "States.Array(", "InputPath", "ResultPath", "Seconds",
-        "Timestamp", "2016-12-05T21:29:29Z", "Resource", "arn:aws:states:::lambda:invoke", "QueryLanguage", "JSONata", "Default",
-        "ProcessorConfig", "Mode", "DISTRIBUTED", "Assign", "$[?(@.a == 1)]", "é\\u0000",
-        "Output", "Arguments", "Condition", "Items", "{% 1 %}", "TimeoutSeconds", "ItemSelector", "MaxConcurrency", "Credentials",
+        "StartAt",
+        "States",
+        "Type",
+        "Pass",
+        "Task",
+        "Choice",
+        "Wait",
+        "Map",
+        "Parallel",
+        "Fail",
+        "Succeed",
+        "Next",
+        "End",
+        "S",
+        "T",
+        "Branches",
+        "ItemProcessor",
+        "Choices",
+        "Variable",
+        "IsNull",
+        "And",
+        "Not",
+        "Retry",
+        "Catch",
+        "ErrorEquals",
+        "States.ALL",
+        "Parameters",
+        "a.$",
+        "$.a",
+        "$$",
+        "$",
+        "States.Format('{}', $.a)",
+        "States.Array(",
+        "InputPath",
+        "ResultPath",
+        "Seconds",
+        "Timestamp",
+        "2016-12-05T21:29:29Z",
+        "Resource",
+        "arn:aws:states:::lambda:invoke",
+        "QueryLanguage",
+        "JSONata",
+        "Default",
+        "ProcessorConfig",
+        "Mode",
+        "DISTRIBUTED",
+        "Assign",
+        "$[?(@.a == 1)]",
+        "é\\u0000",
+        "Output",
+        "Arguments",
+        "Condition",
+        "Items",
+        "{% 1 %}",
+        "TimeoutSeconds",
+        "ItemSelector",
+        "MaxConcurrency",
+        "Credentials",
     ];
     prop_oneof![9 => proptest::sample::select(WORDS).prop_map(String::from), 1 => "[ -~]{0,8}".prop_filter("plain", |text| !text.contains(['"', '\\']))]
 }
@@ -117,14 +174,19 @@ fn json() -> impl Strategy<Value = String> {
 /// A state of some type with some fields.
 fn state() -> impl Strategy<Value = String> {
     const KINDS: &[&str] = &["Pass", "Task", "Choice", "Wait", "Map", "Parallel", "Fail", "Succeed"];
-    let members = proptest::collection::vec((word(), json()).prop_map(|(key, value)| format!(",\"{key}\":{value}")), 0..5);
-    (proptest::sample::select(KINDS), members).prop_map(|(kind, members)| format!(r#"{{"Type":"{kind}"{}}}"#, members.concat()))
+    let members =
+        proptest::collection::vec((word(), json()).prop_map(|(key, value)| format!(",\"{key}\":{value}")), 0..5);
+    (proptest::sample::select(KINDS), members)
+        .prop_map(|(kind, members)| format!(r#"{{"Type":"{kind}"{}}}"#, members.concat()))
 }
 
 fn tell(text: &str) {
     for kind in [MachineKind::Standard, MachineKind::Express] {
         let parsed = asl::parse(text, kind);
-        assert_eq!(parsed.machine.is_none(), parsed.diagnostics.iter().any(|found| found.severity == asl::Severity::Error));
+        assert_eq!(
+            parsed.machine.is_none(),
+            parsed.diagnostics.iter().any(|found| found.severity == asl::Severity::Error)
+        );
     }
 }
 

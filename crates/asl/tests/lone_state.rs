@@ -15,11 +15,39 @@ fn check(definition: &str, name: Option<&str>, expected: Expect) {
 #[test]
 fn a_state_alone_may_lead_anywhere() {
     check(r#"{"Type":"Pass","Next":"Nowhere"}"#, None, expect!["Pass StateName inner: {}"]);
-    check(r#"{"Type":"Choice","Choices":[{"Variable":"$.a","IsNull":true,"Next":"X"}],"Default":"Y"}"#, None, expect!["Choice StateName inner: {}"]);
-    check(r#"{"Type":"Parallel","Branches":[{"StartAt":"B","States":{"B":{"Type":"Pass","Next":"C"}}}],"End":true}"#, None, expect!["Invalid State Machine Definition: 'MISSING_TRANSITION_TARGET: Missing 'Next' target: C at /States/StateName/Branches[0]/States/B/Next, MISSING_END_STATE: Workflow has no terminal state at /States/StateName/Branches[0]'"]);
-    check(r#"{"Type":"Parallel","Branches":[],"End":true}"#, None, expect!["Invalid State Machine Definition: 'SCHEMA_VALIDATION_FAILED: Value cannot be empty at /States/StateName/Branches'"]);
-    check(r#"{"StartAt":"A","States":{"A":{"Type":"Pass","End":true}}}"#, None, expect!["Invalid State Machine Definition: 'SCHEMA_VALIDATION_FAILED: These fields are required: [Type] at /States/StateName'"]);
-    check("[]", None, expect!["Invalid State Machine Definition: 'SCHEMA_VALIDATION_FAILED: Definition must be a valid JSON object at null'"]);
+    check(
+        r#"{"Type":"Choice","Choices":[{"Variable":"$.a","IsNull":true,"Next":"X"}],"Default":"Y"}"#,
+        None,
+        expect!["Choice StateName inner: {}"],
+    );
+    check(
+        r#"{"Type":"Parallel","Branches":[{"StartAt":"B","States":{"B":{"Type":"Pass","Next":"C"}}}],"End":true}"#,
+        None,
+        expect![
+            "Invalid State Machine Definition: 'MISSING_TRANSITION_TARGET: Missing 'Next' target: C at /States/StateName/Branches[0]/States/B/Next, MISSING_END_STATE: Workflow has no terminal state at /States/StateName/Branches[0]'"
+        ],
+    );
+    check(
+        r#"{"Type":"Parallel","Branches":[],"End":true}"#,
+        None,
+        expect![
+            "Invalid State Machine Definition: 'SCHEMA_VALIDATION_FAILED: Value cannot be empty at /States/StateName/Branches'"
+        ],
+    );
+    check(
+        r#"{"StartAt":"A","States":{"A":{"Type":"Pass","End":true}}}"#,
+        None,
+        expect![
+            "Invalid State Machine Definition: 'SCHEMA_VALIDATION_FAILED: These fields are required: [Type] at /States/StateName'"
+        ],
+    );
+    check(
+        "[]",
+        None,
+        expect![
+            "Invalid State Machine Definition: 'SCHEMA_VALIDATION_FAILED: Definition must be a valid JSON object at null'"
+        ],
+    );
 }
 
 #[test]
@@ -42,6 +70,18 @@ fn a_state_is_found_at_any_depth() {
 fn what_cannot_run_yet_matters_in_the_state_itself() {
     let machine = r#"{"QueryLanguage":"JSONata","StartAt":"A","States":{"A":{"Type":"Pass","Output":"{% 1 %}","Next":"B"},"B":{"Type":"Pass","Output":2,"End":true}}}"#;
     check(machine, Some("B"), expect!["Pass B inner: {}"]);
-    check(machine, Some("A"), expect!["Invalid State Machine Definition: 'SCHEMA_VALIDATION_FAILED: This version does not support JSONata expressions yet at /States/A/Output'"]);
-    check(&machine.replace("\"End\":true", "\"Next\":\"C\""), Some("A"), expect!["Invalid State Machine Definition: 'SCHEMA_VALIDATION_FAILED: This version does not support JSONata expressions yet at /States/A/Output, MISSING_TRANSITION_TARGET: Missing 'Next' target: C at /States/B/Next, MISSING_END_STATE: Workflow has no terminal state at null'"]);
+    check(
+        machine,
+        Some("A"),
+        expect![
+            "Invalid State Machine Definition: 'SCHEMA_VALIDATION_FAILED: This version does not support JSONata expressions yet at /States/A/Output'"
+        ],
+    );
+    check(
+        &machine.replace("\"End\":true", "\"Next\":\"C\""),
+        Some("A"),
+        expect![
+            "Invalid State Machine Definition: 'SCHEMA_VALIDATION_FAILED: This version does not support JSONata expressions yet at /States/A/Output, MISSING_TRANSITION_TARGET: Missing 'Next' target: C at /States/B/Next, MISSING_END_STATE: Workflow has no terminal state at null'"
+        ],
+    );
 }

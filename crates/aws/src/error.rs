@@ -53,29 +53,58 @@ impl Error {
         match refusal {
             Refusal::InvalidArn(why) => Error::new("InvalidArn", format!("Invalid Arn: '{why}'")),
             Refusal::InvalidName(name) => Error::new("InvalidName", format!("Invalid Name: '{name}'")),
-            Refusal::InvalidDefinition(diagnostics) => Error::new("InvalidDefinition", asl::diagnostic::refusal(&diagnostics)),
-            Refusal::InvalidExecutionInput(why) => Error::new("InvalidExecutionInput", format!("Invalid State Machine Execution Input: '{why}'")),
+            Refusal::InvalidDefinition(diagnostics) => {
+                Error::new("InvalidDefinition", asl::diagnostic::refusal(&diagnostics))
+            }
+            Refusal::InvalidExecutionInput(why) => {
+                Error::new("InvalidExecutionInput", format!("Invalid State Machine Execution Input: '{why}'"))
+            }
             Refusal::InvalidLoggingConfiguration(why) => invalid_logging(&why),
             Refusal::InvalidToken => (service.invalid_token)(),
-            Refusal::MissingRequiredParameter => {
-                Error::new("MissingRequiredParameter", "Either the definition, the role ARN, the LoggingConfiguration, or the TracingConfiguration must be specified")
+            Refusal::MissingRequiredParameter => Error::new(
+                "MissingRequiredParameter",
+                "Either the definition, the role ARN, the LoggingConfiguration, or the TracingConfiguration must be specified",
+            ),
+            Refusal::StateMachineDoesNotExist(arn) => {
+                Error::new("StateMachineDoesNotExist", format!("State Machine Does Not Exist: '{arn}'"))
             }
-            Refusal::StateMachineDoesNotExist(arn) => Error::new("StateMachineDoesNotExist", format!("State Machine Does Not Exist: '{arn}'")),
-            Refusal::StateMachineAlreadyExists(arn) => Error::new("StateMachineAlreadyExists", format!("State Machine Already Exists: '{arn}'")),
-            Refusal::StateMachineDeleting(arn) => Error::new("StateMachineDeleting", format!("State Machine Deleting: '{arn}'")),
-            Refusal::StateMachineTypeNotSupported => Error::new("StateMachineTypeNotSupported", "This operation is not supported by this type of state machine"),
-            Refusal::ExecutionDoesNotExist(arn) => Error::new("ExecutionDoesNotExist", format!("Execution Does Not Exist: '{arn}'")),
-            Refusal::ExecutionAlreadyExists(arn) => Error::new("ExecutionAlreadyExists", format!("Execution Already Exists: '{arn}'")),
+            Refusal::StateMachineAlreadyExists(arn) => {
+                Error::new("StateMachineAlreadyExists", format!("State Machine Already Exists: '{arn}'"))
+            }
+            Refusal::StateMachineDeleting(arn) => {
+                Error::new("StateMachineDeleting", format!("State Machine Deleting: '{arn}'"))
+            }
+            Refusal::StateMachineTypeNotSupported => Error::new(
+                "StateMachineTypeNotSupported",
+                "This operation is not supported by this type of state machine",
+            ),
+            Refusal::ExecutionDoesNotExist(arn) => {
+                Error::new("ExecutionDoesNotExist", format!("Execution Does Not Exist: '{arn}'"))
+            }
+            Refusal::ExecutionAlreadyExists(arn) => {
+                Error::new("ExecutionAlreadyExists", format!("Execution Already Exists: '{arn}'"))
+            }
             Refusal::ExecutionLimitExceeded => Error::new(
                 "ExecutionLimitExceeded",
                 "The maximum number of running executions has been reached. Running executions must end or be stopped before a new execution can be started.",
             ),
-            Refusal::ResourceNotFound(arn) => Error::new("ResourceNotFound", format!("Resource not found: '{arn}'")).about(arn),
-            Refusal::TooManyTags(arn) => Error::new("TooManyTags", "You've exceeded the number of tags allowed for a resource.").about(arn),
+            Refusal::ResourceNotFound(arn) => {
+                Error::new("ResourceNotFound", format!("Resource not found: '{arn}'")).about(arn)
+            }
+            Refusal::TooManyTags(arn) => {
+                Error::new("TooManyTags", "You've exceeded the number of tags allowed for a resource.").about(arn)
+            }
             Refusal::Validation(why) => Error::validation(why),
             Refusal::Command(refusal) => of_command(refusal, caller),
-            Refusal::Full => Error::new("ServiceUnavailable", "There is no room for new work. What has been accepted goes on; try again later.").with_status(503),
-            Refusal::Unknown => Error::new("ServiceUnavailable", "It is not known whether the request was carried out. Try again.").with_status(503),
+            Refusal::Full => Error::new(
+                "ServiceUnavailable",
+                "There is no room for new work. What has been accepted goes on; try again later.",
+            )
+            .with_status(503),
+            Refusal::Unknown => {
+                Error::new("ServiceUnavailable", "It is not known whether the request was carried out. Try again.")
+                    .with_status(503)
+            }
             Refusal::Internal(source) => {
                 tracing::error!(error = &*source as &dyn std::error::Error, "internal failure");
                 internal(service)
@@ -103,12 +132,17 @@ fn internal(service: &Service) -> Error {
 
 fn of_command(refusal: CommandRefusal, caller: &Caller) -> Error {
     match refusal {
-        CommandRefusal::InvalidDocument(name) => Error::new("InvalidDocument", format!("Document with name {name} does not exist.")),
-        CommandRefusal::InvalidDocumentVersion(version) => Error::new("InvalidDocumentVersion", format!("Document version {version} is not valid or does not exist.")),
-        CommandRefusal::InvalidParameters(why) => Error::new("InvalidParameters", why),
-        CommandRefusal::InvalidInstanceId(ids) => {
-            Error::new("InvalidInstanceId", format!("Instances [[{}]] not in a valid state for account {}", ids.join(", "), caller.account))
+        CommandRefusal::InvalidDocument(name) => {
+            Error::new("InvalidDocument", format!("Document with name {name} does not exist."))
         }
+        CommandRefusal::InvalidDocumentVersion(version) => {
+            Error::new("InvalidDocumentVersion", format!("Document version {version} is not valid or does not exist."))
+        }
+        CommandRefusal::InvalidParameters(why) => Error::new("InvalidParameters", why),
+        CommandRefusal::InvalidInstanceId(ids) => Error::new(
+            "InvalidInstanceId",
+            format!("Instances [[{}]] not in a valid state for account {}", ids.join(", "), caller.account),
+        ),
         CommandRefusal::DuplicateInstanceId => Error::bare("DuplicateInstanceId"),
         CommandRefusal::InvalidFilter(why) => Error::new("InvalidFilterKey", why),
         CommandRefusal::InvalidCommandId(_) => Error::bare("InvalidCommandId"),

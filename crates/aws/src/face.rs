@@ -71,8 +71,12 @@ impl Face {
         let id = self.ids.next();
         let route = if request.body.len() > self.config.body_bytes_max { Err(too_large()) } else { route(&request) };
         let (form, answer) = match route {
-            Ok(Route::Json(service, operation)) => (Form::Json(service.content_type), self.json(&request, service, operation).await),
-            Ok(Route::Sts(action)) => (Form::Query, who(&self.config, &request).and_then(|caller| sts::answer(&action, &caller, &id))),
+            Ok(Route::Json(service, operation)) => {
+                (Form::Json(service.content_type), self.json(&request, service, operation).await)
+            }
+            Ok(Route::Sts(action)) => {
+                (Form::Query, who(&self.config, &request).and_then(|caller| sts::answer(&action, &caller, &id)))
+            }
             Err(error) => (Form::Json(sfn::SERVICE.content_type), Err(error)),
         };
         match answer {
@@ -107,9 +111,14 @@ fn route<'a>(request: &Request<'a>) -> Result<Route<'a>, Error> {
         Some(sts::NAME) => action(request).map(Route::Sts).ok_or_else(unsupported),
         Some(name) => match SERVICES.into_iter().find(|service| service.name == name) {
             Some(service) => route_json(request, service, target),
-            None => Err(Error::unknown_operation(format!("The service {name} is not available in this version of Dandori"))),
+            None => {
+                Err(Error::unknown_operation(format!("The service {name} is not available in this version of Dandori")))
+            }
         },
-        None => match (SERVICES.into_iter().find(|service| target.is_some_and(|target| operation_of(service, target).is_some())), target) {
+        None => match (
+            SERVICES.into_iter().find(|service| target.is_some_and(|target| operation_of(service, target).is_some())),
+            target,
+        ) {
             (Some(service), target) => route_json(request, service, target),
             (None, Some(target)) => Err(unknown(target)),
             (None, None) => action(request).map(Route::Sts).ok_or_else(unsupported),
@@ -117,7 +126,11 @@ fn route<'a>(request: &Request<'a>) -> Result<Route<'a>, Error> {
     }
 }
 
-fn route_json<'a>(request: &Request<'a>, service: &'static Service, target: Option<&'a str>) -> Result<Route<'a>, Error> {
+fn route_json<'a>(
+    request: &Request<'a>,
+    service: &'static Service,
+    target: Option<&'a str>,
+) -> Result<Route<'a>, Error> {
     let target = target.filter(|_| is_json(request)).ok_or_else(unsupported)?;
     operation_of(service, target).map(|operation| Route::Json(service, operation)).ok_or_else(|| unknown(target))
 }
@@ -141,7 +154,10 @@ fn unsupported() -> Error {
 fn is_json(request: &Request<'_>) -> bool {
     let content_type = request.header("content-type").unwrap_or("");
     let media = content_type.split(';').next().unwrap_or("").trim();
-    request.method == "POST" && ["application/x-amz-json-1.0", "application/x-amz-json-1.1"].iter().any(|known| media.eq_ignore_ascii_case(known))
+    request.method == "POST"
+        && ["application/x-amz-json-1.0", "application/x-amz-json-1.1"]
+            .iter()
+            .any(|known| media.eq_ignore_ascii_case(known))
 }
 
 /// The `Action` of the query protocol, in the form or in the query.
@@ -154,22 +170,27 @@ fn action(request: &Request<'_>) -> Option<String> {
 
 /// On whose behalf the request comes.
 fn who(config: &Config, request: &Request<'_>) -> Result<Caller, Error> {
-    let (account, region) = if config.keys.is_empty() {
-        unverified(request)?
-    } else {
-        verified(config, request)?
-    };
+    let (account, region) = if config.keys.is_empty() { unverified(request)? } else { verified(config, request)? };
     // Both become part of every ARN.
-    let plain = !region.is_empty() && region.len() <= 32 && region.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'));
+    let plain = !region.is_empty()
+        && region.len() <= 32
+        && region.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'));
     if !plain {
-        return Err(Error::new("InvalidSignatureException", format!("Credential should be scoped to a valid region, not '{region}'. ")));
+        return Err(Error::new(
+            "InvalidSignatureException",
+            format!("Credential should be scoped to a valid region, not '{region}'. "),
+        ));
     }
     Ok(Caller::new(&account, &region))
 }
 
 fn unverified(request: &Request<'_>) -> Result<(String, String), Error> {
     if !request.peer_is_loopback {
-        return Err(Error::new("AccessDeniedException", "This server has no access keys, and so serves its own host only.").with_status(403));
+        return Err(Error::new(
+            "AccessDeniedException",
+            "This server has no access keys, and so serves its own host only.",
+        )
+        .with_status(403));
     }
     let Some(scope) = request.header("authorization").and_then(sigv4::credential_scope) else {
         return Ok((ACCOUNT_DEFAULT.to_owned(), REGION_DEFAULT.to_owned()));
@@ -180,14 +201,18 @@ fn unverified(request: &Request<'_>) -> Result<(String, String), Error> {
 }
 
 fn verified(config: &Config, request: &Request<'_>) -> Result<(String, String), Error> {
-    let signed = sigv4::Request { method: request.method, path: request.path, query: request.query, headers: &request.headers };
+    let signed =
+        sigv4::Request { method: request.method, path: request.path, query: request.query, headers: &request.headers };
     let lookup = |key: &str| config.keys.get(key).map(|key| key.secret.clone());
     let now = sigv4::Time((config.clock)().0.div_euclid(1000));
     let body = sigv4::BodyHash::of(&request.body);
-    let verified = sigv4::verify(&signed, &body, lookup, now, config.skew_minutes).map_err(|refusal| Error::new(refusal.code(), refusal.to_string()))?;
+    let verified = sigv4::verify(&signed, &body, lookup, now, config.skew_minutes)
+        .map_err(|refusal| Error::new(refusal.code(), refusal.to_string()))?;
     match config.keys.get(&verified.access_key) {
         Some(key) => Ok((key.account.clone(), verified.region)),
-        None => Err(Error::new(sigv4::Refusal::UnrecognizedClient.code(), sigv4::Refusal::UnrecognizedClient.to_string())),
+        None => {
+            Err(Error::new(sigv4::Refusal::UnrecognizedClient.code(), sigv4::Refusal::UnrecognizedClient.to_string()))
+        }
     }
 }
 

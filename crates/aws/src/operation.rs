@@ -94,13 +94,23 @@ impl Service {
     pub(crate) fn operation(&self, name: &str) -> Result<&'static Operation, Error> {
         match self.operations.iter().find(|operation| operation.name == name) {
             Some(operation) => Ok(operation),
-            None if self.later.contains(&name) => Err(Error::unknown_operation(format!("{name} is not available in this version of Dandori"))),
+            None if self.later.contains(&name) => {
+                Err(Error::unknown_operation(format!("{name} is not available in this version of Dandori")))
+            }
             None => Err(Error::unknown_operation(format!("The operation {name} is not known"))),
         }
     }
 
     /// Checks the input and runs the operation.
-    pub(crate) async fn run(&self, operation: &Operation, caller: &Caller, runtime: &Runtime, input: Members<'_>, out: &mut Writer, task: Option<Origin>) -> Result<(), Error> {
+    pub(crate) async fn run(
+        &self,
+        operation: &Operation,
+        caller: &Caller,
+        runtime: &Runtime,
+        input: Members<'_>,
+        out: &mut Writer,
+        task: Option<Origin>,
+    ) -> Result<(), Error> {
         shape::check(operation.input, &input)?;
         let call = Call { runtime, caller, input: Input::new(input), out, task };
         (operation.run)(call).await.map_err(|fault| match fault {

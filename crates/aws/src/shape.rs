@@ -24,9 +24,16 @@ pub(crate) enum Shape {
     Text(Text),
     /// In the order in which AWS tells them.
     Enum(&'static [&'static str]),
-    Integer { min: i64, max: i64 },
+    Integer {
+        min: i64,
+        max: i64,
+    },
     Boolean,
-    List { of: &'static Shape, min: usize, max: usize },
+    List {
+        of: &'static Shape,
+        min: usize,
+        max: usize,
+    },
     /// Keys are texts.
     Map(&'static Shape),
     Structure(&'static [Member]),
@@ -135,7 +142,10 @@ fn not_a(wanted: &str, value: &Value<'_>) -> Error {
 fn check_members(members: &[Member], given: &Members<'_>, at: &str, faults: &mut Vec<String>) {
     for member in members {
         match find(given, member.name) {
-            None if member.required => faults.push(format!("Value null at '{at}{}' failed to satisfy constraint: Member must not be null", told(member.name))),
+            None if member.required => faults.push(format!(
+                "Value null at '{at}{}' failed to satisfy constraint: Member must not be null",
+                told(member.name)
+            )),
             None => {}
             Some(value) => check_value(&member.shape, value, at, member.name, faults),
         }
@@ -172,7 +182,9 @@ fn check_value(shape: &Shape, value: &Value<'_>, at: &str, name: &str, faults: &
                 }
             }
         }
-        (Shape::Structure(members), Value::Object(given)) => check_members(members, given, &format!("{at}{}.", told(name)), faults),
+        (Shape::Structure(members), Value::Object(given)) => {
+            check_members(members, given, &format!("{at}{}.", told(name)), faults)
+        }
         _ => {}
     }
 }
@@ -196,7 +208,9 @@ fn all_of(shape: &Shape) -> Vec<String> {
             if text.min > 0 {
                 all.push(format!("Member must have length greater than or equal to {}", text.min));
             }
-            all.extend(text.pattern.map(|pattern| format!("Member must satisfy regular expression pattern: {}", pattern.text)));
+            all.extend(
+                text.pattern.map(|pattern| format!("Member must satisfy regular expression pattern: {}", pattern.text)),
+            );
             all
         }
         Shape::Enum(allowed) => vec![format!("Member must satisfy enum value set: [{}]", allowed.join(", "))],
@@ -206,7 +220,8 @@ fn all_of(shape: &Shape) -> Vec<String> {
 
 fn broken_by(text: &Text, given: &str) -> Vec<String> {
     // A text of so few bytes has no more characters.
-    let length = if given.len() <= text.max && given.len() >= text.min * 4 { given.len() } else { given.chars().count() };
+    let length =
+        if given.len() <= text.max && given.len() >= text.min * 4 { given.len() } else { given.chars().count() };
     let mut broken = lengths(length, text.min, text.max);
     if let Some(pattern) = text.pattern.filter(|pattern| !(pattern.holds)(given)) {
         broken.push(format!("Member must satisfy regular expression pattern: {}", pattern.text));
@@ -278,7 +293,9 @@ fn value_from_task<'a>(shape: &Shape, json: &Json) -> Result<Value<'a>, String> 
     Ok(match (shape, json) {
         (Shape::Structure(members), Json::Object(_)) => Value::Object(from_task(members, json)?),
         (Shape::Text(_), Json::Object(_) | Json::Array(_)) => Value::Text(json.to_string().into()),
-        (Shape::List { of, .. }, Json::Array(items)) => Value::List(items.iter().map(|item| value_from_task(of, item)).collect::<Result<_, _>>()?),
+        (Shape::List { of, .. }, Json::Array(items)) => {
+            Value::List(items.iter().map(|item| value_from_task(of, item)).collect::<Result<_, _>>()?)
+        }
         (Shape::Map(of), Json::Object(members)) => {
             let members = members.iter().map(|(key, value)| Ok((key.to_string().into(), value_from_task(of, value)?)));
             Value::Object(members.collect::<Result<_, String>>()?)
@@ -292,10 +309,14 @@ fn plain<'a>(json: &Json) -> Value<'a> {
     match json {
         Json::Null => Value::Null,
         Json::Bool(truth) => Value::Bool(*truth),
-        Json::Number(number) => number.as_i64().map_or_else(|| Value::Float(number.as_f64().unwrap_or_default()), Value::Integer),
+        Json::Number(number) => {
+            number.as_i64().map_or_else(|| Value::Float(number.as_f64().unwrap_or_default()), Value::Integer)
+        }
         Json::String(text) => Value::Text(text.to_string().into()),
         Json::Array(items) => Value::List(items.iter().map(plain).collect()),
-        Json::Object(members) => Value::Object(members.iter().map(|(key, value)| (key.to_string().into(), plain(value))).collect()),
+        Json::Object(members) => {
+            Value::Object(members.iter().map(|(key, value)| (key.to_string().into(), plain(value))).collect())
+        }
     }
 }
 
@@ -321,7 +342,10 @@ mod tests {
 
     fn check_request(body: &str, expect: Expect) {
         let text = match serde_json::from_str(body).expect("JSON") {
-            Value::Object(given) => check(MEMBERS, &given).map_or_else(|error| format!("{}: {}", error.code, error.message.unwrap_or_default()), |()| "fits".to_owned()),
+            Value::Object(given) => check(MEMBERS, &given).map_or_else(
+                |error| format!("{}: {}", error.code, error.message.unwrap_or_default()),
+                |()| "fits".to_owned(),
+            ),
             other => panic!("not an object: {other:?}"),
         };
         expect.assert_eq(&text);
@@ -330,22 +354,31 @@ mod tests {
     #[test]
     fn what_fits_is_let_pass() {
         check_request(r#"{"Name":"night","definition":"{}","other":[1],"publish":null,"keys":["a"]}"#, expect!["fits"]);
-        check_request(r#"{"Name":"日本語日本","definition":"{}","maxResults":1000,"parameters":{"a":["b"]},"header":"abc"}"#, expect!["fits"]);
+        check_request(
+            r#"{"Name":"日本語日本","definition":"{}","maxResults":1000,"parameters":{"a":["b"]},"header":"abc"}"#,
+            expect!["fits"],
+        );
     }
 
     #[test]
     fn broken_constraints_are_told_in_awss_words() {
         check_request(
             "{}",
-            expect!["ValidationException: 2 validation errors detected: Value null at 'name' failed to satisfy constraint: Member must not be null; Value null at 'definition' failed to satisfy constraint: Member must not be null"],
+            expect![
+                "ValidationException: 2 validation errors detected: Value null at 'name' failed to satisfy constraint: Member must not be null; Value null at 'definition' failed to satisfy constraint: Member must not be null"
+            ],
         );
         check_request(
             r#"{"Name":"nights","definition":"123456","maxResults":1001}"#,
-            expect!["ValidationException: 3 validation errors detected: Value 'nights' at 'name' failed to satisfy constraint: Member must have length less than or equal to 5; Value at 'definition' failed to satisfy constraint: Member must have length less than or equal to 5; Value '1001' at 'maxResults' failed to satisfy constraint: Member must have value less than or equal to 1000"],
+            expect![
+                "ValidationException: 3 validation errors detected: Value 'nights' at 'name' failed to satisfy constraint: Member must have length less than or equal to 5; Value at 'definition' failed to satisfy constraint: Member must have length less than or equal to 5; Value '1001' at 'maxResults' failed to satisfy constraint: Member must have value less than or equal to 1000"
+            ],
         );
         check_request(
             r#"{"Name":"","definition":"1","statusFilter":"succeeded","maxResults":0,"header":"A"}"#,
-            expect!["ValidationException: 4 validation errors detected: Value '' at 'name' failed to satisfy constraint: Member must have length greater than or equal to 1; Value 'succeeded' at 'statusFilter' failed to satisfy constraint: Member must satisfy enum value set: [SUCCEEDED, RUNNING]; Value '0' at 'maxResults' failed to satisfy constraint: Member must have value greater than or equal to 1; Value 'A' at 'header' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-z]*"],
+            expect![
+                "ValidationException: 4 validation errors detected: Value '' at 'name' failed to satisfy constraint: Member must have length greater than or equal to 1; Value 'succeeded' at 'statusFilter' failed to satisfy constraint: Member must satisfy enum value set: [SUCCEEDED, RUNNING]; Value '0' at 'maxResults' failed to satisfy constraint: Member must have value greater than or equal to 1; Value 'A' at 'header' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-z]*"
+            ],
         );
     }
 
@@ -353,18 +386,35 @@ mod tests {
     fn members_of_lists_are_counted_from_1() {
         check_request(
             r#"{"Name":"n","definition":"1","tags":[{"Key":"k","value":"v"},{"Key":"","value":"long"},{}],"keys":["ok","","longer"]}"#,
-            expect!["ValidationException: 6 validation errors detected: Value '[{Key=k, value=v}, {Key=, value=long}, {}]' at 'tags' failed to satisfy constraint: Member must have length less than or equal to 2; Value '' at 'tags.2.member.key' failed to satisfy constraint: Member must have length greater than or equal to 1; Value 'long' at 'tags.2.member.value' failed to satisfy constraint: Member must have length less than or equal to 3; Value null at 'tags.3.member.value' failed to satisfy constraint: Member must not be null; Value '[ok, , longer]' at 'keys' failed to satisfy constraint: Member must have length less than or equal to 2; Value '[ok, , longer]' at 'keys' failed to satisfy constraint: Member must satisfy constraint: [Member must have length less than or equal to 4, Member must have length greater than or equal to 1]"],
+            expect![
+                "ValidationException: 6 validation errors detected: Value '[{Key=k, value=v}, {Key=, value=long}, {}]' at 'tags' failed to satisfy constraint: Member must have length less than or equal to 2; Value '' at 'tags.2.member.key' failed to satisfy constraint: Member must have length greater than or equal to 1; Value 'long' at 'tags.2.member.value' failed to satisfy constraint: Member must have length less than or equal to 3; Value null at 'tags.3.member.value' failed to satisfy constraint: Member must not be null; Value '[ok, , longer]' at 'keys' failed to satisfy constraint: Member must have length less than or equal to 2; Value '[ok, , longer]' at 'keys' failed to satisfy constraint: Member must satisfy constraint: [Member must have length less than or equal to 4, Member must have length greater than or equal to 1]"
+            ],
         );
     }
 
     #[test]
     fn wrong_types_cannot_be_read() {
-        check_request(r#"{"Name":1}"#, expect!["SerializationException: NUMBER_VALUE can not be converted to a String"]);
-        check_request(r#"{"Name":true}"#, expect!["SerializationException: TRUE_VALUE can not be converted to a String"]);
-        check_request(r#"{"Name":{}}"#, expect!["SerializationException: Start of structure or map found where not expected."]);
+        check_request(
+            r#"{"Name":1}"#,
+            expect!["SerializationException: NUMBER_VALUE can not be converted to a String"],
+        );
+        check_request(
+            r#"{"Name":true}"#,
+            expect!["SerializationException: TRUE_VALUE can not be converted to a String"],
+        );
+        check_request(
+            r#"{"Name":{}}"#,
+            expect!["SerializationException: Start of structure or map found where not expected."],
+        );
         check_request(r#"{"Name":[]}"#, expect!["SerializationException: Start of list found where not expected."]);
-        check_request(r#"{"maxResults":"1"}"#, expect!["SerializationException: STRING_VALUE can not be converted to an Integer"]);
-        check_request(r#"{"publish":"true"}"#, expect!["SerializationException: STRING_VALUE can not be converted to a Boolean"]);
+        check_request(
+            r#"{"maxResults":"1"}"#,
+            expect!["SerializationException: STRING_VALUE can not be converted to an Integer"],
+        );
+        check_request(
+            r#"{"publish":"true"}"#,
+            expect!["SerializationException: STRING_VALUE can not be converted to a Boolean"],
+        );
         check_request(r#"{"tags":"x"}"#, expect!["SerializationException: Expected list or null"]);
         check_request(r#"{"tags":["x"]}"#, expect!["SerializationException: Expected map or null"]);
         check_request(r#"{"parameters":{"a":"b"}}"#, expect!["SerializationException: Expected list or null"]);
@@ -372,11 +422,17 @@ mod tests {
 
     #[test]
     fn a_tasks_parameters_are_named_with_a_capital() {
-        let request = |text: &str| from_task(MEMBERS, &Json::parse(text).expect("JSON")).map(|members| Value::Object(members).into_json().to_string());
+        let request = |text: &str| {
+            from_task(MEMBERS, &Json::parse(text).expect("JSON"))
+                .map(|members| Value::Object(members).into_json().to_string())
+        };
         let given = r#"{"Name":"n","Definition":{"StartAt":"A"},"Tags":[{"Key":"k","Value":"v"}],"Parameters":{"commands":["ls"]},"MaxResults":5}"#;
         let read = r#"{"Name":"n","definition":"{\"StartAt\":\"A\"}","tags":[{"Key":"k","value":"v"}],"parameters":{"commands":["ls"]},"maxResults":5}"#;
         assert_eq!(request(given), Ok(read.to_owned()));
         assert_eq!(request(r#"{"name":"n"}"#), Err("The field \"name\" is not supported by Step Functions".to_owned()));
-        assert_eq!(request(r#"{"Tags":[{"key":"k"}]}"#), Err("The field \"key\" is not supported by Step Functions".to_owned()));
+        assert_eq!(
+            request(r#"{"Tags":[{"key":"k"}]}"#),
+            Err("The field \"key\" is not supported by Step Functions".to_owned())
+        );
     }
 }

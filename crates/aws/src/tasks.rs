@@ -20,9 +20,9 @@ use crate::error::Error;
 use crate::face::{Ids, SERVICES};
 use crate::operation::{Operation, Origin, Service};
 use crate::shape;
+use crate::ssm;
 use crate::ssm::encode::{encode_command_with, encode_result};
 use crate::write::{Style, Writer, capitalized};
-use crate::ssm;
 
 /// Performs the tasks of state machines.
 #[derive(Debug, Default)]
@@ -68,7 +68,10 @@ impl Tasks {
             Err(why) => return TaskReply::Failed(not_started(&call.parameters, &why)),
         };
         let mut out = Writer::new(Style::Task);
-        let answer = target.service.run(target.operation, &call.caller, runtime, input, &mut out, Some(target.origin(call))).await;
+        let answer = target
+            .service
+            .run(target.operation, &call.caller, runtime, input, &mut out, Some(target.origin(call)))
+            .await;
         match (answer, target.waits) {
             (Err(error), _) => TaskReply::Failed(failed(&error, target.service, &self.ids.next())),
             (Ok(()), true) => TaskReply::Submitted(json(out)),
@@ -92,7 +95,9 @@ impl Target {
         };
         let sdk = service.strip_prefix("aws-sdk:");
         let (service, optimized) = match sdk {
-            Some(sdk) => (SERVICES.into_iter().find(|service| service.sdk == sdk).ok_or_else(|| unavailable(arn))?, false),
+            Some(sdk) => {
+                (SERVICES.into_iter().find(|service| service.sdk == sdk).ok_or_else(|| unavailable(arn))?, false)
+            }
             None if &**service == "ssm" => (&ssm::SERVICE, true),
             None => return Err(unavailable(arn)),
         };
@@ -118,7 +123,10 @@ fn unavailable(arn: &str) -> Failure {
 }
 
 fn not_started(parameters: &Json, why: &str) -> Failure {
-    Failure::new("States.Runtime", format!("The Parameters '{parameters}' could not be used to start the Task: [{why}]"))
+    Failure::new(
+        "States.Runtime",
+        format!("The Parameters '{parameters}' could not be used to start the Task: [{why}]"),
+    )
 }
 
 /// `Ssm.InvalidInstanceIdException`, as AWS's SDK tells an error.
@@ -195,14 +203,37 @@ mod tests {
     #[test]
     fn resources_name_operations() {
         check_target("arn:aws:states:::aws-sdk:ssm:sendCommand", expect!["ssm SendCommand waits: false"]);
-        check_target("arn:aws:states:::aws-sdk:ssm:listCommandInvocations", expect!["ssm ListCommandInvocations waits: false"]);
+        check_target(
+            "arn:aws:states:::aws-sdk:ssm:listCommandInvocations",
+            expect!["ssm ListCommandInvocations waits: false"],
+        );
         check_target("arn:aws:states:::aws-sdk:sfn:startExecution", expect!["states StartExecution waits: false"]);
         check_target("arn:aws:states:::ssm:sendCommand", expect!["ssm SendCommand waits: false"]);
         check_target("arn:aws:states:::ssm:sendCommand.sync", expect!["ssm SendCommand waits: true"]);
-        check_target("arn:aws:states:::aws-sdk:ssm:getParameter", expect!["States.Runtime: The resource arn:aws:states:::aws-sdk:ssm:getParameter is not available in this version of Dandori."]);
-        check_target("arn:aws:states:::aws-sdk:sfn:startExecution.waitForTaskToken", expect!["States.Runtime: The resource arn:aws:states:::aws-sdk:sfn:startExecution.waitForTaskToken is not available in this version of Dandori."]);
-        check_target("arn:aws:states:::sns:publish", expect!["States.Runtime: The resource arn:aws:states:::sns:publish is not available in this version of Dandori."]);
-        check_target("arn:aws:lambda:us-east-1:111111111111:function:f", expect!["States.Runtime: The resource arn:aws:lambda:us-east-1:111111111111:function:f is not available in this version of Dandori."]);
+        check_target(
+            "arn:aws:states:::aws-sdk:ssm:getParameter",
+            expect![
+                "States.Runtime: The resource arn:aws:states:::aws-sdk:ssm:getParameter is not available in this version of Dandori."
+            ],
+        );
+        check_target(
+            "arn:aws:states:::aws-sdk:sfn:startExecution.waitForTaskToken",
+            expect![
+                "States.Runtime: The resource arn:aws:states:::aws-sdk:sfn:startExecution.waitForTaskToken is not available in this version of Dandori."
+            ],
+        );
+        check_target(
+            "arn:aws:states:::sns:publish",
+            expect![
+                "States.Runtime: The resource arn:aws:states:::sns:publish is not available in this version of Dandori."
+            ],
+        );
+        check_target(
+            "arn:aws:lambda:us-east-1:111111111111:function:f",
+            expect![
+                "States.Runtime: The resource arn:aws:lambda:us-east-1:111111111111:function:f is not available in this version of Dandori."
+            ],
+        );
     }
 
     #[test]
@@ -212,8 +243,10 @@ mod tests {
             format!("{}: {}", failure.error.unwrap_or_default(), failure.cause.unwrap_or_default())
         };
         expect!["Ssm.InvalidInstanceIdException: Instances [[mi-1]] not in a valid state for account 1 (Service: Ssm, Status Code: 400, Request ID: r-1)"].assert_eq(&name(Error::new("InvalidInstanceId", "Instances [[mi-1]] not in a valid state for account 1"), &ssm::SERVICE));
-        expect!["Ssm.InvocationDoesNotExistException: null (Service: Ssm, Status Code: 400, Request ID: r-1)"].assert_eq(&name(Error::bare("InvocationDoesNotExist"), &ssm::SERVICE));
-        expect!["Sfn.ValidationException: no (Service: Sfn, Status Code: 400, Request ID: r-1)"].assert_eq(&name(Error::validation("no"), &sfn::SERVICE));
+        expect!["Ssm.InvocationDoesNotExistException: null (Service: Ssm, Status Code: 400, Request ID: r-1)"]
+            .assert_eq(&name(Error::bare("InvocationDoesNotExist"), &ssm::SERVICE));
+        expect!["Sfn.ValidationException: no (Service: Sfn, Status Code: 400, Request ID: r-1)"]
+            .assert_eq(&name(Error::validation("no"), &sfn::SERVICE));
     }
 
     fn cause(run: &Run) -> (String, Json) {

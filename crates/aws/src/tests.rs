@@ -37,14 +37,24 @@ fn instance(number: u32) -> InstanceId {
 }
 
 fn sent(instances: u32, commands: &str) -> Event {
-    let script = Script { text: commands.to_owned(), working_directory: String::new(), execution_timeout_seconds: 3600 };
-    let mut send = Send::new(CommandId::from("0d3a0b3e-0000-4000-8000-000000000001"), (1..=instances).map(instance).collect(), script);
+    let script =
+        Script { text: commands.to_owned(), working_directory: String::new(), execution_timeout_seconds: 3600 };
+    let mut send = Send::new(
+        CommandId::from("0d3a0b3e-0000-4000-8000-000000000001"),
+        (1..=instances).map(instance).collect(),
+        script,
+    );
     send.parameters = BTreeMap::from([("commands".to_owned(), vec![commands.to_owned()])]);
     Event::Sent { at: SENT, send: Box::new(send) }
 }
 
 fn finished(number: u32, outcome: Outcome) -> Event {
-    Event::Finished { at: SENT.plus_seconds(2), instance: instance(number), decider: Decider::Agent, outcome: outcome.into() }
+    Event::Finished {
+        at: SENT.plus_seconds(2),
+        instance: instance(number),
+        decider: Decider::Agent,
+        outcome: outcome.into(),
+    }
 }
 
 /// Sent to two instances, begun on the second.
@@ -76,7 +86,12 @@ pub(crate) fn failed_run() -> Run {
 
 /// On so many instances, with so much output and so long a script; all end alike.
 pub(crate) fn large_run(instances: u32, output: &str, commands: &str, code: i64) -> Run {
-    let outcome = Outcome { stdout: output.to_owned(), stderr: output.to_owned(), started_at: Some(SENT), ..Outcome::of(Ended::ExitCode(code)) };
+    let outcome = Outcome {
+        stdout: output.to_owned(),
+        stderr: output.to_owned(),
+        started_at: Some(SENT),
+        ..Outcome::of(Ended::ExitCode(code))
+    };
     let mut events = vec![sent(instances, commands)];
     events.extend((1..=instances).map(|number| finished(number, outcome.clone())));
     Run::replay(&events)

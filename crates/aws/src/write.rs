@@ -82,7 +82,12 @@ impl Writer {
         self.put_object(write);
     }
 
-    pub(crate) fn list<T>(&mut self, name: &str, items: impl IntoIterator<Item = T>, mut write: impl FnMut(&mut Writer, T)) {
+    pub(crate) fn list<T>(
+        &mut self,
+        name: &str,
+        items: impl IntoIterator<Item = T>,
+        mut write: impl FnMut(&mut Writer, T),
+    ) {
         self.name(name);
         self.nested(b'[', b']', |writer| {
             for item in items {
@@ -98,7 +103,11 @@ impl Writer {
     }
 
     /// A map whose keys are data, written as they are.
-    pub(crate) fn map<'a, V: IntoIterator<Item = &'a str>>(&mut self, name: &str, members: impl IntoIterator<Item = (&'a str, V)>) {
+    pub(crate) fn map<'a, V: IntoIterator<Item = &'a str>>(
+        &mut self,
+        name: &str,
+        members: impl IntoIterator<Item = (&'a str, V)>,
+    ) {
         self.name(name);
         self.nested(b'{', b'}', |writer| {
             for (key, items) in members {

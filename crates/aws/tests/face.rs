@@ -25,19 +25,38 @@ struct Server {
 
 impl Server {
     async fn open() -> Server {
-        let runtime = Runtime::open(runtime::Config::default(), Arc::new(MemoryStore::new()), Arc::new(Tasks::default())).await.expect("a store in memory opens");
+        let runtime =
+            Runtime::open(runtime::Config::default(), Arc::new(MemoryStore::new()), Arc::new(Tasks::default()))
+                .await
+                .expect("a store in memory opens");
         Server { face: Face::new(runtime.clone(), Config::open(|| Timestamp(0))), runtime }
     }
 
     /// The answer's status and body.
     async fn ask(&self, operation: &str, body: &str) -> (u16, String) {
         let (service, prefix) = match operation {
-            "SendCommand" | "CancelCommand" | "ListCommands" | "ListCommandInvocations" | "GetCommandInvocation" | "DescribeInstanceInformation" => ("ssm", "AmazonSSM"),
+            "SendCommand"
+            | "CancelCommand"
+            | "ListCommands"
+            | "ListCommandInvocations"
+            | "GetCommandInvocation"
+            | "DescribeInstanceInformation" => ("ssm", "AmazonSSM"),
             _ => ("states", "AWSStepFunctions"),
         };
         let (target, scope) = (format!("{prefix}.{operation}"), SCOPE.replace("SERVICE", service));
-        let headers = vec![("content-type", "application/x-amz-json-1.0"), ("x-amz-target", target.as_str()), ("authorization", scope.as_str())];
-        let request = Request { method: "POST", path: "/", query: "", headers, body: Bytes::from(body.to_owned()), peer_is_loopback: true };
+        let headers = vec![
+            ("content-type", "application/x-amz-json-1.0"),
+            ("x-amz-target", target.as_str()),
+            ("authorization", scope.as_str()),
+        ];
+        let request = Request {
+            method: "POST",
+            path: "/",
+            query: "",
+            headers,
+            body: Bytes::from(body.to_owned()),
+            peer_is_loopback: true,
+        };
         let response = self.face.handle(request).await;
         assert!(response.headers.iter().any(|(name, id)| *name == "x-amzn-RequestId" && id.len() == 36));
         (response.status, String::from_utf8(response.body.to_vec()).expect("JSON is UTF-8"))
@@ -52,7 +71,8 @@ impl Server {
         let mut told = String::new();
         for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
             let (operation, body) = line.split_once(' ').unwrap_or((line, "{}"));
-            let (status, answer) = self.ask(operation, &body.replace("ARN:", "arn:aws:states:us-east-1:111111111111:")).await;
+            let (status, answer) =
+                self.ask(operation, &body.replace("ARN:", "arn:aws:states:us-east-1:111111111111:")).await;
             writeln!(told, "{operation}: {status} {}", quiet(&answer)).expect("a text takes all");
         }
         expect.assert_eq(&told);
@@ -60,12 +80,21 @@ impl Server {
 
     /// Creates `net` with that definition, starts it as `n-1` and waits for its end.
     async fn run(&self, definition: &str) -> Json {
-        let create = Json::object([("name", "net".into()), ("definition", definition.into()), ("roleArn", "arn:aws:iam::111111111111:role/r".into())]);
+        let create = Json::object([
+            ("name", "net".into()),
+            ("definition", definition.into()),
+            ("roleArn", "arn:aws:iam::111111111111:role/r".into()),
+        ]);
         let (status, answer) = self.ask("CreateStateMachine", &create.to_string()).await;
         assert_eq!(status, 200, "{answer}");
         self.ask("StartExecution", r#"{"stateMachineArn":"arn:aws:states:us-east-1:111111111111:stateMachine:net","name":"n-1","input":"{ }"}"#).await;
         for _ in 0..PATIENCE {
-            let execution = self.json("DescribeExecution", r#"{"executionArn":"arn:aws:states:us-east-1:111111111111:execution:net:n-1"}"#).await;
+            let execution = self
+                .json(
+                    "DescribeExecution",
+                    r#"{"executionArn":"arn:aws:states:us-east-1:111111111111:execution:net:n-1"}"#,
+                )
+                .await;
             if execution.get("status").and_then(Json::as_str) != Some("RUNNING") {
                 return execution;
             }
@@ -90,7 +119,11 @@ impl Server {
             incarnation: 1,
             attempts: Vec::new(),
         };
-        let mut link = self.runtime.agent_connect(&Caller::new("111111111111", "us-east-1"), hello).await.expect("the agent is let in");
+        let mut link = self
+            .runtime
+            .agent_connect(&Caller::new("111111111111", "us-east-1"), hello)
+            .await
+            .expect("the agent is let in");
         let (runtime, session) = (self.runtime.clone(), link.session());
         tokio::spawn(async move {
             while let Some(message) = link.outgoing.recv().await {
@@ -258,12 +291,18 @@ async fn check_task(state: &str, ended: Ended, expect: Expect) {
     let server = Server::open().await;
     server.agent(ended).await;
     server.run(&format!(r#"{{"StartAt":"T","States":{{"T":{{"Type":"Task","End":true,{state}}}}}}}"#)).await;
-    let history = server.json("GetExecutionHistory", r#"{"executionArn":"arn:aws:states:us-east-1:111111111111:execution:net:n-1"}"#).await;
+    let history = server
+        .json("GetExecutionHistory", r#"{"executionArn":"arn:aws:states:us-east-1:111111111111:execution:net:n-1"}"#)
+        .await;
     let mut told = String::new();
     for event in history.get("events").and_then(Json::as_array).unwrap_or_default().iter().skip(2) {
         let event = event.as_object().expect("an event");
         let kind = event["type"].as_str().unwrap_or_default();
-        let details = event.iter().find(|(key, _)| key.ends_with("EventDetails")).map(|(_, details)| details.to_string()).unwrap_or_default();
+        let details = event
+            .iter()
+            .find(|(key, _)| key.ends_with("EventDetails"))
+            .map(|(_, details)| details.to_string())
+            .unwrap_or_default();
         writeln!(told, "{kind} {}", quiet_times(&quiet(&details))).expect("a text takes all");
     }
     expect.assert_eq(&told);
@@ -271,7 +310,10 @@ async fn check_task(state: &str, ended: Ended, expect: Expect) {
 
 /// `2026-08-28T20:34:59.712Z` differs each time, too, but for what the agent said.
 fn quiet_times(text: &str) -> String {
-    text.split('"').map(|part| if part.starts_with("20") && part.contains("Z\\") { "TIME\\" } else { part }).collect::<Vec<_>>().join("\"")
+    text.split('"')
+        .map(|part| if part.starts_with("20") && part.contains("Z\\") { "TIME\\" } else { part })
+        .collect::<Vec<_>>()
+        .join("\"")
 }
 
 #[tokio::test]
@@ -326,7 +368,8 @@ async fn a_command_is_followed_by_a_client() {
     let server = Server::open().await;
     server.agent(Ended::ExitCode(0)).await;
     let sent = server.json("SendCommand", r#"{"DocumentName":"AWS-RunShellScript","InstanceIds":["mi-0123456789abcdef0"],"Parameters":{"commands":["ls"]}}"#).await;
-    let command_id = sent.get("Command").and_then(|command| command.get("CommandId")).and_then(Json::as_str).expect("an id");
+    let command_id =
+        sent.get("Command").and_then(|command| command.get("CommandId")).and_then(Json::as_str).expect("an id");
     let invocation = format!(r#"{{"CommandId":"{command_id}","InstanceId":"{INSTANCE}"}}"#);
     for _ in 0..PATIENCE {
         if server.json("GetCommandInvocation", &invocation).await.get("Status") == Some(&"Success".into()) {
@@ -334,7 +377,9 @@ async fn a_command_is_followed_by_a_client() {
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    let lines = format!("GetCommandInvocation {invocation}\nListCommandInvocations {{\"CommandId\":\"{command_id}\",\"Details\":true}}\nListCommands {{\"InstanceId\":\"{INSTANCE}\"}}\nDescribeInstanceInformation");
+    let lines = format!(
+        "GetCommandInvocation {invocation}\nListCommandInvocations {{\"CommandId\":\"{command_id}\",\"Details\":true}}\nListCommands {{\"InstanceId\":\"{INSTANCE}\"}}\nDescribeInstanceInformation"
+    );
     server.check(&lines, expect![[r#"
         GetCommandInvocation: 200 {"CommandId":"UUID","InstanceId":"mi-0123456789abcdef0","Comment":"","DocumentName":"AWS-RunShellScript","DocumentVersion":"$DEFAULT","PluginName":"aws:runShellScript","ResponseCode":0,"ExecutionStartDateTime":"1970-01-01T00:00:00.000Z","ExecutionElapsedTime":"PT0.02S","ExecutionEndDateTime":"1970-01-01T00:00:00.020Z","Status":"Success","StatusDetails":"Success","StandardOutputContent":"backed up\n","StandardOutputUrl":"","StandardErrorContent":"","StandardErrorUrl":"","CloudWatchOutputConfig":{"CloudWatchLogGroupName":"","CloudWatchOutputEnabled":false}}
         ListCommandInvocations: 200 {"CommandInvocations":[{"CommandId":"UUID","InstanceId":"mi-0123456789abcdef0","InstanceName":"","Comment":"","DocumentName":"AWS-RunShellScript","DocumentVersion":"$DEFAULT","RequestedDateTime":TIME,"Status":"Success","StatusDetails":"Success","StandardOutputUrl":"","StandardErrorUrl":"","CommandPlugins":[{"Name":"aws:runShellScript","Status":"Success","StatusDetails":"Success","ResponseCode":0,"ResponseStartDateTime":0.000,"ResponseFinishDateTime":0.020,"Output":"backed up\n","StandardOutputUrl":"","StandardErrorUrl":"","OutputS3BucketName":"","OutputS3KeyPrefix":""}],"ServiceRole":"","NotificationConfig":{"NotificationArn":"","NotificationEvents":[],"NotificationType":""},"CloudWatchOutputConfig":{"CloudWatchLogGroupName":"","CloudWatchOutputEnabled":false}}]}

@@ -30,11 +30,7 @@ impl ParseError {
         match Scanner::new(text).document() {
             Err(found) => found,
             // What Jackson would take and we cannot hold: half of a surrogate pair, 1e999.
-            Ok(()) => ParseError {
-                message: without_place(error),
-                line: error.line(),
-                column: error.column(),
-            },
+            Ok(()) => ParseError { message: without_place(error), line: error.line(), column: error.column() },
         }
     }
 
@@ -160,16 +156,13 @@ impl<'a> Scanner<'a> {
     fn end(&self, is_complete: bool) -> Scanned<()> {
         match self.open.last() {
             Some(open) => {
-                let (kind, start) =
-                    (open.kind.name(), source(self.text, open.start.line, self.column(open.start)));
-                Err(self.here(format!("Unexpected end-of-input: expected close marker for {kind} (start marker at {start})")))
+                let (kind, start) = (open.kind.name(), source(self.text, open.start.line, self.column(open.start)));
+                Err(self.here(format!(
+                    "Unexpected end-of-input: expected close marker for {kind} (start marker at {start})"
+                )))
             }
             None if is_complete => Ok(()),
-            None => Err(ParseError {
-                message: "No content to map due to end-of-input".to_owned(),
-                line: 1,
-                column: 0,
-            }),
+            None => Err(ParseError { message: "No content to map due to end-of-input".to_owned(), line: 1, column: 0 }),
         }
     }
 
@@ -192,7 +185,9 @@ impl<'a> Scanner<'a> {
             None => ("root", 1, 0),
         };
         let start = source(self.text, line, column);
-        Err(self.just_before(format!("Unexpected close marker '{closer}': expected '{expected}' (for {kind} starting at {start})")))
+        Err(self.just_before(format!(
+            "Unexpected close marker '{closer}': expected '{expected}' (for {kind} starting at {start})"
+        )))
     }
 
     /// Reads the comma, the name and the colon that are due; gives the value's first character.
@@ -209,10 +204,7 @@ impl<'a> Scanner<'a> {
 
     fn comma(&mut self, found: char, kind: Kind) -> Scanned<char> {
         if found != ',' {
-            return Err(self.unexpected(
-                found,
-                &format!("was expecting comma to separate {} entries", kind.name()),
-            ));
+            return Err(self.unexpected(found, &format!("was expecting comma to separate {} entries", kind.name())));
         }
         self.entry(kind)
     }
@@ -224,9 +216,7 @@ impl<'a> Scanner<'a> {
         self.string("name", " in field name")?;
         let colon = self.entry(Kind::Object)?;
         if colon != ':' {
-            return Err(
-                self.unexpected(colon, "was expecting a colon to separate field name and value")
-            );
+            return Err(self.unexpected(colon, "was expecting a colon to separate field name and value"));
         }
         self.entry(Kind::Object)
     }
@@ -235,17 +225,14 @@ impl<'a> Scanner<'a> {
     fn entry(&mut self, kind: Kind) -> Scanned<char> {
         match self.skip_space()? {
             Some(char) => Ok(char),
-            None => Err(self
-                .here(format!("Unexpected end-of-input within/between {} entries", kind.name()))),
+            None => Err(self.here(format!("Unexpected end-of-input within/between {} entries", kind.name()))),
         }
     }
 
     /// Reads a whole scalar, or the beginning of an array or object; gives Jackson's name of its type.
     fn value(&mut self, first: char) -> Scanned<&'static str> {
         match first {
-            '"' => {
-                self.string("string value", ": was expecting closing quote for a string value")?
-            }
+            '"' => self.string("string value", ": was expecting closing quote for a string value")?,
             '[' => self.begin(Kind::Array)?,
             '{' => self.begin(Kind::Object)?,
             '-' | '0'..='9' => return self.number(first),
@@ -261,9 +248,9 @@ impl<'a> Scanner<'a> {
     fn begin(&mut self, kind: Kind) -> Scanned<()> {
         if self.open.len() >= DEPTH_MAX {
             let depth = DEPTH_MAX + 1;
-            return Err(self.here(format!(
-                "Document nesting depth ({depth}) exceeds the maximum allowed ({DEPTH_MAX})"
-            )));
+            return Err(
+                self.here(format!("Document nesting depth ({depth}) exceeds the maximum allowed ({DEPTH_MAX})"))
+            );
         }
         self.open.push(Open { kind, start: self.last_place(), filled: false });
         Ok(())
@@ -349,24 +336,16 @@ impl<'a> Scanner<'a> {
         match self.next() {
             Some('b' | 't' | 'n' | 'f' | 'r' | '"' | '/' | '\\') => Ok(()),
             Some('u') => (0..4).try_for_each(|_| self.hex_digit()),
-            Some(char) => {
-                Err(self.just_before(format!("Unrecognized character escape {}", describe(char))))
-            }
-            None => {
-                Err(self.here("Unexpected end-of-input in character escape sequence".to_owned()))
-            }
+            Some(char) => Err(self.just_before(format!("Unrecognized character escape {}", describe(char)))),
+            None => Err(self.here("Unexpected end-of-input in character escape sequence".to_owned())),
         }
     }
 
     fn hex_digit(&mut self) -> Scanned<()> {
         match self.next() {
             Some(char) if char.is_ascii_hexdigit() => Ok(()),
-            Some(char) => {
-                Err(self.unexpected(char, "expected a hex-digit for character escape sequence"))
-            }
-            None => {
-                Err(self.here("Unexpected end-of-input in character escape sequence".to_owned()))
-            }
+            Some(char) => Err(self.unexpected(char, "expected a hex-digit for character escape sequence")),
+            None => Err(self.here("Unexpected end-of-input in character escape sequence".to_owned())),
         }
     }
 
@@ -391,13 +370,11 @@ impl<'a> Scanner<'a> {
     fn after_minus(&mut self) -> Scanned<char> {
         match self.next() {
             Some(digit) if digit.is_ascii_digit() => Ok(digit),
-            Some(char) => Err(self.unexpected_in_number(
-                char,
-                "expected digit (0-9) to follow minus sign, for valid numeric value",
-            )),
-            None => {
-                Err(self.here("Unexpected end-of-input: No digit following minus sign".to_owned()))
+            Some(char) => {
+                Err(self
+                    .unexpected_in_number(char, "expected digit (0-9) to follow minus sign, for valid numeric value"))
             }
+            None => Err(self.here("Unexpected end-of-input: No digit following minus sign".to_owned())),
         }
     }
 
@@ -421,12 +398,8 @@ impl<'a> Scanner<'a> {
         }
         if self.digits() == 0 {
             return Err(match self.next() {
-                Some(found) => {
-                    self.unexpected_in_number(found, "Exponent indicator not followed by a digit")
-                }
-                None => self.here(
-                    "Unexpected end-of-input: expected a digit for number exponent".to_owned(),
-                ),
+                Some(found) => self.unexpected_in_number(found, "Exponent indicator not followed by a digit"),
+                None => self.here("Unexpected end-of-input: expected a digit for number exponent".to_owned()),
             });
         }
         Ok(true)
@@ -496,10 +469,7 @@ impl<'a> Scanner<'a> {
     }
 
     fn unexpected_in_number(&self, char: char, comment: &str) -> ParseError {
-        self.just_before(format!(
-            "Unexpected character ({}) in numeric value: {comment}",
-            describe(char)
-        ))
+        self.just_before(format!("Unexpected character ({}) in numeric value: {comment}", describe(char)))
     }
 
     /// An error noticed at the next character.
@@ -808,8 +778,8 @@ mod tests {
     fn numbers() {
         check(
             &[
-                "-", "-x", "+1", "+", "01", "-01", "1.", "1.x", ".5", "1e", "1e+", "1ex", "1a",
-                "[1a]", "1.5.5", "1e999", "-0",
+                "-", "-x", "+1", "+", "01", "-01", "1.", "1.x", ".5", "1e", "1e+", "1ex", "1a", "[1a]", "1.5.5",
+                "1e999", "-0",
             ],
             expect![[r#"
                 "-"
@@ -854,8 +824,7 @@ mod tests {
         let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         assert!(Json::parse(&nested(super::DEPTH_MAX)).is_ok());
         let error = Json::parse(&nested(super::DEPTH_MAX + 1)).expect_err("too deep");
-        expect!["Document nesting depth (128) exceeds the maximum allowed (127)"]
-            .assert_eq(&error.message);
+        expect!["Document nesting depth (128) exceeds the maximum allowed (127)"].assert_eq(&error.message);
         assert!(Json::parse(&"{\"a\":".repeat(1_000_000)).is_err());
     }
 

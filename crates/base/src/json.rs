@@ -307,7 +307,8 @@ mod tests {
 
     #[test]
     fn text_survives_a_round_trip() {
-        for text in [r#"{"b":1,"a":[true,null,"é\n"],"c":{"x":-3.5}}"#, "18446744073709551615", "34.45", "\"\"", "[]"] {
+        for text in [r#"{"b":1,"a":[true,null,"é\n"],"c":{"x":-3.5}}"#, "18446744073709551615", "34.45", "\"\"", "[]"]
+        {
             let json = Json::parse(text).expect("valid");
             assert_eq!(json.to_string(), text);
             assert_eq!(json.text_len(), text.len());

@@ -2,6 +2,8 @@
 //!
 //! Nothing else lives here; a type used by one crate belongs to that crate.
 //!
+//! **Invariant:** everything here is a plain value; a clone of a [`Json`] is a pointer copy.
+//!
 //! **It does not know** what a state machine, an agent or a store is, and it never reads the clock.
 //!
 //! In reading order: [`json`] (values that are cheap to share), [`jackson`] (why a text is not JSON, in

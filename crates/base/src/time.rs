@@ -24,7 +24,12 @@ impl Timestamp {
     /// A fraction finer than a millisecond is rounded up, so that a wait is never early.
     pub fn parse_rfc3339(text: &str) -> Option<Timestamp> {
         let bytes = text.as_bytes();
-        let shaped = bytes.len() >= 20 && bytes[10] == b'T' && bytes[4] == b'-' && bytes[7] == b'-' && bytes[13] == b':' && bytes[16] == b':';
+        let shaped = bytes.len() >= 20
+            && bytes[10] == b'T'
+            && bytes[4] == b'-'
+            && bytes[7] == b'-'
+            && bytes[13] == b':'
+            && bytes[16] == b':';
         if !shaped {
             return None;
         }
@@ -62,7 +67,8 @@ mod tests {
 
     #[test]
     fn refuses_what_is_not_rfc3339() {
-        for text in ["2016-12-05 21:29:29Z", "2016-12-05T21:29:29", "2016-13-05T21:29:29Z", "", "05-12-2016T21:29:29Z"] {
+        for text in ["2016-12-05 21:29:29Z", "2016-12-05T21:29:29", "2016-13-05T21:29:29Z", "", "05-12-2016T21:29:29Z"]
+        {
             assert_eq!(Timestamp::parse_rfc3339(text), None, "{text}");
         }
     }

@@ -43,18 +43,30 @@ impl Client {
     pub fn new(global: &Global, variable: impl Fn(&str) -> Option<String>) -> Result<Client, Fault> {
         let given = |name: &str| variable(name).filter(|value| !value.is_empty());
         let lang = Lang::choose(global.lang, &variable);
-        let url = Url::parse(global.endpoint_url.as_deref().filter(|url| !url.is_empty()).unwrap_or(URL_DEFAULT), lang)?;
+        let url =
+            Url::parse(global.endpoint_url.as_deref().filter(|url| !url.is_empty()).unwrap_or(URL_DEFAULT), lang)?;
         let region = global.region.clone().or_else(|| given("AWS_REGION")).or_else(|| given("AWS_DEFAULT_REGION"));
         let keys = given("AWS_ACCESS_KEY_ID").zip(given("AWS_SECRET_ACCESS_KEY"));
         let (access_key, secret) = keys.unwrap_or_else(|| ("anonymous".to_owned(), "anonymous".to_owned()));
-        Ok(Client { url, region: region.unwrap_or_else(|| REGION_DEFAULT.to_owned()), access_key, secret: sigv4::Secret::new(secret), lang })
+        Ok(Client {
+            url,
+            region: region.unwrap_or_else(|| REGION_DEFAULT.to_owned()),
+            access_key,
+            secret: sigv4::Secret::new(secret),
+            lang,
+        })
     }
 
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Fault> {
         self.ask(Method::GET, path, Bytes::new()).await
     }
 
-    pub async fn send<T: DeserializeOwned>(&self, method: Method, path: &str, body: &impl Serialize) -> Result<T, Fault> {
+    pub async fn send<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, Fault> {
         let body = serde_json::to_vec(body).expect("a wire type has a text");
         self.ask(method, path, body.into()).await
     }
@@ -63,7 +75,10 @@ impl Client {
         let answer = async {
             let response = self.open(method, path, body, &[]).await?;
             let ok = response.status().is_success();
-            let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await.map_err(|error| self.strange(&error.to_string()))?;
+            let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX)
+                .collect()
+                .await
+                .map_err(|error| self.strange(&error.to_string()))?;
             Ok::<_, Fault>((ok, body.to_bytes()))
         };
         let (ok, body) = timeout(ANSWER_TIME_MAX, answer).await.map_err(|_| self.silent())??;
@@ -76,26 +91,48 @@ impl Client {
     /// A stream of events, from after the event that `last` names.
     pub async fn stream(&self, path: &str, last: Option<&str>) -> Result<Stream, Fault> {
         let resume = last.map(|last| ("last-event-id", last));
-        let response = timeout(ANSWER_TIME_MAX, self.open(Method::GET, path, Bytes::new(), resume.as_slice())).await.map_err(|_| self.silent())??;
+        let response = timeout(ANSWER_TIME_MAX, self.open(Method::GET, path, Bytes::new(), resume.as_slice()))
+            .await
+            .map_err(|_| self.silent())??;
         if !response.status().is_success() {
             let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect();
-            let body = timeout(ANSWER_TIME_MAX, body).await.map_err(|_| self.silent())?.map_err(|error| self.strange(&error.to_string()))?;
+            let body = timeout(ANSWER_TIME_MAX, body)
+                .await
+                .map_err(|_| self.silent())?
+                .map_err(|error| self.strange(&error.to_string()))?;
             return Err(self.refused(&body.to_bytes()));
         }
         Ok(Stream { body: response.into_body(), parser: Parser::default(), ready: vec![].into() })
     }
 
-    async fn open(&self, method: Method, path: &str, body: Bytes, extra: &[(&str, &str)]) -> Result<Response<Incoming>, Fault> {
+    async fn open(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+        extra: &[(&str, &str)],
+    ) -> Result<Response<Incoming>, Fault> {
         let unreachable = |why: String| Fault::new(Code::Unreachable, &self.url.to_string(), why);
         let connecting = TcpStream::connect((self.url.host.as_str(), self.url.port));
-        let stream = timeout(CONNECT_TIME_MAX, connecting).await.map_err(|_| unreachable(String::new()))?.map_err(|error| unreachable(error.to_string()))?;
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| unreachable(error.to_string()))?;
+        let stream = timeout(CONNECT_TIME_MAX, connecting)
+            .await
+            .map_err(|_| unreachable(String::new()))?
+            .map_err(|error| unreachable(error.to_string()))?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| unreachable(error.to_string()))?;
         tokio::spawn(connection);
         let request = self.request(method, path, body, extra)?;
         sender.send_request(request).await.map_err(|error| unreachable(error.to_string()))
     }
 
-    fn request(&self, method: Method, path: &str, body: Bytes, extra: &[(&str, &str)]) -> Result<Request<Full<Bytes>>, Fault> {
+    fn request(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+        extra: &[(&str, &str)],
+    ) -> Result<Request<Full<Bytes>>, Fault> {
         let target = format!("{}{}{path}", self.url.base, api::ROOT);
         let (plain, query) = target.split_once('?').unwrap_or((&target, ""));
         let host = self.url.authority();
@@ -105,9 +142,13 @@ impl Client {
 
         let keys = sigv4::Keys { access_key: &self.access_key, secret: &self.secret, session_token: None };
         let signed = sigv4::Request { method: method.as_str(), path: plain, query, headers: &headers };
-        let signature = sigv4::sign(&signed, &sigv4::BodyHash::of(&body), &keys, &self.region, api::SIGNING_NAME, now());
+        let signature =
+            sigv4::sign(&signed, &sigv4::BodyHash::of(&body), &keys, &self.region, api::SIGNING_NAME, now());
 
-        let mut request = Request::builder().method(method).uri(&target).header("user-agent", concat!("dandori/", env!("CARGO_PKG_VERSION")));
+        let mut request = Request::builder()
+            .method(method)
+            .uri(&target)
+            .header("user-agent", concat!("dandori/", env!("CARGO_PKG_VERSION")));
         for (name, value) in headers {
             request = request.header(name, value);
         }
@@ -175,7 +216,8 @@ impl Url {
             None => authority.split_once(':').map_or((authority, None), |(host, port)| (host, Some(port))),
         };
         let port = port.map_or(Ok(80), str::parse).map_err(|_| bad())?;
-        let sound = !host.is_empty() && !text.contains(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '?' | '#' | '@'));
+        let sound = !host.is_empty()
+            && !text.contains(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '?' | '#' | '@'));
         if !sound {
             return Err(bad());
         }
@@ -279,7 +321,16 @@ mod tests {
         assert_eq!(url("http://127.0.0.1:8333").as_deref(), Some("127.0.0.1 8333  127.0.0.1:8333"));
         assert_eq!(url("http://[::1]:8333/d/").as_deref(), Some("::1 8333 /d [::1]:8333"));
         assert_eq!(url("http://jobs").as_deref(), Some("jobs 80  jobs"));
-        for bad in ["", "127.0.0.1:8333", "https://jobs", "http://", "http://a:b", "http://a b", "http://user@host", "http://[::1"] {
+        for bad in [
+            "",
+            "127.0.0.1:8333",
+            "https://jobs",
+            "http://",
+            "http://a:b",
+            "http://a b",
+            "http://user@host",
+            "http://[::1",
+        ] {
             assert_eq!(url(bad), None, "{bad}");
         }
     }
@@ -293,7 +344,8 @@ mod tests {
         ];
         for cut in 1..text.len() {
             let mut parser = Parser::default();
-            let got: Vec<_> = text.as_bytes().chunks(cut).flat_map(|bytes| parser.feed(bytes).expect("short")).collect();
+            let got: Vec<_> =
+                text.as_bytes().chunks(cut).flat_map(|bytes| parser.feed(bytes).expect("short")).collect();
             assert_eq!(got, whole, "cut every {cut}");
         }
     }

@@ -77,7 +77,8 @@ pub async fn sent(client: &Client, out: &Out, command: args::Sent) -> Result<Exi
 }
 
 fn commands(items: &[Command]) -> Table {
-    let mut table = Table::new([Column::Status, Column::Id, Column::Document, Column::Time, Column::Instance, Column::Comment]);
+    let mut table =
+        Table::new([Column::Status, Column::Id, Column::Document, Column::Time, Column::Instance, Column::Comment]);
     table.rows.extend(items.iter().map(|item| {
         let instances: Vec<_> = item.invocations.iter().map(|invocation| invocation.instance_id.as_str()).collect();
         vec![
@@ -106,7 +107,9 @@ fn show(out: &Out, command: &Command) -> Result<(), Fault> {
             fields.push((Column::Status, Cell::Word(invocation.status_details.clone(), tone(&invocation.status))));
             fields.extend(invocation.exit_code.map(|code| (Column::ExitCode, Cell::Number(code))));
             let outputs = [(Column::Stdout, &invocation.stdout), (Column::Stderr, &invocation.stderr)];
-            let given = outputs.into_iter().filter_map(|(column, text)| text.as_ref().filter(|text| !text.is_empty()).map(|text| (column, text)));
+            let given = outputs
+                .into_iter()
+                .filter_map(|(column, text)| text.as_ref().filter(|text| !text.is_empty()).map(|text| (column, text)));
             fields.extend(given.map(|(column, text)| (column, Cell::text(text.trim_end()))));
         }
         Table::fields(fields)

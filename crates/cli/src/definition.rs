@@ -31,9 +31,9 @@ async fn list(client: &Client, out: &Out) -> Result<Exit, Fault> {
 
 fn definitions(items: &[DefinitionSummary]) -> Table {
     let mut table = Table::new([Column::Name, Column::Kind, Column::Created, Column::Arn]);
-    table.rows.extend(
-        items.iter().map(|item| vec![Cell::text(&item.name), Cell::text(&item.kind), Cell::Time(Some(item.created)), Cell::text(&item.arn)]),
-    );
+    table.rows.extend(items.iter().map(|item| {
+        vec![Cell::text(&item.name), Cell::text(&item.kind), Cell::Time(Some(item.created)), Cell::text(&item.arn)]
+    }));
     table
 }
 
@@ -63,7 +63,9 @@ async fn put(client: &Client, out: &Out, file: &str, name: &str, role_arn: Optio
     match out.format {
         args::Format::Table => out.message(&out.say(Say::DefinitionPut { name, arn })),
         args::Format::Tsv | args::Format::Json | args::Format::Jsonl => {
-            out.one(&put.summary, || Table::fields([(Column::Name, Cell::text(name)), (Column::Arn, Cell::text(arn))]))?;
+            out.one(&put.summary, || {
+                Table::fields([(Column::Name, Cell::text(name)), (Column::Arn, Cell::text(arn))])
+            })?;
         }
     }
     Ok(Exit::Ok)

@@ -44,7 +44,12 @@ async fn list(client: &Client, out: &Out, command: args::ExecutionList) -> Resul
 }
 
 /// Up to `limit` items of a list, and whether there are more.
-pub async fn pages<T: serde::de::DeserializeOwned>(client: &Client, path: &str, query: &str, limit: u32) -> Result<(Vec<T>, bool), Fault> {
+pub async fn pages<T: serde::de::DeserializeOwned>(
+    client: &Client,
+    path: &str,
+    query: &str,
+    limit: u32,
+) -> Result<(Vec<T>, bool), Fault> {
     let (mut items, mut token) = (Vec::<T>::new(), String::new());
     loop {
         let left = limit.saturating_sub(u32::try_from(items.len()).unwrap_or(u32::MAX));
@@ -103,7 +108,8 @@ fn fields(execution: &Execution) -> Fields {
 }
 
 fn states(progress: &Progress) -> Table {
-    let mut table = Table::new([Column::Status, Column::State, Column::Start, Column::Duration, Column::Attempt, Column::Error]);
+    let mut table =
+        Table::new([Column::Status, Column::State, Column::Start, Column::Duration, Column::Attempt, Column::Error]);
     table.rows.extend(progress.states.iter().map(|state| {
         vec![
             Cell::State(state.status),
@@ -205,7 +211,11 @@ async fn start(client: &Client, out: &Out, command: args::ExecutionStart) -> Res
         return wait(client, out, &started, &command.follow).await;
     }
     out.one(&started, || {
-        Table::fields([(Column::Status, Cell::Status(started.status)), (Column::Name, Cell::text(name)), (Column::Arn, Cell::text(&started.arn))])
+        Table::fields([
+            (Column::Status, Cell::Status(started.status)),
+            (Column::Name, Cell::text(name)),
+            (Column::Arn, Cell::text(&started.arn)),
+        ])
     })?;
     out.message(&out.say(Say::HowToWatch { name }));
     Ok(Exit::Ok)

@@ -70,15 +70,19 @@ mod tests {
 
     #[test]
     fn what_why_and_the_next_command() {
-        check(api::Error::new(Code::ExecutionNotFound, "execution night-1 does not exist").about("night-1"), expect![[r#"
+        check(
+            api::Error::new(Code::ExecutionNotFound, "execution night-1 does not exist").about("night-1"),
+            expect![[r#"
             error[DN0301]: there is no execution "night-1"
             hint: dandori execution list
             エラー[DN0301]: 実行「night-1」はありません
             対処: dandori execution list
             exit 3
-        "#]]);
+        "#]],
+        );
         check(
-            api::Error::new(Code::DefinitionInvalid, "the definition is not valid").findings(vec!["MISSING_TRANSITION_TARGET: no such state \"B\" at /States/A/Next".into()]),
+            api::Error::new(Code::DefinitionInvalid, "the definition is not valid")
+                .findings(vec!["MISSING_TRANSITION_TARGET: no such state \"B\" at /States/A/Next".into()]),
             expect![[r#"
                 error[DN0501]: the definition is not valid
                   MISSING_TRANSITION_TARGET: no such state "B" at /States/A/Next

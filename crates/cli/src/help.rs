@@ -43,8 +43,15 @@ fn translate(mut command: clap::Command, path: &str, lang: Lang, entries: &[Entr
         }
     });
     // clap's own help speaks English only.
-    let flag = |id: &'static str, short, action, help| clap::Arg::new(id).short(short).long(id).action(action).help(help).help_heading(words.everywhere);
-    command = command.disable_help_flag(true).disable_help_subcommand(true).arg(flag("help", 'h', clap::ArgAction::Help, words.help));
+    let flag = |id: &'static str, short, action, help| {
+        clap::Arg::new(id).short(short).long(id).action(action).help(help).help_heading(words.everywhere)
+    };
+    command = command.disable_help_flag(true).disable_help_subcommand(true).arg(flag(
+        "help",
+        'h',
+        clap::ArgAction::Help,
+        words.help,
+    ));
     if command.get_version().is_some() {
         command = command.disable_version_flag(true).arg(flag("version", 'V', clap::ArgAction::Version, words.version));
     }
@@ -92,21 +99,49 @@ impl Words {
 }
 
 const ENTRIES: &[Entry] = &[
-    ("endpoint_url", "Address of the server [default: http://127.0.0.1:8333]", "サーバーのアドレス［既定値: http://127.0.0.1:8333］"),
-    ("region", "Region [default: AWS_REGION, AWS_DEFAULT_REGION, us-east-1]", "リージョン［既定値: AWS_REGION、AWS_DEFAULT_REGION、us-east-1］"),
-    ("output", "Form of the output [default: table on a terminal, tsv elsewhere]", "出力形式［既定値: 端末では table、それ以外では tsv］"),
+    (
+        "endpoint_url",
+        "Address of the server [default: http://127.0.0.1:8333]",
+        "サーバーのアドレス［既定値: http://127.0.0.1:8333］",
+    ),
+    (
+        "region",
+        "Region [default: AWS_REGION, AWS_DEFAULT_REGION, us-east-1]",
+        "リージョン［既定値: AWS_REGION、AWS_DEFAULT_REGION、us-east-1］",
+    ),
+    (
+        "output",
+        "Form of the output [default: table on a terminal, tsv elsewhere]",
+        "出力形式［既定値: 端末では table、それ以外では tsv］",
+    ),
     ("no_headers", "Leave out the line of column names", "見出し行を省く"),
     ("lang", "Language [default: from LC_ALL, LANG]", "言語［既定値: LC_ALL、LANG による］"),
-    ("color", "When to use colour [default: auto; NO_COLOR is respected]", "色を使う条件［既定値: auto。NO_COLOR に従う］"),
+    (
+        "color",
+        "When to use colour [default: auto; NO_COLOR is respected]",
+        "色を使う条件［既定値: auto。NO_COLOR に従う］",
+    ),
     ("execution", "Executions: start, follow, stop, look back", "実行: 開始、監視、停止、履歴"),
     ("execution list", "List executions, newest first", "実行を新しい順に一覧する"),
     ("execution list status", "Only those with this status", "この状態のものだけ"),
     ("execution list definition", "Only those of this definition", "この定義のものだけ"),
     ("* limit", "At most so many lines", "最大行数"),
-    ("* id", "Name, unique prefix, DEFINITION:NAME, ARN, @last or @last-failed", "名前、一意な先頭部分、定義名:名前、ARN、@last、@last-failed のいずれか"),
+    (
+        "* id",
+        "Name, unique prefix, DEFINITION:NAME, ARN, @last or @last-failed",
+        "名前、一意な先頭部分、定義名:名前、ARN、@last、@last-failed のいずれか",
+    ),
     ("execution show", "Show one execution with its states", "実行とその各ステートを表示する"),
-    ("execution watch", "Follow an execution live; ends as the execution ends, Ctrl-C detaches", "実行を監視する。終了コードは実行の結果に従う。Ctrl-C で監視だけをやめる"),
-    ("* warn_exit", "End with 4 when it succeeded but a state was left by a Catch", "成功しても Catch で続行したステートがあれば終了コード 4 で終わる"),
+    (
+        "execution watch",
+        "Follow an execution live; ends as the execution ends, Ctrl-C detaches",
+        "実行を監視する。終了コードは実行の結果に従う。Ctrl-C で監視だけをやめる",
+    ),
+    (
+        "* warn_exit",
+        "End with 4 when it succeeded but a state was left by a Catch",
+        "成功しても Catch で続行したステートがあれば終了コード 4 で終わる",
+    ),
     ("* timeout", "Follow for at most so long, then end with 8", "この秒数で監視をやめ、終了コード 8 で終わる"),
     ("execution history", "Show what happened in an execution", "実行の履歴を表示する"),
     ("execution history reverse", "Newest first", "新しい順"),
@@ -114,7 +149,11 @@ const ENTRIES: &[Entry] = &[
     ("execution history all", "With the events that AWS does not have", "AWS にない事象も含める"),
     ("execution start", "Start an execution", "実行を開始する"),
     ("execution start definition", "Name or ARN of the definition", "定義の名前または ARN"),
-    ("execution start input", "Input as JSON; @FILE reads a file, - reads standard input [default: {}]", "入力の JSON。@FILE でファイル、- で標準入力から読む［既定値: {}］"),
+    (
+        "execution start input",
+        "Input as JSON; @FILE reads a file, - reads standard input [default: {}]",
+        "入力の JSON。@FILE でファイル、- で標準入力から読む［既定値: {}］",
+    ),
     ("execution start name", "Name of the execution [default: made up]", "実行の名前［既定値: 自動］"),
     ("execution start watch", "Follow it live", "開始後に監視する"),
     ("execution start wait", "Wait for its end and show that alone", "終了を待ち、結果だけを表示する"),
@@ -127,9 +166,17 @@ const ENTRIES: &[Entry] = &[
     ("definition show", "Show one definition", "定義を表示する"),
     ("definition show id", "Name or ARN of the definition", "定義の名前または ARN"),
     ("definition put", "Create a definition or bring it up to date", "定義を登録または更新する"),
-    ("definition put file", "File in the Amazon States Language; - reads standard input", "Amazon States Language のファイル。- で標準入力から読む"),
+    (
+        "definition put file",
+        "File in the Amazon States Language; - reads standard input",
+        "Amazon States Language のファイル。- で標準入力から読む",
+    ),
     ("definition put name", "Name of the definition", "定義の名前"),
-    ("definition put role", "Role to record [default: this server's own]", "記録するロール［既定値: サーバー自身のもの］"),
+    (
+        "definition put role",
+        "Role to record [default: this server's own]",
+        "記録するロール［既定値: サーバー自身のもの］",
+    ),
     ("instance", "Managed instances: the hosts with an agent", "管理対象インスタンス: エージェントが動くホスト"),
     ("instance list", "List instances", "インスタンスを一覧する"),
     ("command", "Commands that were sent to instances", "インスタンスに送ったコマンド"),
@@ -156,13 +203,17 @@ mod tests {
 
     #[test]
     fn everything_that_can_be_typed_is_explained_and_nothing_else() {
-        let command = crate::args::Global::augment_args(crate::args::Command::augment_subcommands(clap::Command::new("dandori")));
+        let command =
+            crate::args::Global::augment_args(crate::args::Command::augment_subcommands(clap::Command::new("dandori")));
         let mut all = vec![];
         keys(&command, "", &mut all);
         let has = |key: &String| ENTRIES.iter().any(|(entry, _, _)| entry == key);
         let missing: Vec<_> = all.iter().filter(|(own, shared)| !has(own) && !has(shared)).collect();
         assert!(missing.is_empty(), "without help: {missing:?}");
-        let stale: Vec<_> = ENTRIES.iter().filter(|(entry, _, _)| !all.iter().any(|(own, shared)| own == entry || shared == entry)).collect();
+        let stale: Vec<_> = ENTRIES
+            .iter()
+            .filter(|(entry, _, _)| !all.iter().any(|(own, shared)| own == entry || shared == entry))
+            .collect();
         assert!(stale.is_empty(), "help for nothing: {stale:?}");
     }
 }

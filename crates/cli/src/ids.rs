@@ -34,7 +34,9 @@ impl<'a> Short<'a> {
 
 /// The ARN of the execution that `text` means.
 pub async fn execution(client: &Client, text: &str, lang: Lang) -> Result<String, Fault> {
-    let list = async |query: &str| client.get::<Page<ExecutionSummary>>(&format!("/executions?{query}")).await.map(|page| page.items);
+    let list = async |query: &str| {
+        client.get::<Page<ExecutionSummary>>(&format!("/executions?{query}")).await.map(|page| page.items)
+    };
     let found = match Short::parse(text) {
         Short::Arn(arn) => return Ok(arn.to_owned()),
         Short::Last => list("limit=1").await?,
@@ -63,11 +65,19 @@ fn meant<'a>(all: &'a [ExecutionSummary], name: &str) -> Vec<&'a ExecutionSummar
         fits(&execution.name, name) || fits(&format!("{}:{}", execution.definition, execution.name), name)
     };
     let exact: Vec<_> = all.iter().filter(|execution| is(execution, |text, name| text == name)).collect();
-    if exact.is_empty() { all.iter().filter(|execution| is(execution, |text, name| text.starts_with(name))).collect() } else { exact }
+    if exact.is_empty() {
+        all.iter().filter(|execution| is(execution, |text, name| text.starts_with(name))).collect()
+    } else {
+        exact
+    }
 }
 
 fn ambiguous(text: &str, several: &[ExecutionSummary], lang: Lang) -> Fault {
-    let mut names: Vec<String> = several.iter().take(CANDIDATES_MAX).map(|execution| format!("{}:{}", execution.definition, execution.name)).collect();
+    let mut names: Vec<String> = several
+        .iter()
+        .take(CANDIDATES_MAX)
+        .map(|execution| format!("{}:{}", execution.definition, execution.name))
+        .collect();
     names.extend((several.len() > CANDIDATES_MAX).then(|| "...".to_owned()));
     Fault::new(Code::Ambiguous, text, Say::Candidates { list: &names.join(", ") }.text(lang))
 }

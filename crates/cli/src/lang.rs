@@ -13,8 +13,13 @@ impl Lang {
     /// What `--lang` says, else the first of these variables that says anything, else English.
     pub fn choose(flag: Option<Lang>, variable: impl Fn(&str) -> Option<String>) -> Lang {
         let spoken = || {
-            let locale = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().filter_map(variable).find(|value| !value.is_empty())?;
-            Some(if locale == "ja" || locale.starts_with("ja_") || locale.starts_with("ja.") { Lang::Ja } else { Lang::En })
+            let locale =
+                ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().filter_map(variable).find(|value| !value.is_empty())?;
+            Some(if locale == "ja" || locale.starts_with("ja_") || locale.starts_with("ja.") {
+                Lang::Ja
+            } else {
+                Lang::En
+            })
         };
         flag.or_else(spoken).unwrap_or(Lang::En)
     }

@@ -23,7 +23,8 @@ pub struct Out {
 impl Out {
     pub fn new(global: &Global, variable: impl Fn(&str) -> Option<String>) -> Out {
         let terminal = std::io::stdout().is_terminal();
-        let plain = variable("NO_COLOR").is_some_and(|value| !value.is_empty()) || variable("TERM").as_deref() == Some("dumb");
+        let plain =
+            variable("NO_COLOR").is_some_and(|value| !value.is_empty()) || variable("TERM").as_deref() == Some("dumb");
         let colour = match global.color.unwrap_or(Color::Auto) {
             Color::Always => true,
             Color::Never => false,
@@ -73,7 +74,12 @@ impl Out {
     }
 
     /// A list. People who see none are told what to do about it.
-    pub fn list<T: Serialize>(&self, items: &[T], table: impl FnOnce(&[T]) -> Table, none: Say<'_>) -> Result<(), Fault> {
+    pub fn list<T: Serialize>(
+        &self,
+        items: &[T],
+        table: impl FnOnce(&[T]) -> Table,
+        none: Say<'_>,
+    ) -> Result<(), Fault> {
         match self.format {
             Format::Table if items.is_empty() => {
                 self.message(&self.say(none));

@@ -121,8 +121,9 @@ impl Table {
             lines.push(self.columns.iter().map(|&column| (look.say(Say::Column(column)), None)).collect());
         }
         lines.extend(self.rows.iter().map(|row| row.iter().map(|cell| cell.shown(look)).collect()));
-        let widths: Vec<usize> =
-            (0..self.columns.len()).map(|column| lines.iter().map(|line| width(&line[column].0)).max().unwrap_or(0)).collect();
+        let widths: Vec<usize> = (0..self.columns.len())
+            .map(|column| lines.iter().map(|line| width(&line[column].0)).max().unwrap_or(0))
+            .collect();
 
         let mut text = String::new();
         for line in lines {
@@ -227,8 +228,20 @@ fn marked(tone: Tone, word: &str) -> (String, Option<Tone>) {
 
 /// The text on one line, with nothing in it that a terminal would obey: names come from elsewhere.
 pub fn clean(text: &str) -> String {
-    let obeyed = |c: char| c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.chars().map(|c| if matches!(c, '\n' | '\t' | '\r') { ' ' } else if obeyed(c) { '\u{fffd}' } else { c }).collect()
+    let obeyed = |c: char| {
+        c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars()
+        .map(|c| {
+            if matches!(c, '\n' | '\t' | '\r') {
+                ' '
+            } else if obeyed(c) {
+                '\u{fffd}'
+            } else {
+                c
+            }
+        })
+        .collect()
 }
 
 /// How many columns of a terminal the text takes.
@@ -267,7 +280,13 @@ mod tests {
     fn table() -> Table {
         let mut table = Table::new([Column::Status, Column::Definition, Column::Name, Column::Start, Column::Duration]);
         let row = |status, definition: &str, name: &str, length| {
-            vec![Cell::Status(status), Cell::text(definition), Cell::text(name), Cell::Time(Some(Timestamp(1_795_402_800_000))), Cell::Length(length)]
+            vec![
+                Cell::Status(status),
+                Cell::text(definition),
+                Cell::text(name),
+                Cell::Time(Some(Timestamp(1_795_402_800_000))),
+                Cell::Length(length),
+            ]
         };
         table.rows.push(row(Status::Failed, "締め-日次売上締め", "a3f9c1", Some(2_472_000)));
         table.rows.push(row(Status::Running, "backup", "夜間 1", None));
@@ -316,15 +335,19 @@ mod tests {
 
     #[test]
     fn a_field_stands_beside_its_name() {
-        let fields = Table::fields([(Column::Name, Cell::text("夜間")), (Column::Status, Cell::State(StateStatus::Warning))]);
-        check(fields.aligned(&look(Lang::Ja)) + &fields.aligned(&look(Lang::En)) + &fields.tabbed(), expect![[r#"
+        let fields =
+            Table::fields([(Column::Name, Cell::text("夜間")), (Column::Status, Cell::State(StateStatus::Warning))]);
+        check(
+            fields.aligned(&look(Lang::Ja)) + &fields.aligned(&look(Lang::En)) + &fields.tabbed(),
+            expect![[r#"
             名前  夜間
             状態  ! 警告終了
             NAME    夜間
             STATUS  ! Warning
             name	夜間
             status	warning
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]

@@ -64,7 +64,8 @@ impl Show {
 /// Follows an execution to its end, to the time given, or to Ctrl-C.
 pub async fn follow(client: &Client, out: &Out, title: &Title, follow: &Follow, show: Show) -> Result<Exit, Fault> {
     let mut feed = Feed::start(client.clone(), title);
-    let mut viewer = Viewer { out, title, show, progress: Progress::default(), transcript: Transcript::default(), drawn: 0 };
+    let mut viewer =
+        Viewer { out, title, show, progress: Progress::default(), transcript: Transcript::default(), drawn: 0 };
     let deadline = follow.timeout.map(|seconds| Instant::now() + Duration::from_secs(seconds));
     let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
     loop {
@@ -240,7 +241,9 @@ impl Viewer<'_> {
             return Ok(());
         }
         let size = terminal_size::terminal_size();
-        let (columns, rows) = size.map_or((80, 24), |(terminal_size::Width(columns), terminal_size::Height(rows))| (columns.into(), rows.into()));
+        let (columns, rows) = size.map_or((80, 24), |(terminal_size::Width(columns), terminal_size::Height(rows))| {
+            (columns.into(), rows.into())
+        });
         let lines = screen(&self.progress, self.title, now(), Size { columns, rows }, &self.out.look);
         let mut text = match self.drawn {
             0 => String::new(),
@@ -263,7 +266,12 @@ impl Viewer<'_> {
         let took = duration(at.0 - self.progress.started.unwrap_or(at).0);
         if matches!(self.show, Show::Screen | Show::Lines) {
             let tone = Tone::of_status(status);
-            self.out.message(&self.out.look.paint(tone, &format!("{} {}", tone.symbol(), self.out.say(Say::Ended { status, took: &took }))));
+            self.out.message(
+                &self
+                    .out
+                    .look
+                    .paint(tone, &format!("{} {}", tone.symbol(), self.out.say(Say::Ended { status, took: &took }))),
+            );
         }
         for line in reasons(self.progress.error.as_deref(), self.progress.cause.as_deref()) {
             self.out.message(&format!("  {line}"));
@@ -346,7 +354,8 @@ impl Change {
     }
 
     fn shown(&self, look: &Look) -> String {
-        let mut line = format!("{}  {}  {}", look.clock.time(self.at), word(&self.state, look), clean(&self.state.path));
+        let mut line =
+            format!("{}  {}  {}", look.clock.time(self.at), word(&self.state, look), clean(&self.state.path));
         if self.length() > 0 {
             line += &format!("  {}", duration(self.length()));
         }
@@ -404,7 +413,8 @@ pub fn screen(progress: &Progress, title: &Title, now: Timestamp, size: Size, lo
     let shown = chosen(&progress.states, &order, room);
     let rows: Vec<Row> = shown.iter().map(|&index| Row::of(&progress.states[index], now, look)).collect();
     let widest = |part: fn(&Row) -> usize| rows.iter().map(part).max().unwrap_or(0);
-    let (word_width, name_width) = (widest(|row| width(&row.word)), widest(|row| width(&row.name)).min(size.columns / 2));
+    let (word_width, name_width) =
+        (widest(|row| width(&row.word)), widest(|row| width(&row.name)).min(size.columns / 2));
 
     let mut lines = vec![headline(progress, title, now, size.columns, look)];
     for row in &rows {
@@ -506,7 +516,9 @@ fn chosen(states: &[StateProgress], order: &[usize], room: usize) -> Vec<usize> 
         StateStatus::Succeeded | StateStatus::Stopped => 3,
     };
     let mut wanted: Vec<usize> = order.to_vec();
-    wanted.sort_by_key(|&index| (urgency(states[index].status), std::cmp::Reverse(states[index].entered), std::cmp::Reverse(index)));
+    wanted.sort_by_key(|&index| {
+        (urgency(states[index].status), std::cmp::Reverse(states[index].entered), std::cmp::Reverse(index))
+    });
     // One line says how many are missing.
     wanted.truncate(room.saturating_sub(1));
     let mut keep = vec![false; states.len()];
@@ -562,7 +574,8 @@ mod tests {
         };
         for word in &words[3..] {
             if let Some((first, count)) = word.split_once('+') {
-                event.detail.frames = Some(Frames { first: first.parse().expect("a frame"), count: count.parse().expect("a count") });
+                event.detail.frames =
+                    Some(Frames { first: first.parse().expect("a frame"), count: count.parse().expect("a count") });
             } else if let Some(error) = word.strip_prefix('!') {
                 event.detail.error = Some(error.to_owned());
             } else if let Some(due) = word.strip_prefix('~') {
@@ -575,7 +588,12 @@ mod tests {
     }
 
     fn events(until: i64) -> Vec<Event> {
-        NET.lines().map(str::trim).filter(|line| !line.is_empty()).map(event).filter(|event| event.at <= second(until)).collect()
+        NET.lines()
+            .map(str::trim)
+            .filter(|line| !line.is_empty())
+            .map(event)
+            .filter(|event| event.at <= second(until))
+            .collect()
     }
 
     fn second(number: i64) -> Timestamp {
@@ -606,42 +624,64 @@ mod tests {
 
     #[test]
     fn the_screen_shows_states_with_their_times() {
-        check_screen(4, Lang::En, (80, 24), expect![[r#"
+        check_screen(
+            4,
+            Lang::En,
+            (80, 24),
+            expect![[r#"
             ▸ Running  4.0s  backup-net / 夜間-1
               ✓ Succeeded  Webサーバー停止  03:00:00    2.0s
               ◌ Waiting    Stop-DB          03:00:02    2.0s  until 03:00:05  Agent.Killed
-        "#]]);
-        check_screen(41, Lang::Ja, (80, 24), expect![[r#"
+        "#]],
+        );
+        check_screen(
+            41,
+            Lang::Ja,
+            (80, 24),
+            expect![[r#"
             ▸ 実行中  41s  backup-net / 夜間-1
               ✓ 正常終了  Webサーバー停止  03:00:00    2.0s
               ✓ 正常終了  Stop-DB          03:00:02    4.0s  試行 2
               ▸ 実行中    両方             03:00:06     35s
               ▸ 実行中      web            03:00:06     35s
               ▸ 実行中      db             03:00:06     35s
-        "#]]);
-        check_screen(99, Lang::En, (80, 24), expect![[r#"
+        "#]],
+        );
+        check_screen(
+            99,
+            Lang::En,
+            (80, 24),
+            expect![[r#"
             ✗ Failed  1m10s  backup-net / 夜間-1
               ✓ Succeeded  Webサーバー停止  03:00:00    2.0s
               ✓ Succeeded  Stop-DB          03:00:02    4.0s  attempt 2
               ✗ Failed     両方             03:00:06   1m04s  ExitCode
               ▪ Stopped      web            03:00:06   1m04s
               ✗ Failed       db             03:00:06   1m04s  ExitCode
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn a_small_terminal_keeps_what_matters() {
-        check_screen(41, Lang::Ja, (32, 5), expect![[r#"
+        check_screen(
+            41,
+            Lang::Ja,
+            (32, 5),
+            expect![[r#"
             ▸ 実行中  41s  backup-net / 夜..
               ▸ 実行中    web  03:00:06   ..
               ▸ 実行中    db   03:00:06   ..
               ほか 3 件
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn a_pipe_gets_one_line_for_each_change() {
-        check_transcript(Change::tabbed, expect![[r#"
+        check_transcript(
+            Change::tabbed,
+            expect![[r#"
             2026-11-23T03:00:00.000Z	running	Webサーバー停止	0.000	0	
             2026-11-23T03:00:02.000Z	succeeded	Webサーバー停止	2.000	1	
             2026-11-23T03:00:02.000Z	running	Stop-DB	0.000	0	
@@ -655,8 +695,11 @@ mod tests {
             2026-11-23T03:01:10.000Z	failed	両方/1/db	64.000	1	ExitCode
             2026-11-23T03:01:10.000Z	stopped	両方/0/web	64.000	1	
             2026-11-23T03:01:10.000Z	failed	両方	64.000	1	
-        "#]]);
-        check_transcript(|change| change.shown(&look(Lang::Ja)), expect![[r#"
+        "#]],
+        );
+        check_transcript(
+            |change| change.shown(&look(Lang::Ja)),
+            expect![[r#"
             03:00:00  ▸ 実行中  Webサーバー停止
             03:00:02  ✓ 正常終了  Webサーバー停止  2.0s
             03:00:02  ▸ 実行中  Stop-DB
@@ -670,7 +713,8 @@ mod tests {
             03:01:10  ✗ 異常終了  両方/1/db  1m04s  ExitCode
             03:01:10  ▪ 中断  両方/0/web  1m04s
             03:01:10  ✗ 異常終了  両方  1m04s
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
@@ -686,7 +730,8 @@ mod tests {
             | d
             | e
             | ディスクがいっぱいです
-        "#]].assert_eq(&(reasons(Some("Agent.ExitCode"), Some(cause)).join("\n") + "\n"));
+        "#]]
+        .assert_eq(&(reasons(Some("Agent.ExitCode"), Some(cause)).join("\n") + "\n"));
         assert_eq!(reasons(Some("My.Error"), Some("because")), ["My.Error", "because"]);
         assert_eq!(reasons(None, Some("x\x1b[2J")), ["x\u{fffd}[2J"]);
         assert!(reasons(None, None).is_empty());

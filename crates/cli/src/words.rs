@@ -23,33 +23,77 @@ pub enum Say<'a> {
     NoInstances,
     NoCommands,
     /// There are more lines than were shown.
-    More { shown: usize },
-    Started { name: &'a str },
-    DefinitionPut { name: &'a str, arn: &'a str },
-    Stopped { name: &'a str },
-    StopQuestion { name: &'a str, definition: &'a str },
+    More {
+        shown: usize,
+    },
+    Started {
+        name: &'a str,
+    },
+    DefinitionPut {
+        name: &'a str,
+        arn: &'a str,
+    },
+    Stopped {
+        name: &'a str,
+    },
+    StopQuestion {
+        name: &'a str,
+        definition: &'a str,
+    },
     StopNeedsYes,
     NotStopped,
-    Detached { name: &'a str },
-    HowToStop { name: &'a str },
-    HowToWatch { name: &'a str },
-    HowToSeeHistory { name: &'a str },
-    TimedOutWatching { name: &'a str },
+    Detached {
+        name: &'a str,
+    },
+    HowToStop {
+        name: &'a str,
+    },
+    HowToWatch {
+        name: &'a str,
+    },
+    HowToSeeHistory {
+        name: &'a str,
+    },
+    TimedOutWatching {
+        name: &'a str,
+    },
     Reconnecting,
     /// States that have no room on the screen.
-    Hidden { count: usize },
-    Ended { status: Status, took: &'a str },
-    Attempt { number: u32 },
-    Until { time: &'a str },
-    Index { number: u64 },
-    Items { number: u64 },
+    Hidden {
+        count: usize,
+    },
+    Ended {
+        status: Status,
+        took: &'a str,
+    },
+    Attempt {
+        number: u32,
+    },
+    Until {
+        time: &'a str,
+    },
+    Index {
+        number: u64,
+    },
+    Items {
+        number: u64,
+    },
 
     /// What an error code means. `about` is what it is about, quoted; empty when nobody said.
-    Fault { code: Code, about: &'a str },
+    Fault {
+        code: Code,
+        about: &'a str,
+    },
     /// The next step after it.
-    NextStep { code: Code },
-    Candidates { list: &'a str },
-    BadUrl { url: &'a str },
+    NextStep {
+        code: Code,
+    },
+    Candidates {
+        list: &'a str,
+    },
+    BadUrl {
+        url: &'a str,
+    },
     NoTls,
 }
 
@@ -456,12 +500,16 @@ fn fault_ja(code: Code, about: &str) -> String {
 /// Empty where there is nothing more useful to say than what went wrong.
 fn next_en(code: Code) -> &'static str {
     match code {
-        Code::Malformed | Code::NoSuchRoute | Code::NoSuchMethod => "the server may be of another version: compare `dandori --version` on both sides",
+        Code::Malformed | Code::NoSuchRoute | Code::NoSuchMethod => {
+            "the server may be of another version: compare `dandori --version` on both sides"
+        }
         Code::TooLarge => "definitions may have 1 MiB, inputs 262,144 bytes",
         Code::TooSlow | Code::TimedOut => "try again; look at the server's log if it stays so",
         Code::Usage => "see --help",
         Code::FileUnreadable => "check the path and its permissions",
-        Code::Unauthenticated => "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY to a key of this server, and check this host's clock",
+        Code::Unauthenticated => {
+            "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY to a key of this server, and check this host's clock"
+        }
         Code::NotPermitted => "ask whoever keeps the server's keys",
         Code::ExecutionNotFound => "dandori execution list",
         Code::DefinitionNotFound => "dandori definition list",
@@ -490,12 +538,16 @@ fn next_en(code: Code) -> &'static str {
 
 fn next_ja(code: Code) -> &'static str {
     match code {
-        Code::Malformed | Code::NoSuchRoute | Code::NoSuchMethod => "サーバーと版が異なる可能性があります。双方の `dandori --version` を比べてください",
+        Code::Malformed | Code::NoSuchRoute | Code::NoSuchMethod => {
+            "サーバーと版が異なる可能性があります。双方の `dandori --version` を比べてください"
+        }
         Code::TooLarge => "上限は定義が 1 MiB、入力が 262,144 バイトです",
         Code::TooSlow | Code::TimedOut => "もう一度試してください。続く場合はサーバーのログを確認してください",
         Code::Usage => "--help を参照してください",
         Code::FileUnreadable => "パスと権限を確認してください",
-        Code::Unauthenticated => "AWS_ACCESS_KEY_ID と AWS_SECRET_ACCESS_KEY にこのサーバーのキーを設定し、このホストの時計を確認してください",
+        Code::Unauthenticated => {
+            "AWS_ACCESS_KEY_ID と AWS_SECRET_ACCESS_KEY にこのサーバーのキーを設定し、このホストの時計を確認してください"
+        }
         Code::NotPermitted => "サーバーのキーの管理者に相談してください",
         Code::ExecutionNotFound => "dandori execution list",
         Code::DefinitionNotFound => "dandori definition list",
@@ -509,14 +561,18 @@ fn next_ja(code: Code) -> &'static str {
         Code::DefinitionInvalid => "定義を直して、もう一度登録してください",
         Code::InputInvalid => "入力は JSON です。シェルに合わせて引用符で囲むか、--input @ファイル を使ってください",
         Code::NameInvalid => "文字、数字、-、_ で 1～80 文字です。空白は使えません",
-        Code::ArnInvalid => "arn:aws:states:リージョン:アカウント:stateMachine:名前 または …:execution:定義名:名前 です",
+        Code::ArnInvalid => {
+            "arn:aws:states:リージョン:アカウント:stateMachine:名前 または …:execution:定義名:名前 です"
+        }
         Code::TokenInvalid => "最初のページから要求し直してください",
         Code::ValueInvalid => "--help を参照してください",
         Code::StoreFull => "サーバーのディスクに空きを作ってください。開始済みの仕事は続きます",
         Code::Unknown => "もう一度要求してください。同じ名前と入力なら、開始は一度だけです",
         Code::TooMany => "終わるのを待つか、いくつか中断してください",
         Code::Internal => "サーバーのログを確認してください",
-        Code::Unreachable => "サーバーは動いていますか（dandori server）。別のアドレスは --endpoint-url か DANDORI_URL で指定します",
+        Code::Unreachable => {
+            "サーバーは動いていますか（dandori server）。別のアドレスは --endpoint-url か DANDORI_URL で指定します"
+        }
         Code::AnswerStrange => "--endpoint-url と DANDORI_URL を確認してください",
         Code::UrlInvalid => "--endpoint-url と DANDORI_URL を確認してください",
     }
@@ -533,10 +589,14 @@ mod tests {
     #[test]
     fn every_code_is_explained_in_both_languages() {
         for &code in Code::ALL {
-            let (en, ja) = (Say::Fault { code, about: "x" }.text(Lang::En), Say::Fault { code, about: "x" }.text(Lang::Ja));
+            let (en, ja) =
+                (Say::Fault { code, about: "x" }.text(Lang::En), Say::Fault { code, about: "x" }.text(Lang::Ja));
             assert!(!en.is_empty() && !is_japanese(&en), "{code}: {en}");
             assert!(is_japanese(&ja), "{code}: {ja}");
-            assert!(!Say::NextStep { code }.text(Lang::En).is_empty() && !Say::NextStep { code }.text(Lang::Ja).is_empty(), "{code}");
+            assert!(
+                !Say::NextStep { code }.text(Lang::En).is_empty() && !Say::NextStep { code }.text(Lang::Ja).is_empty(),
+                "{code}"
+            );
         }
     }
 

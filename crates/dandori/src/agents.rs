@@ -45,7 +45,8 @@ fn signer_from_environment() -> Option<agent::Sign> {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let access_key = variable("AWS_ACCESS_KEY_ID")?;
     let secret = variable("AWS_SECRET_ACCESS_KEY")?;
-    let region = variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION")).unwrap_or_else(|| "us-east-1".to_owned());
+    let region =
+        variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION")).unwrap_or_else(|| "us-east-1".to_owned());
     Some(signer(access_key, secret, region))
 }
 

@@ -42,7 +42,10 @@ pub(crate) struct Key {
 /// A secret is never printed.
 impl std::fmt::Debug for Key {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Key").field("access_key", &self.access_key).field("account", &self.account).finish_non_exhaustive()
+        f.debug_struct("Key")
+            .field("access_key", &self.access_key)
+            .field("account", &self.account)
+            .finish_non_exhaustive()
     }
 }
 
@@ -119,7 +122,9 @@ mod tests {
     #[test]
     fn everything_is_optional_and_nothing_is_unknown() {
         assert!(parse("").is_ok());
-        let config = parse("[[key]]\naccess_key = 'a'\nsecret = 's'\naccount = '111111111111'\n[limits]\nhistory_events = 5").expect("valid");
+        let config =
+            parse("[[key]]\naccess_key = 'a'\nsecret = 's'\naccount = '111111111111'\n[limits]\nhistory_events = 5")
+                .expect("valid");
         assert_eq!((config.keys.len(), config.limits.of_engine().history_events_max), (1, 5));
         assert!(!format!("{config:?}").contains("\"s\""), "a secret is never printed");
         assert!(parse("lisen = '127.0.0.1:1'").is_err());
@@ -127,7 +132,9 @@ mod tests {
 
     #[test]
     fn keys_are_checked() {
-        let with = |account: &str| check(parse(&format!("[[key]]\naccess_key = 'a'\nsecret = 's'\naccount = '{account}'")).expect("valid"));
+        let with = |account: &str| {
+            check(parse(&format!("[[key]]\naccess_key = 'a'\nsecret = 's'\naccount = '{account}'")).expect("valid"))
+        };
         assert!(matches!(with("12"), Err(Error::Account(_))));
         assert!(with("000000000000").is_ok());
         let key = "[[key]]\naccess_key = 'a'\nsecret = 's'\naccount = '000000000000'\n";

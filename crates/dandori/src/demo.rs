@@ -25,8 +25,20 @@ macro_rules! example {
 }
 
 const SCRIPTS: [(&str, &str); 14] = example![
-    "bin/install.sh", "bin/common.sh", "bin/start-web.sh", "bin/stop-web.sh", "bin/start-db.sh", "bin/stop-db.sh", "bin/backup-web.sh",
-    "bin/backup-db.sh", "bin/verify.sh", "bin/db.py", "bin/web.py", "bin/writer.py", "bin/service.py", "bin/fingerprint.py",
+    "bin/install.sh",
+    "bin/common.sh",
+    "bin/start-web.sh",
+    "bin/stop-web.sh",
+    "bin/start-db.sh",
+    "bin/stop-db.sh",
+    "bin/backup-web.sh",
+    "bin/backup-db.sh",
+    "bin/verify.sh",
+    "bin/db.py",
+    "bin/web.py",
+    "bin/writer.py",
+    "bin/service.py",
+    "bin/fingerprint.py",
 ];
 const SYNC: &str = include_str!("../../../examples/backup-net/backup-net.sync.asl.json");
 const POLLING: &str = include_str!("../../../examples/backup-net/backup-net.polling.asl.json");
@@ -81,7 +93,13 @@ pub(crate) async fn main(options: args::Demo, global: cli::Global) -> ExitCode {
 }
 
 /// The whole show. `server` is left to whoever cleans up.
-async fn show(options: &args::Demo, global: &cli::Global, home: &Home, teller: &Teller, server: &mut Option<Server>) -> Result<End, Fault> {
+async fn show(
+    options: &args::Demo,
+    global: &cli::Global,
+    home: &Home,
+    teller: &Teller,
+    server: &mut Option<Server>,
+) -> Result<End, Fault> {
     let agent = AgentInside {
         instance_id: Some(INSTANCE.to_owned()),
         name: Some("demo".to_owned()),
@@ -89,8 +107,13 @@ async fn show(options: &args::Demo, global: &cli::Global, home: &Home, teller: &
         secret: "any".to_owned(),
         region: REGION.to_owned(),
     };
-    let settings =
-        Settings { listen: options.listen, data: home.data(), store: StoreKind::Sqlite, agent: Some(agent), config: Config::default() };
+    let settings = Settings {
+        listen: options.listen,
+        data: home.data(),
+        store: StoreKind::Sqlite,
+        agent: Some(agent),
+        config: Config::default(),
+    };
     let address = server.insert(server::start(settings).await?).address;
     let url = format!("http://{address}");
     teller.say(&Say::Server { url: &url });
@@ -102,12 +125,20 @@ async fn show(options: &args::Demo, global: &cli::Global, home: &Home, teller: &
     aws.wait_for_instance().await?;
     let definition = if options.polling { POLLING } else { SYNC };
     let role = format!("arn:aws:iam::{ACCOUNT}:role/demo");
-    let create = Json::object([("name", Json::from(NAME)), ("definition", Json::from(definition)), ("roleArn", Json::from(role))]);
+    let create = Json::object([
+        ("name", Json::from(NAME)),
+        ("definition", Json::from(definition)),
+        ("roleArn", Json::from(role)),
+    ]);
     let machine = aws.call("states", "AWSStepFunctions.CreateStateMachine", &create).await?;
     teller.say(&Say::Put { name: NAME });
 
-    let input = Json::object([("instanceId", Json::from(INSTANCE)), ("home", Json::from(home.net().display().to_string()))]);
-    let start = Json::object([("stateMachineArn", text(&machine, "stateMachineArn")?), ("input", Json::from(input.to_string()))]);
+    let input =
+        Json::object([("instanceId", Json::from(INSTANCE)), ("home", Json::from(home.net().display().to_string()))]);
+    let start = Json::object([
+        ("stateMachineArn", text(&machine, "stateMachineArn")?),
+        ("input", Json::from(input.to_string())),
+    ]);
     let started = aws.call("states", "AWSStepFunctions.StartExecution", &start).await?;
     let arn = text(&started, "executionArn")?;
     let arn = arn.as_str().unwrap_or_default();
@@ -136,7 +167,8 @@ async fn show(options: &args::Demo, global: &cli::Global, home: &Home, teller: &
         return Ok(End::Badly);
     }
     teller.say(&Say::AllWell { jobs: JOBS });
-    teller.say(&Say::Try { url: &url, arn });
+    let program = std::env::args().next().unwrap_or_else(|| "dandori".to_owned());
+    teller.say(&Say::Try { program: &program, url: &url, arn });
     if std::io::stdin().is_terminal() {
         teller.say(&Say::Waiting);
         agents::interrupted().await;

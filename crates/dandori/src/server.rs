@@ -56,7 +56,9 @@ pub(crate) enum Error {
     Config(#[from] config::Error),
     #[error("use the store '{0}': sqlite and memory are known")]
     Store(String),
-    #[error("listen on {0}: it can be reached from other hosts, and there are no keys. Configure a [[key]], or listen on 127.0.0.1")]
+    #[error(
+        "listen on {0}: it can be reached from other hosts, and there are no keys. Configure a [[key]], or listen on 127.0.0.1"
+    )]
     Open(SocketAddr),
     #[error("listen on {address}")]
     Listen { address: SocketAddr, source: std::io::Error },
@@ -125,7 +127,10 @@ fn settings(options: args::Server) -> Result<Settings, Error> {
 /// The agent inside signs with a key of its account where there are keys.
 fn agent_inside(config: &Config) -> Result<AgentInside, Error> {
     let wanted = config.agent.account.clone();
-    let account = wanted.clone().or_else(|| config.keys.first().map(|key| key.account.clone())).unwrap_or_else(|| "000000000000".to_owned());
+    let account = wanted
+        .clone()
+        .or_else(|| config.keys.first().map(|key| key.account.clone()))
+        .unwrap_or_else(|| "000000000000".to_owned());
     let key = config.keys.iter().find(|key| key.account == account);
     let (access_key, secret) = match key {
         Some(key) => (key.access_key.clone(), key.secret.clone()),
@@ -165,7 +170,8 @@ pub(crate) async fn start(settings: Settings) -> Result<Server, Error> {
 /// As many open files as the system allows: every client is one.
 fn raise_open_files() {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
-    let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
+    let raised =
+        getrlimit(Resource::RLIMIT_NOFILE).and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
     if let Err(error) = raised {
         tracing::warn!(%error, "cannot raise the limit on open files");
     }
@@ -194,7 +200,12 @@ fn doors(config: &Config) -> aws::Config {
     aws::Config { keys, ..aws::Config::open(now) }
 }
 
-fn start_agent(address: SocketAddr, data: &Path, inside: AgentInside, stopped: watch::Receiver<bool>) -> std::io::Result<()> {
+fn start_agent(
+    address: SocketAddr,
+    data: &Path,
+    inside: AgentInside,
+    stopped: watch::Receiver<bool>,
+) -> std::io::Result<()> {
     let mut config = agent::Config::new(format!("ws://{address}"), data.join("agent"))?;
     config.instance_id = inside.instance_id;
     config.name = inside.name.unwrap_or(config.name);

@@ -14,7 +14,11 @@ pub(crate) const HELP: &[cli::help::Entry] = &[
         "Run a server: the AWS door, the API, and the engine behind them",
         "サーバーを動かす: AWS互換の入口、API、実行エンジン",
     ),
-    ("server listen", "Where to listen; port 0 lets the system choose", "待ち受けるアドレス。ポート0ならシステムが選ぶ"),
+    (
+        "server listen",
+        "Where to listen; port 0 lets the system choose",
+        "待ち受けるアドレス。ポート0ならシステムが選ぶ",
+    ),
     ("server data", "Where everything is kept", "すべてのデータを置くディレクトリ"),
     (
         "server store",
@@ -35,7 +39,11 @@ pub(crate) const HELP: &[cli::help::Entry] = &[
     ),
     ("agent server", "The server's address, as in http://HOST:PORT", "サーバーのアドレス。例: http://HOST:PORT"),
     ("agent data", "The agent's own directory", "エージェント専用のディレクトリ"),
-    ("agent instance_id", "Made up at the first start, and kept", "インスタンスID。省略すると最初の起動時に決まり、以後変わらない"),
+    (
+        "agent instance_id",
+        "Made up at the first start, and kept",
+        "インスタンスID。省略すると最初の起動時に決まり、以後変わらない",
+    ),
     (
         "agent name",
         "What people call this agent; the host's name if not given",
@@ -59,19 +67,39 @@ pub(crate) const HELP: &[cli::help::Entry] = &[
 /// One line of the demo.
 pub(crate) enum Say<'a> {
     Intro,
-    Server { url: &'a str },
-    Services { home: &'a str },
-    Put { name: &'a str },
-    Started { arn: &'a str },
+    Server {
+        url: &'a str,
+    },
+    Services {
+        home: &'a str,
+    },
+    Put {
+        name: &'a str,
+    },
+    Started {
+        arn: &'a str,
+    },
     Verifying,
-    AllWell { jobs: usize },
-    JobsMissing { succeeded: usize, wanted: usize },
+    AllWell {
+        jobs: usize,
+    },
+    JobsMissing {
+        succeeded: usize,
+        wanted: usize,
+    },
     ExecutionFailed,
     VerifyFailed,
-    Try { url: &'a str, arn: &'a str },
+    /// `program`: how this program was called.
+    Try {
+        program: &'a str,
+        url: &'a str,
+        arn: &'a str,
+    },
     Waiting,
     Cleaning,
-    Failed { why: &'a str },
+    Failed {
+        why: &'a str,
+    },
 }
 
 impl Say<'_> {
@@ -84,7 +112,10 @@ impl Say<'_> {
 
     fn english(&self) -> String {
         match self {
-            Say::Intro => "The backup job net: stop web -> stop DB -> back both up in parallel -> start DB -> start web.".to_owned(),
+            Say::Intro => {
+                "The backup job net: stop web -> stop DB -> back both up in parallel -> start DB -> start web."
+                    .to_owned()
+            }
             Say::Server { url } => format!("A server with an agent for this machine runs at {url}"),
             Say::Services { home } => format!("A web server and a database that is being written to run below {home}"),
             Say::Put { name } => format!("The definition '{name}' was put with the AWS API (CreateStateMachine)"),
@@ -94,11 +125,11 @@ impl Say<'_> {
             Say::JobsMissing { succeeded, wanted } => format!("Only {succeeded} of {wanted} jobs succeeded."),
             Say::ExecutionFailed => "The execution did not succeed.".to_owned(),
             Say::VerifyFailed => "A backup does not restore to what there was.".to_owned(),
-            Say::Try { url, arn } => format!(
+            Say::Try { program, url, arn } => format!(
                 "Try next, in another terminal:\n\
                  \x20 export DANDORI_URL={url}\n\
-                 \x20 dandori execution list\n\
-                 \x20 dandori execution history @last\n\
+                 \x20 {program} execution list\n\
+                 \x20 {program} execution history @last\n\
                  or with the AWS command line (any credentials will do on this machine):\n\
                  \x20 export AWS_ACCESS_KEY_ID=000000000000 AWS_SECRET_ACCESS_KEY=any AWS_DEFAULT_REGION=us-east-1\n\
                  \x20 aws stepfunctions describe-execution --endpoint-url {url} --execution-arn {arn}\n\
@@ -113,21 +144,29 @@ impl Say<'_> {
 
     fn japanese(&self) -> String {
         match self {
-            Say::Intro => "バックアップ ジョブネット: Web停止 → DB停止 → 両方を並行してバックアップ → DB起動 → Web起動".to_owned(),
+            Say::Intro => {
+                "バックアップ ジョブネット: Web停止 → DB停止 → 両方を並行してバックアップ → DB起動 → Web起動".to_owned()
+            }
             Say::Server { url } => format!("サーバーと、このマシンのエージェントが {url} で動いています"),
-            Say::Services { home } => format!("Webサーバーと、書き込まれ続けているデータベースが {home} で動いています"),
+            Say::Services { home } => {
+                format!("Webサーバーと、書き込まれ続けているデータベースが {home} で動いています")
+            }
             Say::Put { name } => format!("定義「{name}」をAWSのAPI (CreateStateMachine) で登録しました"),
             Say::Started { arn } => format!("開始しました (StartExecution): {arn}"),
             Say::Verifying => "両方のバックアップを復元し、元の内容と比べています…".to_owned(),
-            Say::AllWell { jobs } => format!("{jobs}個のジョブがすべて SUCCEEDED (正常終了) し、両方のバックアップを検証しました。"),
-            Say::JobsMissing { succeeded, wanted } => format!("{wanted}個のジョブのうち、正常終了は{succeeded}個だけです。"),
+            Say::AllWell { jobs } => {
+                format!("{jobs}個のジョブがすべて SUCCEEDED (正常終了) し、両方のバックアップを検証しました。")
+            }
+            Say::JobsMissing { succeeded, wanted } => {
+                format!("{wanted}個のジョブのうち、正常終了は{succeeded}個だけです。")
+            }
             Say::ExecutionFailed => "実行は正常終了しませんでした。".to_owned(),
             Say::VerifyFailed => "バックアップを復元した内容が、元の内容と一致しません。".to_owned(),
-            Say::Try { url, arn } => format!(
+            Say::Try { program, url, arn } => format!(
                 "次に、別の端末で試してみてください:\n\
                  \x20 export DANDORI_URL={url}\n\
-                 \x20 dandori execution list\n\
-                 \x20 dandori execution history @last\n\
+                 \x20 {program} execution list\n\
+                 \x20 {program} execution history @last\n\
                  AWS CLIでも同じことができます (このマシンの中では認証情報は何でも構いません):\n\
                  \x20 export AWS_ACCESS_KEY_ID=000000000000 AWS_SECRET_ACCESS_KEY=any AWS_DEFAULT_REGION=us-east-1\n\
                  \x20 aws stepfunctions describe-execution --endpoint-url {url} --execution-arn {arn}\n\

@@ -75,7 +75,8 @@ async fn the_ten_thousandth_step_costs_what_the_tenth_does() {
         tags: vec![],
     };
     let machine = runtime.state_machine_create(&caller, create).await.expect("created").arn;
-    let start = ExecutionStart { machine_arn: machine, name: None, input: Some(r#"{"k":"v"}"#.to_owned()), trace_header: None };
+    let start =
+        ExecutionStart { machine_arn: machine, name: None, input: Some(r#"{"k":"v"}"#.to_owned()), trace_header: None };
     runtime.execution_start(&caller, start).await.expect("started");
 
     let seen = all.await.expect("the loop goes on");

@@ -83,8 +83,9 @@ fn holds(test: &Test, scope: &dyn Scope) -> Result<bool, String> {
 }
 
 fn value(path: &Path, scope: &dyn Scope) -> Result<Json, String> {
-    path.eval(scope)
-        .map_err(|_| format!("Invalid path '{}': The choice state's condition path references an invalid value.", path.text()))
+    path.eval(scope).map_err(|_| {
+        format!("Invalid path '{}': The choice state's condition path references an invalid value.", path.text())
+    })
 }
 
 fn is(kind: JsonKind, value: &Json) -> bool {

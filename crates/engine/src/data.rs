@@ -100,10 +100,13 @@ pub(crate) fn seconds(seconds: &Seconds, field: &str, scope: &dyn Scope) -> Resu
                 path.eval(scope).map_err(|failure| format!("Invalid path '{}' : {}", path.text(), failure.message))?;
             match value.as_i64() {
                 Some(seconds) if seconds > 0 => Ok(seconds.unsigned_abs().min(limits::TIMEOUT_SECONDS_MAX)),
-                Some(_) => {
-                    Err(format!("The {field} parameter references a value that is not positive: {} == {value}", path.text()))
+                Some(_) => Err(format!(
+                    "The {field} parameter references a value that is not positive: {} == {value}",
+                    path.text()
+                )),
+                None => {
+                    Err(format!("The {field} parameter cannot be parsed as a long value: {} == {value}", path.text()))
                 }
-                None => Err(format!("The {field} parameter cannot be parsed as a long value: {} == {value}", path.text())),
             }
         }
     }
@@ -119,9 +122,18 @@ pub(crate) fn wait_until(until: &Until, now: Timestamp, scope: &dyn Scope) -> Re
                 .eval(scope)
                 .map_err(|_| format!("The SecondsPath parameter does not reference an input value: {}", path.text()))?;
             match value.as_i64() {
-                None => return Err(format!("The SecondsPath parameter cannot be parsed as a long value: {} == {}", path.text(), bare(&value))),
+                None => {
+                    return Err(format!(
+                        "The SecondsPath parameter cannot be parsed as a long value: {} == {}",
+                        path.text(),
+                        bare(&value)
+                    ));
+                }
                 Some(seconds) if seconds < 0 => {
-                    return Err(format!("The SecondsPath parameter references a negative value: {} == {seconds}", path.text()));
+                    return Err(format!(
+                        "The SecondsPath parameter references a negative value: {} == {seconds}",
+                        path.text()
+                    ));
                 }
                 Some(seconds) => now.plus_seconds(seconds),
             }
@@ -159,7 +171,11 @@ pub(crate) fn concurrency(concurrency: &asl::Concurrency, scope: &dyn Scope) -> 
             let value =
                 path.eval(scope).map_err(|failure| format!("Invalid path '{}' : {}", path.text(), failure.message))?;
             value.as_i64().and_then(|number| u64::try_from(number).ok()).ok_or_else(|| {
-                format!("The MaxConcurrencyPath field refers to value \"{}\" which is not a valid integer: {}", bare(&value), path.text())
+                format!(
+                    "The MaxConcurrencyPath field refers to value \"{}\" which is not a valid integer: {}",
+                    bare(&value),
+                    path.text()
+                )
             })
         }
     }

@@ -278,7 +278,9 @@ impl<D> Fact<D> {
     fn map<E, X>(self, to: &mut impl FnMut(D) -> Result<E, X>) -> Result<Fact<E>, X> {
         use Fact::*;
         Ok(match self {
-            ExecutionStarted { identity, input, text, timeout } => ExecutionStarted { identity, input: to(input)?, text, timeout },
+            ExecutionStarted { identity, input, text, timeout } => {
+                ExecutionStarted { identity, input: to(input)?, text, timeout }
+            }
             ExecutionSucceeded { output } => ExecutionSucceeded { output: to(output)? },
             ExecutionFailed { failure } => ExecutionFailed { failure },
             ExecutionAborted { failure } => ExecutionAborted { failure },
@@ -287,7 +289,16 @@ impl<D> Fact<D> {
             StateExited { kind, name, output } => StateExited { kind, name, output: to(output)? },
             StateAborted { kind, name } => StateAborted { kind, name },
             EvaluationFailed { state, failure, location } => EvaluationFailed { state, failure, location },
-            TaskScheduled { task, resource, parameters, timeout_seconds, heartbeat_seconds, credentials, timeout, heartbeat } => TaskScheduled {
+            TaskScheduled {
+                task,
+                resource,
+                parameters,
+                timeout_seconds,
+                heartbeat_seconds,
+                credentials,
+                timeout,
+                heartbeat,
+            } => TaskScheduled {
                 task,
                 resource,
                 parameters: to(parameters)?,
@@ -306,7 +317,9 @@ impl<D> Fact<D> {
             ParallelStarted { input, first, blocks } => ParallelStarted { input: to(input)?, first, blocks },
             ParallelSucceeded => ParallelSucceeded,
             ParallelFailed => ParallelFailed,
-            MapStarted { items, length, concurrency, block } => MapStarted { items: to(items)?, length, concurrency, block },
+            MapStarted { items, length, concurrency, block } => {
+                MapStarted { items: to(items)?, length, concurrency, block }
+            }
             MapIterationStarted { name, index, input, child } => {
                 MapIterationStarted { name, index, input: to(input)?, child }
             }

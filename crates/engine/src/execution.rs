@@ -42,7 +42,10 @@ pub enum Status {
     #[default]
     New,
     Running,
-    Ended { at: Timestamp, outcome: Outcome },
+    Ended {
+        at: Timestamp,
+        outcome: Outcome,
+    },
 }
 
 /// How a run ended.
@@ -109,8 +112,12 @@ pub(crate) enum Doing {
     /// Nothing: the step that is being decided goes on from here.
     Deciding,
     Task(Attempt),
-    Waiting { alarm: Alarm },
-    Retrying { alarm: Alarm },
+    Waiting {
+        alarm: Alarm,
+    },
+    Retrying {
+        alarm: Alarm,
+    },
     Branches(Branches),
     Iterations(Iterations),
 }
@@ -195,7 +202,8 @@ impl Execution {
 
     /// Whether `task` is the current attempt of a state, and whether its job was accepted.
     pub fn awaits(&self, task: TaskId) -> Awaits {
-        let visit = self.tasks.get(&task).and_then(|frame| self.frames.get(frame)).and_then(|frame| frame.visit.as_ref());
+        let visit =
+            self.tasks.get(&task).and_then(|frame| self.frames.get(frame)).and_then(|frame| frame.visit.as_ref());
         match visit.map(|visit| &visit.doing) {
             Some(Doing::Task(attempt)) if attempt.submitted => Awaits::End,
             Some(Doing::Task(_)) => Awaits::Submission,
@@ -251,7 +259,16 @@ impl Execution {
                 }
             }
             Fact::StateAborted { .. } | Fact::EvaluationFailed { .. } => (),
-            Fact::TaskScheduled { task, resource, parameters, heartbeat_seconds, credentials, timeout, heartbeat, .. } => {
+            Fact::TaskScheduled {
+                task,
+                resource,
+                parameters,
+                heartbeat_seconds,
+                credentials,
+                timeout,
+                heartbeat,
+                ..
+            } => {
                 let attempt = Attempt {
                     task: *task,
                     resource: resource.clone(),
@@ -288,8 +305,13 @@ impl Execution {
                 self.begin(event.frame, Doing::Iterations(iterations));
             }
             Fact::MapIterationStarted { index, child, .. } => self.iterate(event, *index, *child),
-            Fact::MapIterationSucceeded { .. } | Fact::MapIterationFailed { .. } | Fact::MapIterationAborted { .. } => (),
-            Fact::ParallelSucceeded | Fact::ParallelFailed | Fact::MapSucceeded | Fact::MapFailed => (),
+            Fact::MapIterationSucceeded { .. }
+            | Fact::MapIterationFailed { .. }
+            | Fact::MapIterationAborted { .. }
+            | Fact::ParallelSucceeded
+            | Fact::ParallelFailed
+            | Fact::MapSucceeded
+            | Fact::MapFailed => (),
             Fact::WaitStarted { alarm } => self.begin(event.frame, Doing::Waiting { alarm: *alarm }),
             Fact::RetryScheduled { retrier, alarm } => {
                 self.begin(event.frame, Doing::Retrying { alarm: *alarm });

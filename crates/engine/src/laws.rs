@@ -15,11 +15,20 @@ enum Shape {
     Wait(u8),
     Succeed,
     Fail,
-    Task { handlers: String },
+    Task {
+        handlers: String,
+    },
     /// Leads back to the first state of its block when the input asks for it.
     Choice,
-    Parallel { branches: Vec<Vec<Shape>>, handlers: String },
-    Map { processor: Vec<Shape>, concurrency: u8, handlers: String },
+    Parallel {
+        branches: Vec<Vec<Shape>>,
+        handlers: String,
+    },
+    Map {
+        processor: Vec<Shape>,
+        concurrency: u8,
+        handlers: String,
+    },
 }
 
 fn handlers() -> impl Strategy<Value = String> {
@@ -35,7 +44,10 @@ fn handlers() -> impl Strategy<Value = String> {
 }
 
 fn task_handlers() -> impl Strategy<Value = String> {
-    (handlers(), prop_oneof![Just(""), Just(r#""TimeoutSeconds":9,"#), Just(r#""TimeoutSeconds":9,"HeartbeatSeconds":3,"#)])
+    (
+        handlers(),
+        prop_oneof![Just(""), Just(r#""TimeoutSeconds":9,"#), Just(r#""TimeoutSeconds":9,"HeartbeatSeconds":3,"#)],
+    )
         .prop_map(|(handlers, times)| format!("{times}{handlers}"))
 }
 
@@ -109,7 +121,10 @@ fn state(shape: &Shape, first: &str, next: &str, names: &mut u32) -> String {
         ),
         Shape::Parallel { branches, handlers } => {
             let branches: Vec<String> = branches.iter().map(|branch| block(branch, names)).collect();
-            format!(r#"{{"Type":"Parallel",{handlers}"ResultPath":null,"Branches":[{}],"Next":"{next}"}}"#, branches.join(","))
+            format!(
+                r#"{{"Type":"Parallel",{handlers}"ResultPath":null,"Branches":[{}],"Next":"{next}"}}"#,
+                branches.join(",")
+            )
         }
         Shape::Map { processor, concurrency, handlers } => format!(
             r#"{{"Type":"Map",{handlers}"MaxConcurrency":{concurrency},"Parameters":{{"i.$":"$$.Map.Item.Index","again.$":"$$.Execution.Input.items"}},"InputPath":"$$.Execution.Input.items","ResultPath":null,"ItemProcessor":{},"Next":"{next}"}}"#,

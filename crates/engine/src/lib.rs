@@ -49,14 +49,26 @@ use base::{Json, Timestamp};
 pub enum Command {
     Start(Start),
     /// A task's outcome. Refused unless that attempt is the current one.
-    Complete { task: TaskId, outcome: Result<Json, Failure> },
+    Complete {
+        task: TaskId,
+        outcome: Result<Json, Failure>,
+    },
     /// A `.sync` task's job was accepted; `output` is the answer that accepted it.
-    Submit { task: TaskId, output: Json },
-    Heartbeat { task: TaskId },
+    Submit {
+        task: TaskId,
+        output: Json,
+    },
+    Heartbeat {
+        task: TaskId,
+    },
     /// An alarm went off. Refused unless it is still wanted.
-    Fire { timer: TimerId },
+    Fire {
+        timer: TimerId,
+    },
     /// `StopExecution`.
-    Stop { failure: Failure },
+    Stop {
+        failure: Failure,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -88,9 +100,18 @@ pub struct Identity {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
     /// Have a task done; its outcome comes back as [`Command::Complete`] with the same id.
-    RunTask { task: TaskId, resource: Arc<str>, parameters: Json, credentials: Option<Json>, submitted: bool },
+    RunTask {
+        task: TaskId,
+        resource: Arc<str>,
+        parameters: Json,
+        credentials: Option<Json>,
+        submitted: bool,
+    },
     /// Nobody waits for this task any more.
-    AbandonTask { task: TaskId, resource: Arc<str> },
+    AbandonTask {
+        task: TaskId,
+        resource: Arc<str>,
+    },
     SetTimer(Alarm),
     ClearTimer(Alarm),
     /// The execution has ended: whoever waits for it may be told.

@@ -4,9 +4,9 @@ use std::cell::{Cell, OnceCell};
 
 use base::Json;
 
+use crate::event::Kind;
 use crate::execution::{Doing, Execution, Frame, Place, Visit};
 use crate::id::FrameId;
-use crate::event::Kind;
 
 /// One evaluation's view. The context object is made only when an expression asks for it.
 pub(crate) struct View<'a> {

@@ -30,7 +30,16 @@ pub fn step(machine: &Machine, execution: &mut Execution, command: Command, env:
         (Status::Running, _) => (),
     }
     let chance = Chance::new(env.entropy);
-    let mut run = Run { machine, execution, env, chance: &chance, step: Step::default(), agenda: VecDeque::new(), begun: vec![], overflown: None };
+    let mut run = Run {
+        machine,
+        execution,
+        env,
+        chance: &chance,
+        step: Step::default(),
+        agenda: VecDeque::new(),
+        begun: vec![],
+        overflown: None,
+    };
     match command {
         Command::Start(start) => run.start(start),
         Command::Complete { task, outcome } => run.complete(task, outcome)?,
@@ -60,23 +69,43 @@ struct Run<'a> {
 
 /// What comes next in a frame.
 enum Go {
-    Enter { name: Name, input: Json },
+    Enter {
+        name: Name,
+        input: Json,
+    },
     /// The state that was entered does its work.
     Work,
     /// The state gives `output` and leads on.
-    Exit { output: Json, then: Then },
+    Exit {
+        output: Json,
+        then: Then,
+    },
     /// A task, all branches or all iterations gave `result`.
-    Result { result: Json },
+    Result {
+        result: Json,
+    },
     /// A task is to be scheduled, branches or iterations started: the first time or again.
     Begin,
     /// The state failed. `also` is a second name for the same error.
-    Fail { failure: Failure, also: Option<&'static str> },
+    Fail {
+        failure: Failure,
+        also: Option<&'static str>,
+    },
     /// A field of the state, which is in JSONata, has no value that it may have.
-    EvaluationFailed { failure: Failure, location: Option<Arc<str>> },
+    EvaluationFailed {
+        failure: Failure,
+        location: Option<Arc<str>>,
+    },
     /// A branch or iteration failed with nobody in it to catch: its parent decides.
-    ChildFailed { child: FrameId, failure: Failure, also: Option<&'static str> },
+    ChildFailed {
+        child: FrameId,
+        failure: Failure,
+        also: Option<&'static str>,
+    },
     /// The block came to its end.
-    End { output: Json },
+    End {
+        output: Json,
+    },
 }
 
 /// How a piece of work can end otherwise than well.
@@ -106,7 +135,11 @@ impl Run<'_> {
     fn start(&mut self, start: Start) {
         let timeout = self.machine.timeout_seconds.map(|seconds| self.alarm_in(seconds));
         let input = start.input.clone();
-        self.record(FrameId::ROOT, 0, Fact::ExecutionStarted { identity: start.identity, input: start.input, text: start.text, timeout });
+        self.record(
+            FrameId::ROOT,
+            0,
+            Fact::ExecutionStarted { identity: start.identity, input: start.input, text: start.text, timeout },
+        );
         self.step.effects.extend(timeout.map(Effect::SetTimer));
         let name = self.machine.block(Machine::ROOT).start_at.clone();
         self.advance(FrameId::ROOT, Go::Enter { name, input });
@@ -238,7 +271,10 @@ impl Run<'_> {
         if let Some(frame) = self.overflown.take()
             && !self.execution.has_ended()
         {
-            let cause = format!("The execution reached the maximum number of history events ({}).", self.env.limits.history_events_max);
+            let cause = format!(
+                "The execution reached the maximum number of history events ({}).",
+                self.env.limits.history_events_max
+            );
             let last = self.execution.frames.get(&frame).map_or(0, |frame| frame.last);
             self.end(last, Fact::ExecutionFailed { failure: Failure::new("States.Runtime", cause) });
         }
@@ -254,7 +290,8 @@ impl Run<'_> {
         let effects = std::mem::take(&mut self.step.effects);
         let asked_for: Vec<Ask> = effects.iter().filter(|effect| !withdraws(effect)).filter_map(ask).collect();
         let withdrawn: Vec<Ask> = effects.iter().filter(|effect| withdraws(effect)).filter_map(ask).collect();
-        let both = |effect: &Effect| ask(effect).is_some_and(|ask| asked_for.contains(&ask) && withdrawn.contains(&ask));
+        let both =
+            |effect: &Effect| ask(effect).is_some_and(|ask| asked_for.contains(&ask) && withdrawn.contains(&ask));
         self.step.effects = effects.into_iter().filter(|effect| !both(effect)).collect();
     }
 }
@@ -305,8 +342,9 @@ impl Run<'_> {
             }),
             Body::Choice(rules) => self.decided(frame, |run| {
                 let input = run.input(frame, state)?;
-                let chosen = choice::choose(rules, &run.view(frame, &input))?
-                    .ok_or("Failed to transition out of the state. The state does not point to a next state.".to_owned())?;
+                let chosen = choice::choose(rules, &run.view(frame, &input))?.ok_or(
+                    "Failed to transition out of the state. The state does not point to a next state.".to_owned(),
+                )?;
                 let next = chosen.next().clone();
                 let output = match chosen.rule_output() {
                     Some(output) => run.computed(frame, state, output.map_or(input, data::evaluate))?,
@@ -320,7 +358,8 @@ impl Run<'_> {
                 let text = |text: &Option<asl::FailText>, field| {
                     text.as_ref().map(|text| data::fail_text(text, field, &view)).transpose()
                 };
-                let failure = Failure { error: text(&fail.error, "ErrorPath")?, cause: text(&fail.cause, "CausePath")? };
+                let failure =
+                    Failure { error: text(&fail.error, "ErrorPath")?, cause: text(&fail.cause, "CausePath")? };
                 Ok(Go::Fail { failure, also: None })
             }),
             Body::Wait(wait) => {
@@ -367,7 +406,8 @@ impl Run<'_> {
             let input = run.input(frame, state)?;
             let view = run.view(frame, &input);
             let timeout = task.timeout.as_ref().map(|it| data::seconds(it, "TimeoutSecondsPath", &view)).transpose()?;
-            let heartbeat = task.heartbeat.as_ref().map(|it| data::seconds(it, "HeartbeatSecondsPath", &view)).transpose()?;
+            let heartbeat =
+                task.heartbeat.as_ref().map(|it| data::seconds(it, "HeartbeatSecondsPath", &view)).transpose()?;
             let parameters = data::payload(task.parameters.as_ref(), &view)?;
             let credentials = task.credentials.as_ref().map(|it| data::payload(Some(it), &view)).transpose()?;
             Ok((parameters, credentials, timeout, heartbeat))
@@ -385,7 +425,16 @@ impl Run<'_> {
         });
         self.record_here(
             frame,
-            Fact::TaskScheduled { task: id, resource: resource.clone(), parameters, timeout_seconds, heartbeat_seconds, credentials, timeout, heartbeat },
+            Fact::TaskScheduled {
+                task: id,
+                resource: resource.clone(),
+                parameters,
+                timeout_seconds,
+                heartbeat_seconds,
+                credentials,
+                timeout,
+                heartbeat,
+            },
         );
         // In a history that is full the task was not scheduled.
         let Doing::Task(attempt) = &self.execution.visit(frame).doing else { return None };
@@ -448,7 +497,11 @@ impl Run<'_> {
             unreachable!("iterations were started")
         };
         let index = *index;
-        let item = items.as_array().and_then(|items| items.get(usize::try_from(index).ok()?)).cloned().expect("there is a next item");
+        let item = items
+            .as_array()
+            .and_then(|items| items.get(usize::try_from(index).ok()?))
+            .cloned()
+            .expect("there is a next item");
         let input = self.decide(frame, |run| match &map.item_selector {
             None => Ok(item),
             Some(selector) => {
@@ -811,10 +864,13 @@ impl<'a> Run<'a> {
     fn decide<T>(&self, frame: FrameId, work: impl FnOnce(&Self) -> Result<T, Stop>) -> Result<T, Go> {
         work(self).map_err(|stop| match stop {
             Stop::Failure(failure) => Go::Fail { failure, also: None },
-            Stop::Fault(Fault::Runtime(text)) => Go::Fail { failure: self.failure(frame, "States.Runtime", &text), also: None },
-            Stop::Fault(Fault::Query { text, location }) => {
-                Go::EvaluationFailed { failure: self.failure(frame, QUERY_ERROR, &text), location: location.map(Arc::from) }
+            Stop::Fault(Fault::Runtime(text)) => {
+                Go::Fail { failure: self.failure(frame, "States.Runtime", &text), also: None }
             }
+            Stop::Fault(Fault::Query { text, location }) => Go::EvaluationFailed {
+                failure: self.failure(frame, QUERY_ERROR, &text),
+                location: location.map(Arc::from),
+            },
         })
     }
 
@@ -822,7 +878,12 @@ impl<'a> Run<'a> {
     fn failure(&self, frame: FrameId, error: &str, text: &str) -> Failure {
         let visit = self.execution.visit(frame);
         let (name, entered) = (&visit.name, visit.entered);
-        Failure::new(error, format!("An error occurred while executing the state '{name}' (entered at the event id #{entered}). {text}"))
+        Failure::new(
+            error,
+            format!(
+                "An error occurred while executing the state '{name}' (entered at the event id #{entered}). {text}"
+            ),
+        )
     }
 
     fn decided(&self, frame: FrameId, work: impl FnOnce(&Self) -> Result<Go, Stop>) -> Go {
@@ -882,14 +943,19 @@ pub(crate) fn within_limit(output: Json, of: &str, bytes_max: usize) -> Result<J
     if !output.is_too_deep() && output.fits(bytes_max) {
         return Ok(output);
     }
-    let cause = format!("The state/task '{of}' returned a result with a size exceeding the maximum number of bytes service limit.");
+    let cause = format!(
+        "The state/task '{of}' returned a result with a size exceeding the maximum number of bytes service limit."
+    );
     Err(Failure::new("States.DataLimitExceeded", cause))
 }
 
 fn ends(fact: &Fact) -> bool {
     matches!(
         fact,
-        Fact::ExecutionSucceeded { .. } | Fact::ExecutionFailed { .. } | Fact::ExecutionAborted { .. } | Fact::ExecutionTimedOut { .. }
+        Fact::ExecutionSucceeded { .. }
+            | Fact::ExecutionFailed { .. }
+            | Fact::ExecutionAborted { .. }
+            | Fact::ExecutionTimedOut { .. }
     )
 }
 

@@ -10,7 +10,9 @@
 
 use std::sync::Arc;
 
-use asl::{Body, Choice, Fail, Flow, Map, Name, Parallel, Pass, Pattern, Resource, ResultPath, State, Task, Then, Wait};
+use asl::{
+    Body, Choice, Fail, Flow, Map, Name, Parallel, Pass, Pattern, Resource, ResultPath, State, Task, Then, Wait,
+};
 use base::{Json, Timestamp};
 use expr::Template;
 
@@ -43,9 +45,15 @@ pub struct Test {
 pub enum Next<'a> {
     Over(Box<Tested>),
     /// A Wait: [`Trial::wait_over`] then.
-    Wait { trial: Box<Trial<'a>>, due: Timestamp },
+    Wait {
+        trial: Box<Trial<'a>>,
+        due: Timestamp,
+    },
     /// A Task: [`Trial::task_over`] once it is done.
-    Call { trial: Box<Trial<'a>>, call: Call },
+    Call {
+        trial: Box<Trial<'a>>,
+        call: Call,
+    },
 }
 
 /// The task to be done.
@@ -65,11 +73,22 @@ pub struct Tested {
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
-    Succeeded { output: Json, next: Option<Name> },
-    Failed { failure: Failure },
+    Succeeded {
+        output: Json,
+        next: Option<Name>,
+    },
+    Failed {
+        failure: Failure,
+    },
     /// A retrier would try it again.
-    Retriable { failure: Failure },
-    Caught { failure: Failure, output: Json, next: Name },
+    Retriable {
+        failure: Failure,
+    },
+    Caught {
+        failure: Failure,
+        output: Json,
+        next: Name,
+    },
 }
 
 /// What the state's data was on its way, as far as it came. Which of it there is differs with the state's type and
@@ -116,7 +135,11 @@ pub enum Refusal {
 pub fn begin(test: &Test, now: Timestamp, seed: u64) -> Result<Next<'_>, Refusal> {
     check(test)?;
     let variables = test.variables.as_object().is_some_and(|variables| !variables.is_empty());
-    let seen = Inspection { input: test.input.clone(), variables: variables.then(|| test.variables.clone()), ..Inspection::default() };
+    let seen = Inspection {
+        input: test.input.clone(),
+        variables: variables.then(|| test.variables.clone()),
+        ..Inspection::default()
+    };
     let mut trial = Trial { test, seen, chance: Chance::new(seed) };
     Ok(match trial.work(now) {
         Ok(Work::Over(outcome)) => trial.over(outcome),
@@ -283,7 +306,9 @@ impl<'a> Trial<'a> {
     fn fail_state(&mut self, fail: &Fail) -> Result<Outcome, Stop> {
         let input = self.effective_input()?;
         let view = self.view(&input);
-        let text = |text: &Option<asl::FailText>, field| text.as_ref().map(|text| data::fail_text(text, field, &view)).transpose();
+        let text = |text: &Option<asl::FailText>, field| {
+            text.as_ref().map(|text| data::fail_text(text, field, &view)).transpose()
+        };
         let failure = Failure { error: text(&fail.error, "ErrorPath")?, cause: text(&fail.cause, "CausePath")? };
         Err(Stop(failure))
     }
@@ -302,7 +327,8 @@ impl<'a> Trial<'a> {
     fn task(&mut self, task: &Task) -> Result<Work, Stop> {
         let input = self.effective_input()?;
         let view = self.view(&input);
-        let timeout_seconds = task.timeout.as_ref().map(|it| data::seconds(it, "TimeoutSecondsPath", &view)).transpose()?;
+        let timeout_seconds =
+            task.timeout.as_ref().map(|it| data::seconds(it, "TimeoutSecondsPath", &view)).transpose()?;
         task.heartbeat.as_ref().map(|it| data::seconds(it, "HeartbeatSecondsPath", &view)).transpose()?;
         let parameters = data::payload(task.parameters.as_ref(), &view)?;
         let credentials = task.credentials.as_ref().map(|it| data::payload(Some(it), &view)).transpose()?;
@@ -334,7 +360,10 @@ impl<'a> Trial<'a> {
         self.see(|seen| seen.after_items_path = Some(items.clone()));
         let items = items.as_array().unwrap_or_default();
         if let Some(selector) = &map.item_selector {
-            let inputs = items.iter().enumerate().map(|(index, item)| data::payload(Some(selector), &self.view_of_item(&input, index, item)));
+            let inputs = items
+                .iter()
+                .enumerate()
+                .map(|(index, item)| data::payload(Some(selector), &self.view_of_item(&input, index, item)));
             let inputs = inputs.collect::<Result<Vec<Json>, String>>()?;
             self.seen.after_item_selector = Some(Json::array(inputs));
         }
@@ -366,7 +395,13 @@ impl Trial<'_> {
     }
 
     /// `ResultSelector`, `ResultPath`, `OutputPath`; or `Output`.
-    fn exit(&mut self, selector: Option<&Template>, path: &ResultPath, result: Json, then: &Then) -> Result<Outcome, Stop> {
+    fn exit(
+        &mut self,
+        selector: Option<&Template>,
+        path: &ResultPath,
+        result: Json,
+        then: &Then,
+    ) -> Result<Outcome, Stop> {
         let selected = data::fill(selector, &self.view(&result))?;
         self.see(|seen| seen.after_result_selector = Some(selected.clone()));
         let placed = data::place(path, &self.test.input, selected)?;
@@ -395,14 +430,17 @@ impl Trial<'_> {
     fn fail(&mut self, failure: Failure) -> Outcome {
         let (retriers, catchers) = handlers(&self.test.state.body);
         let names = ErrorNames { error: failure.error.as_deref(), also: None };
-        if let Some((index, retrier)) = (0..).zip(retriers).find(|(_, retrier)| names.are_in_retry(&retrier.error_equals)) {
+        if let Some((index, retrier)) =
+            (0..).zip(retriers).find(|(_, retrier)| names.are_in_retry(&retrier.error_equals))
+        {
             self.seen.retry_index = Some(index);
             if let Some(seconds) = delay_seconds(retrier, self.test.retries) {
                 self.seen.retry_backoff_seconds = Some(seconds.ceil() as u64);
                 return Outcome::Retriable { failure };
             }
         }
-        let Some((index, catcher)) = (0..).zip(catchers).find(|(_, catcher)| names.are_in_catch(&catcher.error_equals)) else {
+        let Some((index, catcher)) = (0..).zip(catchers).find(|(_, catcher)| names.are_in_catch(&catcher.error_equals))
+        else {
             return Outcome::Failed { failure };
         };
         self.seen.catch_index = Some(index);
@@ -428,7 +466,8 @@ impl Trial<'_> {
     fn view_of_item<'v>(&'v self, input: &'v Json, index: usize, item: &Json) -> View<'v> {
         let item = Json::object([("Index", Json::from(index as u64)), ("Value", item.clone())]);
         let map = ("Map".into(), Json::object([("Item", item)]));
-        let context = self.test.context.as_object().into_iter().flatten().map(|(key, value)| (key.clone(), value.clone()));
+        let context =
+            self.test.context.as_object().into_iter().flatten().map(|(key, value)| (key.clone(), value.clone()));
         let context = Json::object(context.chain([map]).collect::<Vec<(Arc<str>, Json)>>());
         View { context, ..self.view(input) }
     }

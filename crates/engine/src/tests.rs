@@ -8,7 +8,9 @@ use base::{Json, Timestamp};
 use expect_test::{Expect, expect};
 
 use crate::pack;
-use crate::{Alarm, Command, Effect, Env, Event, Execution, Fact, Failure, Identity, Kind, Limits, Start, TaskId, TimerId, step};
+use crate::{
+    Alarm, Command, Effect, Env, Event, Execution, Fact, Failure, Identity, Kind, Limits, Start, TaskId, TimerId, step,
+};
 
 #[track_caller]
 fn check(definition: &str, script: &str, expect: Expect) {
@@ -108,7 +110,9 @@ fn show_fact(fact: &Fact) -> String {
         Fact::StateEntered { kind, name, input } => format!("{} {input}", state(kind, "Entered", name)),
         Fact::StateExited { kind, name, output } => format!("{} {output}", state(kind, "Exited", name)),
         Fact::StateAborted { kind, name } => state(kind, "Aborted", name),
-        Fact::EvaluationFailed { state, failure, location } => failed(&format!("EvaluationFailed({state}) {}", location.as_deref().unwrap_or("-")), failure),
+        Fact::EvaluationFailed { state, failure, location } => {
+            failed(&format!("EvaluationFailed({state}) {}", location.as_deref().unwrap_or("-")), failure)
+        }
         Fact::TaskScheduled { task, parameters, .. } => format!("TaskScheduled {} {parameters}", task.0),
         Fact::TaskStarted { task, .. } => format!("TaskStarted {}", task.0),
         Fact::TaskSubmitted { task, output, .. } => format!("TaskSubmitted {} {output}", task.0),
@@ -174,7 +178,9 @@ fn passes_run_in_one_step() {
 #[test]
 fn a_task_runs_and_its_result_is_placed() {
     check(
-        &one_task(r#""Parameters":{"p.$":"$.in"},"ResultSelector":{"r.$":"$.out"},"ResultPath":"$.got","OutputPath":"$.got","#),
+        &one_task(
+            r#""Parameters":{"p.$":"$.in"},"ResultSelector":{"r.$":"$.out"},"ResultPath":"$.got","OutputPath":"$.got","#,
+        ),
         r#"
         start {"in":1}
         submit 0 {"job":7}
@@ -204,7 +210,9 @@ fn a_task_runs_and_its_result_is_placed() {
 #[test]
 fn retry_then_catch() {
     check(
-        &one_task(r#""Retry":[{"ErrorEquals":["E"],"IntervalSeconds":2,"MaxAttempts":2,"BackoffRate":3}],"Catch":[{"ErrorEquals":["States.ALL"],"ResultPath":"$.error","Next":"B"}],"#),
+        &one_task(
+            r#""Retry":[{"ErrorEquals":["E"],"IntervalSeconds":2,"MaxAttempts":2,"BackoffRate":3}],"Catch":[{"ErrorEquals":["States.ALL"],"ResultPath":"$.error","Next":"B"}],"#,
+        ),
         r#"
         start {"k":1}
         fail 0 E first
@@ -253,7 +261,9 @@ fn retry_then_catch() {
 #[test]
 fn a_task_times_out_and_misses_heartbeats() {
     check(
-        &one_task(r#""TimeoutSeconds":9,"HeartbeatSeconds":3,"Catch":[{"ErrorEquals":["States.HeartbeatTimeout"],"Next":"B"}],"#),
+        &one_task(
+            r#""TimeoutSeconds":9,"HeartbeatSeconds":3,"Catch":[{"ErrorEquals":["States.HeartbeatTimeout"],"Next":"B"}],"#,
+        ),
         r#"
         start {}
         beat 0
@@ -317,7 +327,10 @@ fn indeterminate_is_not_retried_by_all() {
 #[test]
 fn a_wait_waits_and_a_wait_of_nothing_does_not() {
     let wait = |seconds: &str| format!(r#"{{"StartAt":"W","States":{{"W":{{"Type":"Wait",{seconds},"End":true}}}}}}"#);
-    check(&wait(r#""Seconds":5"#), "start {}\nfire 0\nfire 0", expect![[r#"
+    check(
+        &wait(r#""Seconds":5"#),
+        "start {}\nfire 0\nfire 0",
+        expect![[r#"
         start {}
           1<0 ExecutionStarted {}
           2<0 WaitStateEntered(W) {}
@@ -329,29 +342,42 @@ fn a_wait_waits_and_a_wait_of_nothing_does_not() {
           > ended
         fire 0
           refused: execution is not running
-    "#]]);
-    check(&wait(r#""Seconds":0"#), "start {}", expect![[r#"
+    "#]],
+    );
+    check(
+        &wait(r#""Seconds":0"#),
+        "start {}",
+        expect![[r#"
         start {}
           1<0 ExecutionStarted {}
           2<0 WaitStateEntered(W) {}
           3<2 WaitStateExited(W) {}
           4<3 ExecutionSucceeded {}
           > ended
-    "#]]);
-    check(&wait(r#""SecondsPath":"$.s""#), r#"start {"s":-1}"#, expect![[r#"
+    "#]],
+    );
+    check(
+        &wait(r#""SecondsPath":"$.s""#),
+        r#"start {"s":-1}"#,
+        expect![[r#"
         start {"s":-1}
           1<0 ExecutionStarted {"s":-1}
           2<0 WaitStateEntered(W) {"s":-1}
           3<2 ExecutionFailed States.Runtime: An error occurred while executing the state 'W' (entered at the event id #2). The SecondsPath parameter references a negative value: $.s == -1
           > ended
-    "#]]);
-    check(&wait(r#""TimestampPath":"$.s""#), r#"start {"s":"1970-01-01T00:00:07Z"}"#, expect![[r#"
+    "#]],
+    );
+    check(
+        &wait(r#""TimestampPath":"$.s""#),
+        r#"start {"s":"1970-01-01T00:00:07Z"}"#,
+        expect![[r#"
         start {"s":"1970-01-01T00:00:07Z"}
           1<0 ExecutionStarted {"s":"1970-01-01T00:00:07Z"}
           2<0 WaitStateEntered(W) {"s":"1970-01-01T00:00:07Z"}
           . WaitStarted timer 0 at 7000
           > set timer 0 at 7000
-    "#]]);
+    "#]],
+    );
 }
 
 fn parallel(fields: &str) -> String {
@@ -364,7 +390,10 @@ fn parallel(fields: &str) -> String {
 
 #[test]
 fn branches_run_and_join() {
-    check(&parallel(""), "start {}\nok 0 1\nfire 0", expect![[r#"
+    check(
+        &parallel(""),
+        "start {}\nok 0 1\nfire 0",
+        expect![[r#"
         start {}
           1<0 ExecutionStarted {}
           2<0 ParallelStateEntered(P) {}
@@ -387,12 +416,16 @@ fn branches_run_and_join() {
           12<10 ParallelStateExited(P) [1,{}]
           13<12 ExecutionSucceeded [1,{}]
           > ended
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_failed_branch_ends_its_siblings() {
-    check(&parallel(""), "start {}\nfail 0 E why\nfire 0", expect![[r#"
+    check(
+        &parallel(""),
+        "start {}\nfail 0 E why\nfire 0",
+        expect![[r#"
         start {}
           1<0 ExecutionStarted {}
           2<0 ParallelStateEntered(P) {}
@@ -416,7 +449,8 @@ fn a_failed_branch_ends_its_siblings() {
           > ended
         fire 0
           refused: execution is not running
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -477,7 +511,10 @@ fn map(fields: &str, inner: &str) -> String {
 #[test]
 fn a_map_runs_one_by_one() {
     check(
-        &map(r#""MaxConcurrency":1,"ItemSelector":{"v.$":"$$.Map.Item.Value","i.$":"$$.Map.Item.Index"},"#, r#""Type":"Pass""#),
+        &map(
+            r#""MaxConcurrency":1,"ItemSelector":{"v.$":"$$.Map.Item.Value","i.$":"$$.Map.Item.Index"},"#,
+            r#""Type":"Pass""#,
+        ),
         "start [7,8]",
         expect![[r#"
             start [7,8]
@@ -504,7 +541,10 @@ fn a_map_runs_one_by_one() {
 
 #[test]
 fn a_map_of_nothing() {
-    check(&map("", r#""Type":"Pass""#), "start []", expect![[r#"
+    check(
+        &map("", r#""Type":"Pass""#),
+        "start []",
+        expect![[r#"
         start []
           1<0 ExecutionStarted []
           2<0 MapStateEntered(M) []
@@ -513,20 +553,28 @@ fn a_map_of_nothing() {
           5<3 MapStateExited(M) []
           6<5 ExecutionSucceeded []
           > ended
-    "#]]);
-    check(&map("", r#""Type":"Pass""#), "start {}", expect![[r#"
+    "#]],
+    );
+    check(
+        &map("", r#""Type":"Pass""#),
+        "start {}",
+        expect![[r#"
         start {}
           1<0 ExecutionStarted {}
           2<0 MapStateEntered(M) {}
           3<2 ExecutionFailed States.Runtime: An error occurred while executing the state 'M' (entered at the event id #2). Reference path "$" must point to array.
           > ended
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_failed_iteration_ends_the_others() {
     let task = format!(r#""Type":"Task","Resource":"{SYNC}""#);
-    check(&map("", &task), "start [1,2,3]\nok 1 0\nfail 2 E why\nok 0 0", expect![[r#"
+    check(
+        &map("", &task),
+        "start [1,2,3]\nok 1 0\nfail 2 E why\nok 0 0",
+        expect![[r#"
         start [1,2,3]
           1<0 ExecutionStarted [1,2,3]
           2<0 MapStateEntered(M) [1,2,3]
@@ -565,12 +613,16 @@ fn a_failed_iteration_ends_the_others() {
           > ended
         ok 0 0
           refused: execution is not running
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_stop_ends_everything() {
-    check(&parallel(""), "start {}\nstop\nstop\nok 0 1", expect![[r#"
+    check(
+        &parallel(""),
+        "start {}\nstop\nstop\nok 0 1",
+        expect![[r#"
         start {}
           1<0 ExecutionStarted {}
           2<0 ParallelStateEntered(P) {}
@@ -591,13 +643,17 @@ fn a_stop_ends_everything() {
           refused: execution is not running
         ok 0 1
           refused: execution is not running
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn the_machine_times_out() {
     let definition = r#"{"TimeoutSeconds":3,"StartAt":"W","States":{"W":{"Type":"Wait","Seconds":60,"End":true}}}"#;
-    check(definition, "start {}\nfire 0", expect![[r#"
+    check(
+        definition,
+        "start {}\nfire 0",
+        expect![[r#"
         start {}
           1<0 ExecutionStarted {}
           2<0 WaitStateEntered(W) {}
@@ -609,7 +665,8 @@ fn the_machine_times_out() {
           > clear timer 0 at 3000
           > clear timer 1 at 60000
           > ended
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -657,7 +714,8 @@ fn a_loop_ends_at_the_history_limit() {
           9<8 ChoiceStateExited(B) {}
           10<9 ExecutionFailed States.Runtime: The execution reached the maximum number of history events (10).
           > ended
-    "#]].assert_eq(&play(definition, "start {}", limits));
+    "#]]
+    .assert_eq(&play(definition, "start {}", limits));
 }
 
 #[test]
@@ -676,7 +734,8 @@ fn a_payload_has_an_end() {
 #[test]
 fn the_deepest_input_can_be_kept() {
     let deepest = format!("{}{}", "[".repeat(base::json::DEPTH_MAX), "]".repeat(base::json::DEPTH_MAX));
-    let out = play(r#"{"StartAt":"A","States":{"A":{"Type":"Succeed"}}}"#, &format!("start {deepest}"), Limits::default());
+    let out =
+        play(r#"{"StartAt":"A","States":{"A":{"Type":"Succeed"}}}"#, &format!("start {deepest}"), Limits::default());
     assert!(out.contains("ExecutionSucceeded"), "{out}");
 }
 
@@ -695,7 +754,10 @@ fn jsonata(states: &str) -> String {
 fn a_state_in_jsonata_gives_its_output() {
     let states = r#""A":{"Type":"Pass","Output":{"a.$":"$.x","n":[1,null]},"Next":"B"},"B":{"Type":"Pass","Next":"C"},
         "C":{"Type":"Wait","Seconds":0,"Output":"waited","Next":"D"},"D":{"Type":"Succeed"}"#;
-    check(&jsonata(states), r#"start {"x":1}"#, expect![[r#"
+    check(
+        &jsonata(states),
+        r#"start {"x":1}"#,
+        expect![[r#"
         start {"x":1}
           1<0 ExecutionStarted {"x":1}
           2<0 PassStateEntered(A) {"x":1}
@@ -708,13 +770,21 @@ fn a_state_in_jsonata_gives_its_output() {
           9<8 SucceedStateExited(D) "waited"
           10<9 ExecutionSucceeded "waited"
           > ended
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_choice_in_jsonata_takes_the_rules_output_or_the_defaults() {
-    let choice = |first: &str, more: &str| jsonata(&format!(r#""A":{{"Type":"Choice","Choices":[{{"Condition":{first},"Next":"B"}}{more}],"Default":"B","Output":"default"}},"B":{{"Type":"Succeed"}}"#));
-    check(&choice("true", ""), "start {}", expect![[r#"
+    let choice = |first: &str, more: &str| {
+        jsonata(&format!(
+            r#""A":{{"Type":"Choice","Choices":[{{"Condition":{first},"Next":"B"}}{more}],"Default":"B","Output":"default"}},"B":{{"Type":"Succeed"}}"#
+        ))
+    };
+    check(
+        &choice("true", ""),
+        "start {}",
+        expect![[r#"
         start {}
           1<0 ExecutionStarted {}
           2<0 ChoiceStateEntered(A) {}
@@ -723,8 +793,12 @@ fn a_choice_in_jsonata_takes_the_rules_output_or_the_defaults() {
           5<4 SucceedStateExited(B) {}
           6<5 ExecutionSucceeded {}
           > ended
-    "#]]);
-    check(&choice("false", r#",{"Condition":true,"Output":"rule","Next":"B"}"#), "start {}", expect![[r#"
+    "#]],
+    );
+    check(
+        &choice("false", r#",{"Condition":true,"Output":"rule","Next":"B"}"#),
+        "start {}",
+        expect![[r#"
         start {}
           1<0 ExecutionStarted {}
           2<0 ChoiceStateEntered(A) {}
@@ -733,8 +807,12 @@ fn a_choice_in_jsonata_takes_the_rules_output_or_the_defaults() {
           5<4 SucceedStateExited(B) "rule"
           6<5 ExecutionSucceeded "rule"
           > ended
-    "#]]);
-    check(&choice("false", ""), "start {}", expect![[r#"
+    "#]],
+    );
+    check(
+        &choice("false", ""),
+        "start {}",
+        expect![[r#"
         start {}
           1<0 ExecutionStarted {}
           2<0 ChoiceStateEntered(A) {}
@@ -743,22 +821,33 @@ fn a_choice_in_jsonata_takes_the_rules_output_or_the_defaults() {
           5<4 SucceedStateExited(B) "default"
           6<5 ExecutionSucceeded "default"
           > ended
-    "#]]);
-    check(&choice("false", r#",{"Condition":"yes","Next":"B"}"#), "start {}", expect![[r#"
+    "#]],
+    );
+    check(
+        &choice("false", r#",{"Condition":"yes","Next":"B"}"#),
+        "start {}",
+        expect![[r#"
         start {}
           1<0 ExecutionStarted {}
           2<0 ChoiceStateEntered(A) {}
           3<0 EvaluationFailed(A) Choices[1]/Condition States.QueryEvaluationError: An error occurred while executing the state 'A' (entered at the event id #2). The value of the field 'Choices[1]/Condition' has an unexpected type. Expected 'boolean', but was 'string' for value: "yes"
           4<3 ExecutionFailed States.QueryEvaluationError: An error occurred while executing the state 'A' (entered at the event id #2). The value of the field 'Choices[1]/Condition' has an unexpected type. Expected 'boolean', but was 'string' for value: "yes"
           > ended
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_task_in_jsonata_has_arguments_and_catches_with_an_output() {
-    let task = |fields: &str| jsonata(&format!(r#""A":{{"Type":"Task","Resource":"{SYNC}",{fields}"End":true}},"C":{{"Type":"Succeed"}}"#));
-    let catch = r#""Catch":[{"ErrorEquals":["E"],"Output":["caught"],"Next":"C"},{"ErrorEquals":["States.ALL"],"Next":"C"}],"#;
-    check(&task(&format!(r#""Arguments":["a"],"Output":{{"o":1}},{catch}"#)), "start {}\nok 0 {\"r\":1}", expect![[r#"
+    let task = |fields: &str| {
+        jsonata(&format!(r#""A":{{"Type":"Task","Resource":"{SYNC}",{fields}"End":true}},"C":{{"Type":"Succeed"}}"#))
+    };
+    let catch =
+        r#""Catch":[{"ErrorEquals":["E"],"Output":["caught"],"Next":"C"},{"ErrorEquals":["States.ALL"],"Next":"C"}],"#;
+    check(
+        &task(&format!(r#""Arguments":["a"],"Output":{{"o":1}},{catch}"#)),
+        "start {}\nok 0 {\"r\":1}",
+        expect![[r#"
         start {}
           1<0 ExecutionStarted {}
           2<0 TaskStateEntered(A) {}
@@ -770,8 +859,12 @@ fn a_task_in_jsonata_has_arguments_and_catches_with_an_output() {
           6<5 TaskStateExited(A) {"o":1}
           7<6 ExecutionSucceeded {"o":1}
           > ended
-    "#]]);
-    check(&task(catch), "start {\"i\":1}\nfail 0 E why", expect![[r#"
+    "#]],
+    );
+    check(
+        &task(catch),
+        "start {\"i\":1}\nfail 0 E why",
+        expect![[r#"
         start {"i":1}
           1<0 ExecutionStarted {"i":1}
           2<0 TaskStateEntered(A) {"i":1}
@@ -785,8 +878,12 @@ fn a_task_in_jsonata_has_arguments_and_catches_with_an_output() {
           8<7 SucceedStateExited(C) ["caught"]
           9<8 ExecutionSucceeded ["caught"]
           > ended
-    "#]]);
-    check(&task(catch), "start {\"i\":1}\nfail 0 F why", expect![[r#"
+    "#]],
+    );
+    check(
+        &task(catch),
+        "start {\"i\":1}\nfail 0 F why",
+        expect![[r#"
         start {"i":1}
           1<0 ExecutionStarted {"i":1}
           2<0 TaskStateEntered(A) {"i":1}
@@ -800,8 +897,12 @@ fn a_task_in_jsonata_has_arguments_and_catches_with_an_output() {
           8<7 SucceedStateExited(C) {"Error":"F","Cause":"why"}
           9<8 ExecutionSucceeded {"Error":"F","Cause":"why"}
           > ended
-    "#]]);
-    check(&task(catch), "start {\"i\":1}\nok 0 {\"r\":1}", expect![[r#"
+    "#]],
+    );
+    check(
+        &task(catch),
+        "start {\"i\":1}\nok 0 {\"r\":1}",
+        expect![[r#"
         start {"i":1}
           1<0 ExecutionStarted {"i":1}
           2<0 TaskStateEntered(A) {"i":1}
@@ -813,13 +914,17 @@ fn a_task_in_jsonata_has_arguments_and_catches_with_an_output() {
           6<5 TaskStateExited(A) {"r":1}
           7<6 ExecutionSucceeded {"r":1}
           > ended
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn branches_in_jsonata_get_the_arguments() {
     let states = r#""A":{"Type":"Parallel","Arguments":7,"Branches":[{"StartAt":"X","States":{"X":{"Type":"Pass","End":true}}}],"End":true}"#;
-    check(&jsonata(states), "start {}", expect![[r#"
+    check(
+        &jsonata(states),
+        "start {}",
+        expect![[r#"
         start {}
           1<0 ExecutionStarted {}
           2<0 ParallelStateEntered(A) {}
@@ -831,13 +936,21 @@ fn branches_in_jsonata_get_the_arguments() {
           7<5 ParallelStateExited(A) [7]
           8<7 ExecutionSucceeded [7]
           > ended
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_map_in_jsonata_iterates_over_items_or_its_input() {
-    let map = |fields: &str| jsonata(&format!(r#""A":{{"Type":"Map",{fields}"MaxConcurrency":1,"ItemProcessor":{{"StartAt":"X","States":{{"X":{{"Type":"Pass","End":true}}}}}},"Output":"over","End":true}}"#));
-    check(&map(r#""Items":[1],"ItemSelector":"same","#), "start {}", expect![[r#"
+    let map = |fields: &str| {
+        jsonata(&format!(
+            r#""A":{{"Type":"Map",{fields}"MaxConcurrency":1,"ItemProcessor":{{"StartAt":"X","States":{{"X":{{"Type":"Pass","End":true}}}}}},"Output":"over","End":true}}"#
+        ))
+    };
+    check(
+        &map(r#""Items":[1],"ItemSelector":"same","#),
+        "start {}",
+        expect![[r#"
         start {}
           1<0 ExecutionStarted {}
           2<0 MapStateEntered(A) {}
@@ -851,8 +964,12 @@ fn a_map_in_jsonata_iterates_over_items_or_its_input() {
           9<7 MapStateExited(A) "over"
           10<9 ExecutionSucceeded "over"
           > ended
-    "#]]);
-    check(&map(""), "start [2]", expect![[r#"
+    "#]],
+    );
+    check(
+        &map(""),
+        "start [2]",
+        expect![[r#"
         start [2]
           1<0 ExecutionStarted [2]
           2<0 MapStateEntered(A) [2]
@@ -866,7 +983,8 @@ fn a_map_in_jsonata_iterates_over_items_or_its_input() {
           9<7 MapStateExited(A) "over"
           10<9 ExecutionSucceeded "over"
           > ended
-    "#]]);
+    "#]],
+    );
 }
 
 /// The numbers are as recorded on AWS.
@@ -874,10 +992,15 @@ fn a_map_in_jsonata_iterates_over_items_or_its_input() {
 fn what_cannot_be_evaluated_is_told_apart_and_can_be_caught() {
     let map = |catch: &str| {
         let processor = r#"{"StartAt":"X","States":{"X":{"Type":"Pass","End":true}}}"#;
-        jsonata(&format!(r#""A":{{"Type":"Pass","Next":"M"}},"M":{{"Type":"Map",{catch}"ItemProcessor":{processor},"End":true}},"C":{{"Type":"Succeed"}}"#))
+        jsonata(&format!(
+            r#""A":{{"Type":"Pass","Next":"M"}},"M":{{"Type":"Map",{catch}"ItemProcessor":{processor},"End":true}},"C":{{"Type":"Succeed"}}"#
+        ))
     };
     let catch = r#""Catch":[{"ErrorEquals":["States.QueryEvaluationError"],"Output":"caught","Next":"C"}],"#;
-    check(&map(catch), "start \"text\"", expect![[r#"
+    check(
+        &map(catch),
+        "start \"text\"",
+        expect![[r#"
         start "text"
           1<0 ExecutionStarted "text"
           2<0 PassStateEntered(A) "text"
@@ -890,9 +1013,13 @@ fn what_cannot_be_evaluated_is_told_apart_and_can_be_caught() {
           9<8 SucceedStateExited(C) "caught"
           10<9 ExecutionSucceeded "caught"
           > ended
-    "#]]);
+    "#]],
+    );
     let uncaught = r#"{"StartAt":"A","States":{"A":{"Type":"Pass","Next":"M"},"M":{"Type":"Map","QueryLanguage":"JSONata","ItemProcessor":{"StartAt":"X","States":{"X":{"Type":"Pass","End":true}}},"End":true}}}"#;
-    check(uncaught, "start 1", expect![[r#"
+    check(
+        uncaught,
+        "start 1",
+        expect![[r#"
         start 1
           1<0 ExecutionStarted 1
           2<0 PassStateEntered(A) 1
@@ -902,5 +1029,6 @@ fn what_cannot_be_evaluated_is_told_apart_and_can_be_caught() {
           6<5 MapStateFailed
           7<6 ExecutionFailed States.QueryEvaluationError: An error occurred while executing the state 'M' (entered at the event id #4). Map state input must be an array but was: 1
           > ended
-    "#]]);
+    "#]],
+    );
 }

@@ -56,10 +56,7 @@ impl Intrinsic {
 
     pub fn eval(&self, scope: &dyn Scope) -> Result<Json, Failure> {
         self.call.eval(scope).map_err(|failure| Failure {
-            message: format!(
-                "The function '{}' had the following error: {}",
-                self.text, failure.message
-            ),
+            message: format!("The function '{}' had the following error: {}", self.text, failure.message),
             ..failure
         })
     }
@@ -100,9 +97,7 @@ impl Argument {
     fn eval(&self, scope: &dyn Scope) -> Result<Json, Failure> {
         match self {
             Argument::Value(value) | Argument::Template { value, .. } => Ok(value.clone()),
-            Argument::Path(path) => {
-                path.eval(scope).map_err(|failure| not_found(path, failure, scope))
-            }
+            Argument::Path(path) => path.eval(scope).map_err(|failure| not_found(path, failure, scope)),
             Argument::Call(call) => call.eval(scope),
         }
     }
@@ -112,9 +107,8 @@ fn not_found(path: &Path, failure: Failure, scope: &dyn Scope) -> Failure {
     match failure.kind {
         FailureKind::Missing => {
             let (path, input) = (path.text(), scope.input());
-            let message = format!(
-                "The JsonPath argument for the field '{path}' could not be found in the input '{input}'"
-            );
+            let message =
+                format!("The JsonPath argument for the field '{path}' could not be found in the input '{input}'");
             Failure { kind: FailureKind::Missing, message }
         }
         FailureKind::Intrinsic | FailureKind::Other => failure,

@@ -140,9 +140,6 @@ mod tests {
     fn random_gives_the_numbers_that_java_gives() {
         // The first three of `new Random(42).nextInt()`.
         let mut random = Random::new(42);
-        assert_eq!(
-            [random.next(32), random.next(32), random.next(32)],
-            [-1170105035, 234785527, -1360544799]
-        );
+        assert_eq!([random.next(32), random.next(32), random.next(32)], [-1170105035, 234785527, -1360544799]);
     }
 }

@@ -71,9 +71,8 @@ impl ReferencePath {
     pub fn parse(text: &str) -> Result<ReferencePath, SyntaxError> {
         let path = Path::parse(text)?;
         if !path.is_definite() || path.query.odd_name {
-            let message = format!(
-                "'{text}' must name a single place: it may not use '@', ',', ':', '?', '*', '..' or functions"
-            );
+            let message =
+                format!("'{text}' must name a single place: it may not use '@', ',', ':', '?', '*', '..' or functions");
             return Err(SyntaxError { message, at: 0 });
         }
         Ok(ReferencePath { path })
@@ -99,8 +98,7 @@ impl ReferencePath {
 
     /// `into` with `value` at this place; missing objects on the way are made. (`ResultPath`)
     pub fn set(&self, into: &Json, value: Json) -> Result<Json, Failure> {
-        let placed =
-            if self.starts_at_input() { place(into, &self.path.query.steps, value) } else { None };
+        let placed = if self.starts_at_input() { place(into, &self.path.query.steps, value) } else { None };
         placed.ok_or_else(|| {
             let message = format!("Unable to apply ReferencePath {} to input {into}", self.text());
             Failure { kind: FailureKind::Other, message }

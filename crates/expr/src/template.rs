@@ -77,8 +77,9 @@ pub fn eval_field(path: &Path, field: &str, scope: &dyn Scope) -> Result<Json, F
     path.eval(scope).map_err(|failure| match failure.kind {
         FailureKind::Missing => {
             let (path, input) = (path.text(), scope.input());
-            let message =
-                format!("The JSONPath '{path}' specified for the field '{field}' could not be found in the input '{input}'");
+            let message = format!(
+                "The JSONPath '{path}' specified for the field '{field}' could not be found in the input '{input}'"
+            );
             Failure { kind: FailureKind::Missing, message }
         }
         FailureKind::Intrinsic | FailureKind::Other => failure,
@@ -130,9 +131,7 @@ impl Compiler {
         match source {
             Json::Object(members) => self.object(source, members),
             Json::Array(items) => self.array(source, items),
-            Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => {
-                Node::Constant(source.clone())
-            }
+            Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => Node::Constant(source.clone()),
         }
     }
 
@@ -224,9 +223,7 @@ mod tests {
                 Ok(value) => value.to_string(),
                 Err(failure) => format!("{:?}: {}", failure.kind, failure.message),
             },
-            Err(bad) => {
-                bad.iter().map(|bad| format!("{} at /{}\n", bad.field, bad.at.join("/"))).collect()
-            }
+            Err(bad) => bad.iter().map(|bad| format!("{} at /{}\n", bad.field, bad.at.join("/"))).collect(),
         };
         expected.assert_eq(&outcome);
     }
@@ -332,27 +329,21 @@ mod tests {
         let constant = |json: &Json| json.get("constant").cloned().expect("there");
         assert!(constant(&value).same(&constant(&source)));
         let all = constant(&source);
-        assert!(
-            Template::parse(&all).expect("valid").eval(&World::new("{}")).expect("fits").same(&all)
-        );
+        assert!(Template::parse(&all).expect("valid").eval(&World::new("{}")).expect("fits").same(&all));
     }
 
     #[test]
     fn a_field_outside_a_template_fails_in_the_same_words() {
         let path = Path::parse("$.ErrorX").expect("a path");
-        let failure =
-            eval_field(&path, "ErrorPath", &World::new(r#"{"Error":"e"}"#)).expect_err("missing");
+        let failure = eval_field(&path, "ErrorPath", &World::new(r#"{"Error":"e"}"#)).expect_err("missing");
         expect![[r#"The JSONPath '$.ErrorX' specified for the field 'ErrorPath' could not be found in the input '{"Error":"e"}'"#]].assert_eq(&failure.message);
     }
 
     #[test]
     fn expressions_and_their_paths_are_listed() {
-        let source = json(
-            r#"{"a.$":"$x.y","b":[{"c.$":"States.Format('{} {}', $z, States.JsonToString($.w))"}]}"#,
-        );
+        let source = json(r#"{"a.$":"$x.y","b":[{"c.$":"States.Format('{} {}', $z, States.JsonToString($.w))"}]}"#);
         let template = Template::parse(&source).expect("valid");
-        let paths: Vec<_> =
-            template.expressions().into_iter().flat_map(Expression::paths).collect();
+        let paths: Vec<_> = template.expressions().into_iter().flat_map(Expression::paths).collect();
         assert_eq!(paths.iter().map(|path| path.text()).collect::<Vec<_>>(), ["$x.y", "$z", "$.w"]);
         assert_eq!(paths.iter().filter_map(|path| path.variable()).collect::<Vec<_>>(), ["x", "z"]);
     }

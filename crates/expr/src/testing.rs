@@ -19,12 +19,8 @@ impl World {
     pub(crate) fn new(input: &str) -> World {
         World {
             input: json(input),
-            context: json(
-                r#"{"Execution":{"Name":"night-1","Input":{"n":[1,2]}},"State":{"Name":"S"}}"#,
-            ),
-            variables: json(
-                r#"{"limit":2,"order":{"id":7,"lines":[{"sku":"a"},{"sku":"b"}]},"名前":"é"}"#,
-            ),
+            context: json(r#"{"Execution":{"Name":"night-1","Input":{"n":[1,2]}},"State":{"Name":"S"}}"#),
+            variables: json(r#"{"limit":2,"order":{"id":7,"lines":[{"sku":"a"},{"sku":"b"}]},"名前":"é"}"#),
             chances: Cell::new(0),
         }
     }
@@ -62,10 +58,7 @@ pub(crate) fn outcomes(lines: &str, outcome: impl Fn(&str) -> String) -> String 
     text
 }
 
-pub(crate) fn shown<T>(
-    parsed: Result<T, SyntaxError>,
-    eval: impl FnOnce(T) -> Result<Json, Failure>,
-) -> String {
+pub(crate) fn shown<T>(parsed: Result<T, SyntaxError>, eval: impl FnOnce(T) -> Result<Json, Failure>) -> String {
     match parsed.map(eval) {
         Ok(Ok(value)) => value.to_string(),
         Ok(Err(failure)) => format!("{:?}: {}", failure.kind, failure.message),

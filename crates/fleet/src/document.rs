@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::limits::{EXECUTION_TIMEOUT_SECONDS_DEFAULT, EXECUTION_TIMEOUT_SECONDS_MAX, SCRIPT_BYTES_MAX, WORKING_DIRECTORY_CHARS_MAX};
+use crate::limits::{
+    EXECUTION_TIMEOUT_SECONDS_DEFAULT, EXECUTION_TIMEOUT_SECONDS_MAX, SCRIPT_BYTES_MAX, WORKING_DIRECTORY_CHARS_MAX,
+};
 
 /// The document's name, and the plugin's in results.
 pub const RUN_SHELL_SCRIPT: &str = "AWS-RunShellScript";
@@ -47,7 +49,11 @@ impl Refusal {
 }
 
 /// Fills the document `name` (or its ARN) with `parameters`.
-pub fn resolve(name: &str, version: Option<&str>, parameters: BTreeMap<String, Vec<String>>) -> Result<Script, Refusal> {
+pub fn resolve(
+    name: &str,
+    version: Option<&str>,
+    parameters: BTreeMap<String, Vec<String>>,
+) -> Result<Script, Refusal> {
     if name.rsplit('/').next() != Some(RUN_SHELL_SCRIPT) || !(name == RUN_SHELL_SCRIPT || name.starts_with("arn:")) {
         return Err(Refusal::InvalidDocument { name: name.to_owned() });
     }
@@ -69,14 +75,20 @@ fn run_shell_script(mut parameters: BTreeMap<String, Vec<String>>) -> Result<Scr
     let mut text = commands.join("\n");
     text.push('\n');
     if text.len() > SCRIPT_BYTES_MAX {
-        return Err(invalid(format!("parameter commands holds {} bytes, and at most {SCRIPT_BYTES_MAX} are allowed", text.len())));
+        return Err(invalid(format!(
+            "parameter commands holds {} bytes, and at most {SCRIPT_BYTES_MAX} are allowed",
+            text.len()
+        )));
     }
     if working_directory.chars().count() > WORKING_DIRECTORY_CHARS_MAX {
-        return Err(invalid(format!("parameter workingDirectory is longer than {WORKING_DIRECTORY_CHARS_MAX} characters")));
+        return Err(invalid(format!(
+            "parameter workingDirectory is longer than {WORKING_DIRECTORY_CHARS_MAX} characters"
+        )));
     }
     let execution_timeout_seconds = match execution_timeout {
         None => EXECUTION_TIMEOUT_SECONDS_DEFAULT,
-        Some(text) => seconds(&text).ok_or_else(|| invalid(format!("parameter executionTimeout does not match the allowed pattern: {text}")))?,
+        Some(text) => seconds(&text)
+            .ok_or_else(|| invalid(format!("parameter executionTimeout does not match the allowed pattern: {text}")))?,
     };
     Ok(Script { text, working_directory, execution_timeout_seconds })
 }
@@ -109,7 +121,9 @@ mod tests {
     use super::*;
 
     fn check(name: &str, version: Option<&str>, parameters: &[(&str, &[&str])], expect: Expect) {
-        let parameters = parameters.iter().map(|(key, values)| ((*key).to_owned(), values.iter().map(|value| (*value).to_owned()).collect()));
+        let parameters = parameters
+            .iter()
+            .map(|(key, values)| ((*key).to_owned(), values.iter().map(|value| (*value).to_owned()).collect()));
         let text = match resolve(name, version, parameters.collect()) {
             Ok(script) => format!("{script:?}"),
             Err(refusal) => format!("{}: {refusal}", refusal.code()),
@@ -123,7 +137,9 @@ mod tests {
             "AWS-RunShellScript",
             None,
             &[("commands", &["cd /tmp", "echo '$HOME' \"; rm -rf /\""])],
-            expect![[r#"Script { text: "cd /tmp\necho '$HOME' \"; rm -rf /\"\n", working_directory: "", execution_timeout_seconds: 3600 }"#]],
+            expect![[
+                r#"Script { text: "cd /tmp\necho '$HOME' \"; rm -rf /\"\n", working_directory: "", execution_timeout_seconds: 3600 }"#
+            ]],
         );
         check(
             "arn:aws:ssm:us-east-1::document/AWS-RunShellScript",
@@ -136,10 +152,25 @@ mod tests {
     #[test]
     fn what_the_document_does_not_say_is_refused() {
         check("AWS-RunPython", None, &[], expect!["InvalidDocument: document AWS-RunPython does not exist"]);
-        check("x/AWS-RunShellScript", None, &[], expect!["InvalidDocument: document x/AWS-RunShellScript does not exist"]);
-        check("AWS-RunShellScript", Some("2"), &[], expect!["InvalidDocumentVersion: document AWS-RunShellScript has no version 2"]);
+        check(
+            "x/AWS-RunShellScript",
+            None,
+            &[],
+            expect!["InvalidDocument: document x/AWS-RunShellScript does not exist"],
+        );
+        check(
+            "AWS-RunShellScript",
+            Some("2"),
+            &[],
+            expect!["InvalidDocumentVersion: document AWS-RunShellScript has no version 2"],
+        );
         check("AWS-RunShellScript", None, &[], expect!["InvalidParameters: parameter commands is required"]);
-        check("AWS-RunShellScript", None, &[("commands", &[])], expect!["InvalidParameters: parameter commands is required"]);
+        check(
+            "AWS-RunShellScript",
+            None,
+            &[("commands", &[])],
+            expect!["InvalidParameters: parameter commands is required"],
+        );
         check(
             "AWS-RunShellScript",
             None,
@@ -154,7 +185,8 @@ mod tests {
         );
         for timeout in ["0", "01", "", "-1", "+1", "1.5", "172801", "99999999999", "1h"] {
             let parameters = [("commands", vec!["true".to_owned()]), ("executionTimeout", vec![timeout.to_owned()])];
-            let refusal = resolve(RUN_SHELL_SCRIPT, None, parameters.map(|(key, value)| (key.to_owned(), value)).into());
+            let refusal =
+                resolve(RUN_SHELL_SCRIPT, None, parameters.map(|(key, value)| (key.to_owned(), value)).into());
             assert_eq!(refusal.map_err(|refusal| refusal.code()), Err("InvalidParameters"), "{timeout}");
         }
     }

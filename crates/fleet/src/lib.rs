@@ -34,7 +34,8 @@ pub mod output;
 
 pub use document::Script;
 pub use message::{
-    AttemptId, AttemptState, Command, CommandId, Effect, Ended, Event, Failure, FailureCode, InstanceId, Outcome, Refusal, Send, Waiter,
+    AttemptId, AttemptState, Command, CommandId, Effect, Ended, Event, Failure, FailureCode, InstanceId, Outcome,
+    Refusal, Send, Waiter,
 };
 pub use rate::Rate;
 pub use run::{Counts, Invocation, Run, Stage};

@@ -70,21 +70,39 @@ pub struct Waiter {
 pub enum Command {
     /// Makes the run. Boxed because it is large and rare.
     Send(Box<Send>),
-    AgentAccepted { attempt: AttemptId },
-    AgentStarted { attempt: AttemptId },
-    AgentFinished { attempt: AttemptId, outcome: Outcome },
+    AgentAccepted {
+        attempt: AttemptId,
+    },
+    AgentStarted {
+        attempt: AttemptId,
+    },
+    AgentFinished {
+        attempt: AttemptId,
+        outcome: Outcome,
+    },
     /// What an agent that came back knows of an attempt. Asked of the attempt that [`Run::attempt_at`] names,
     /// before the agent is sent [`Run::outstanding_for`] it.
     ///
     /// [`Run::attempt_at`]: crate::Run::attempt_at
     /// [`Run::outstanding_for`]: crate::Run::outstanding_for
-    AgentReported { attempt: AttemptId, state: AttemptState },
+    AgentReported {
+        attempt: AttemptId,
+        state: AttemptState,
+    },
     /// The agent has been unheard of for [`limits::LOST_AFTER_SECONDS`].
-    AgentLost { instance: InstanceId },
-    Fire { timer: u64 },
+    AgentLost {
+        instance: InstanceId,
+    },
+    Fire {
+        timer: u64,
+    },
     /// Ends what has not ended: on these instances, or on all when none is named.
-    Cancel { instances: Vec<InstanceId> },
-    Notified { waiter: Waiter },
+    Cancel {
+        instances: Vec<InstanceId>,
+    },
+    Notified {
+        waiter: Waiter,
+    },
 }
 
 /// A SendCommand. [`Send::new`] fills in AWS's defaults.
@@ -200,9 +218,11 @@ impl Outcome {
     pub fn failure(&self) -> Option<Failure> {
         match &self.ended {
             Ended::ExitCode(0) => None,
-            Ended::ExitCode(code) => {
-                Some(Failure { code: FailureCode::ExitCode, cause: format!("script exited with {code}"), exit_code: Some(*code) })
-            }
+            Ended::ExitCode(code) => Some(Failure {
+                code: FailureCode::ExitCode,
+                cause: format!("script exited with {code}"),
+                exit_code: Some(*code),
+            }),
             Ended::Failure(failure) => Some(failure.clone()),
         }
     }
@@ -362,17 +382,39 @@ pub enum Decider {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
     /// Ask the agent to take it. May be repeated.
-    Offer { instance: InstanceId, attempt: AttemptId, script: Arc<Script>, expires_at: Timestamp },
+    Offer {
+        instance: InstanceId,
+        attempt: AttemptId,
+        script: Arc<Script>,
+        expires_at: Timestamp,
+    },
     /// Let the agent begin. May be repeated.
-    Go { instance: InstanceId, attempt: AttemptId },
+    Go {
+        instance: InstanceId,
+        attempt: AttemptId,
+    },
     /// Let the agent end it.
-    Cancel { instance: InstanceId, attempt: AttemptId },
+    Cancel {
+        instance: InstanceId,
+        attempt: AttemptId,
+    },
     /// Let the agent forget it. An answer, never owed: the agent repeats its result until it hears this.
-    Acknowledge { instance: InstanceId, attempt: AttemptId },
-    SetTimer { timer: u64, due: Timestamp },
-    ClearTimer { timer: u64, due: Timestamp },
+    Acknowledge {
+        instance: InstanceId,
+        attempt: AttemptId,
+    },
+    SetTimer {
+        timer: u64,
+        due: Timestamp,
+    },
+    ClearTimer {
+        timer: u64,
+        due: Timestamp,
+    },
     /// Tell the waiter that the run has ended; answered with [`Command::Notified`].
-    Notify { waiter: Waiter },
+    Notify {
+        waiter: Waiter,
+    },
 }
 
 /// Why a command was refused. The run is untouched.
@@ -390,7 +432,11 @@ pub enum Refusal {
     DuplicateInstanceId(InstanceId),
     #[error("instance {0} is not part of this command")]
     InvalidInstanceId(InstanceId),
-    #[error("TimeoutSeconds is {seconds}, and {} to {} are allowed", limits::TIMEOUT_SECONDS_MIN, limits::TIMEOUT_SECONDS_MAX)]
+    #[error(
+        "TimeoutSeconds is {seconds}, and {} to {} are allowed",
+        limits::TIMEOUT_SECONDS_MIN,
+        limits::TIMEOUT_SECONDS_MAX
+    )]
     InvalidTimeout { seconds: u32 },
     #[error("script has {bytes} bytes, and at most {} are allowed", limits::SCRIPT_BYTES_MAX)]
     ScriptTooLong { bytes: usize },

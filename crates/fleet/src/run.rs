@@ -159,9 +159,14 @@ impl Run {
             Event::Accepted { at, instance, timer, due } => {
                 let alarm = self.alarm(*timer, *due);
                 self.set(instance, |stage| match stage.attempt() {
-                    Some(attempt) => {
-                        Stage::Begun { attempt, alarm, accepted_at: *at, started_at: None, cancelling: false, lost_since: None }
-                    }
+                    Some(attempt) => Stage::Begun {
+                        attempt,
+                        alarm,
+                        accepted_at: *at,
+                        started_at: None,
+                        cancelling: false,
+                        lost_since: None,
+                    },
                     None => stage,
                 });
             }
@@ -217,7 +222,8 @@ impl Run {
 
     /// What is owed to one agent: what it is sent when it comes back.
     pub fn outstanding_for(&self, instance: &InstanceId) -> Vec<Effect> {
-        let mut owed: Vec<Effect> = self.invocation(instance).map(|invocation| self.owed_for(invocation)).unwrap_or_default();
+        let mut owed: Vec<Effect> =
+            self.invocation(instance).map(|invocation| self.owed_for(invocation)).unwrap_or_default();
         owed.retain(|effect| !matches!(effect, Effect::SetTimer { .. }));
         owed
     }
@@ -226,7 +232,9 @@ impl Run {
         let instance = &invocation.instance;
         match &invocation.stage {
             Stage::Queued | Stage::Ended { .. } => vec![],
-            Stage::Offered { attempt, alarm, .. } => self.offer(instance, attempt, *alarm).into_iter().chain([alarm.set()]).collect(),
+            Stage::Offered { attempt, alarm, .. } => {
+                self.offer(instance, attempt, *alarm).into_iter().chain([alarm.set()]).collect()
+            }
             Stage::Begun { attempt, alarm, started_at, cancelling, .. } => {
                 let (instance, attempt) = (instance.clone(), attempt.clone());
                 match (cancelling, started_at) {

@@ -77,7 +77,10 @@ impl InvocationStatus {
 
     pub fn is_terminal(self) -> bool {
         match self {
-            InvocationStatus::Pending | InvocationStatus::InProgress | InvocationStatus::Delayed | InvocationStatus::Cancelling => false,
+            InvocationStatus::Pending
+            | InvocationStatus::InProgress
+            | InvocationStatus::Delayed
+            | InvocationStatus::Cancelling => false,
             InvocationStatus::Success
             | InvocationStatus::DeliveryTimedOut
             | InvocationStatus::ExecutionTimedOut
@@ -141,7 +144,9 @@ impl CommandStatus {
 
     pub fn is_terminal(self) -> bool {
         match self {
-            CommandStatus::Pending | CommandStatus::InProgress | CommandStatus::Delayed | CommandStatus::Cancelling => false,
+            CommandStatus::Pending | CommandStatus::InProgress | CommandStatus::Delayed | CommandStatus::Cancelling => {
+                false
+            }
             CommandStatus::Success
             | CommandStatus::Failed
             | CommandStatus::ExecutionTimedOut
@@ -169,7 +174,9 @@ impl CommandStatus {
             let success = undeliverable < invocations.len();
             return if success { CommandStatus::Success } else { CommandStatus::Failed };
         }
-        if cancelled_whole && count(InvocationStatus::Cancelled) > 0 || count(InvocationStatus::Cancelled) == invocations.len() {
+        if cancelled_whole && count(InvocationStatus::Cancelled) > 0
+            || count(InvocationStatus::Cancelled) == invocations.len()
+        {
             return CommandStatus::Cancelled;
         }
         if enough(failed) {
@@ -189,7 +196,10 @@ impl CommandStatus {
         let any = |status: InvocationStatus| invocations.contains(&status);
         if cancelled_whole {
             CommandStatus::Cancelling
-        } else if invocations.iter().any(|status| status.is_terminal()) || any(InvocationStatus::InProgress) || any(InvocationStatus::Cancelling) {
+        } else if invocations.iter().any(|status| status.is_terminal())
+            || any(InvocationStatus::InProgress)
+            || any(InvocationStatus::Cancelling)
+        {
             CommandStatus::InProgress
         } else if any(InvocationStatus::Delayed) {
             CommandStatus::Delayed

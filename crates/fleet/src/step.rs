@@ -5,8 +5,12 @@ use std::sync::Arc;
 
 use base::Timestamp;
 
-use crate::limits::{BACKSTOP_SECONDS, COMMENT_CHARS_MAX, INSTANCES_MAX, SCRIPT_BYTES_MAX, TIMEOUT_SECONDS_MAX, TIMEOUT_SECONDS_MIN};
-use crate::message::{AttemptId, AttemptState, Command, Decider, Effect, Event, FailureCode, InstanceId, Outcome, Refusal, Send, Waiter};
+use crate::limits::{
+    BACKSTOP_SECONDS, COMMENT_CHARS_MAX, INSTANCES_MAX, SCRIPT_BYTES_MAX, TIMEOUT_SECONDS_MAX, TIMEOUT_SECONDS_MIN,
+};
+use crate::message::{
+    AttemptId, AttemptState, Command, Decider, Effect, Event, FailureCode, InstanceId, Outcome, Refusal, Send, Waiter,
+};
 use crate::output;
 use crate::run::{Alarm, Invocation, Run, Stage};
 
@@ -117,7 +121,11 @@ impl Cx<'_> {
             Stage::Queued => return Err(Refusal::UnknownAttempt(attempt.clone())),
             Stage::Offered { .. } | Stage::Begun { .. } => self.finish(&instance, Decider::Agent, outcome),
             Stage::Ended { decider: Decider::Server, late: None, .. } => {
-                self.record(Event::ReportedLate { at: self.now, instance: instance.clone(), outcome: Arc::new(outcome) });
+                self.record(Event::ReportedLate {
+                    at: self.now,
+                    instance: instance.clone(),
+                    outcome: Arc::new(outcome),
+                });
             }
             Stage::Ended { decider: Decider::Server | Decider::Agent, .. } => (),
         }
@@ -153,8 +161,13 @@ impl Cx<'_> {
             }
             (Stage::Offered { .. } | Stage::Begun { .. }, AttemptState::Finished) => self.found(&instance),
 
-            (Stage::Ended { .. }, AttemptState::Running) => self.request(Effect::Cancel { instance, attempt: attempt.clone() }),
-            (Stage::Ended { .. }, AttemptState::NeverStarted | AttemptState::Accepted | AttemptState::Indeterminate) => {
+            (Stage::Ended { .. }, AttemptState::Running) => {
+                self.request(Effect::Cancel { instance, attempt: attempt.clone() })
+            }
+            (
+                Stage::Ended { .. },
+                AttemptState::NeverStarted | AttemptState::Accepted | AttemptState::Indeterminate,
+            ) => {
                 self.acknowledge(&instance, attempt);
             }
             (Stage::Ended { .. }, AttemptState::Finished | AttemptState::Unknown) => (),
@@ -225,7 +238,9 @@ impl Cx<'_> {
 
     fn notified(&mut self, waiter: Waiter) -> Result<(), Refusal> {
         match self.run.notification() {
-            _ if self.run.sent.as_ref().and_then(|sent| sent.send.waiter) != Some(waiter) => Err(Refusal::UnknownWaiter),
+            _ if self.run.sent.as_ref().and_then(|sent| sent.send.waiter) != Some(waiter) => {
+                Err(Refusal::UnknownWaiter)
+            }
             Some(_) => {
                 self.record(Event::Notified { at: self.now });
                 Ok(())
@@ -260,7 +275,13 @@ impl Cx<'_> {
         let attempt = AttemptId::new(&sent.send.command, instance, 1);
         let due = self.now.plus_seconds(i64::from(sent.send.timeout_seconds));
         let alarm = self.next_alarm(due);
-        self.record(Event::Offered { at: self.now, instance: instance.clone(), attempt: attempt.clone(), timer: alarm.timer, due });
+        self.record(Event::Offered {
+            at: self.now,
+            instance: instance.clone(),
+            attempt: attempt.clone(),
+            timer: alarm.timer,
+            due,
+        });
         self.step.effects.extend(self.run.offer(instance, &attempt, alarm));
         self.request(alarm.set());
     }
@@ -275,14 +296,24 @@ impl Cx<'_> {
     fn accept(&mut self, instance: &InstanceId, delivery: Alarm) -> Alarm {
         // Until its delivery time-out an agent may begin; what has not begun by then, it ends by itself.
         let backstop = self.next_alarm(self.backstop_from(self.now.max(delivery.due)));
-        self.record(Event::Accepted { at: self.now, instance: instance.clone(), timer: backstop.timer, due: backstop.due });
+        self.record(Event::Accepted {
+            at: self.now,
+            instance: instance.clone(),
+            timer: backstop.timer,
+            due: backstop.due,
+        });
         backstop
     }
 
     fn start(&mut self, instance: &InstanceId) {
         let before = self.run.invocation(instance).and_then(|invocation| invocation.stage.alarm());
         let backstop = self.next_alarm(self.backstop_from(self.now));
-        self.record(Event::Started { at: self.now, instance: instance.clone(), timer: backstop.timer, due: backstop.due });
+        self.record(Event::Started {
+            at: self.now,
+            instance: instance.clone(),
+            timer: backstop.timer,
+            due: backstop.due,
+        });
         self.step.effects.extend(before.map(Alarm::clear));
         self.request(backstop.set());
     }
@@ -291,7 +322,10 @@ impl Cx<'_> {
     fn return_to_offer(&mut self, instance: &InstanceId, backstop: Alarm) {
         let Some(sent) = &self.run.sent else { return };
         let due = self.now.plus_seconds(i64::from(sent.send.timeout_seconds));
-        let cancelling = matches!(self.run.invocation(instance), Some(Invocation { stage: Stage::Begun { cancelling: true, .. }, .. }));
+        let cancelling = matches!(
+            self.run.invocation(instance),
+            Some(Invocation { stage: Stage::Begun { cancelling: true, .. }, .. })
+        );
         if cancelling {
             return self.decide(instance, FailureCode::Cancelled, "cancelled before it began");
         }
@@ -373,4 +407,3 @@ fn check_instances(instances: &[InstanceId]) -> Result<(), Refusal> {
         None => Ok(()),
     }
 }
-

@@ -8,8 +8,8 @@ use expect_test::{Expect, expect};
 use proptest::prelude::*;
 
 use crate::{
-    AttemptId, AttemptState, Command, CommandId, Effect, Ended, Env, Event, FailureCode, InstanceId, InvocationStatus, Outcome, Rate,
-    Refusal, Run, Script, Send, Waiter, step,
+    AttemptId, AttemptState, Command, CommandId, Effect, Ended, Env, Event, FailureCode, InstanceId, InvocationStatus,
+    Outcome, Rate, Refusal, Run, Script, Send, Waiter, step,
 };
 
 /// Plays `script` and shows everything that came of it. `@120` moves the clock to second 120.
@@ -31,8 +31,12 @@ fn check(script: &str, expect: Expect) {
         match play.step(parse(line)) {
             Err(refusal) => writeln!(out, "  refused: {refusal}").expect("a string takes text"),
             Ok(step) => {
-                step.events.iter().for_each(|event| writeln!(out, "  + {}", event_text(event)).expect("a string takes text"));
-                step.effects.iter().for_each(|effect| writeln!(out, "  > {}", effect_text(effect)).expect("a string takes text"));
+                step.events
+                    .iter()
+                    .for_each(|event| writeln!(out, "  + {}", event_text(event)).expect("a string takes text"));
+                step.effects
+                    .iter()
+                    .for_each(|effect| writeln!(out, "  > {}", effect_text(effect)).expect("a string takes text"));
             }
         }
     }
@@ -70,14 +74,19 @@ impl Play {
         assert_eq!(Run::replay(&self.history), self.run, "replay is live");
         let owed = self.run.outstanding();
         for effect in &owed {
-            assert!(owed_before.contains(effect) || effects.contains(effect), "{effect:?} is owed and was not asked for");
+            assert!(
+                owed_before.contains(effect) || effects.contains(effect),
+                "{effect:?} is owed and was not asked for"
+            );
         }
         for effect in effects {
             let ended = |attempt: &AttemptId| !owed.iter().any(|owed| owed_attempt(owed) == Some(attempt));
             let held = match effect {
                 Effect::Acknowledge { .. } | Effect::ClearTimer { .. } => true,
                 Effect::Cancel { attempt, .. } => owed.contains(effect) || ended(attempt),
-                Effect::Offer { .. } | Effect::Go { .. } | Effect::SetTimer { .. } | Effect::Notify { .. } => owed.contains(effect),
+                Effect::Offer { .. } | Effect::Go { .. } | Effect::SetTimer { .. } | Effect::Notify { .. } => {
+                    owed.contains(effect)
+                }
             };
             assert!(held, "{effect:?} was asked for and is not owed: {owed:?}");
             if let Effect::Go { attempt, .. } = effect {
@@ -107,7 +116,15 @@ impl Play {
         );
         for invocation in self.run.invocations() {
             let status = invocation.status();
-            write!(out, "  {} {}/{} code {}", invocation.instance, status.status(), status.details(), invocation.response_code()).expect("text");
+            write!(
+                out,
+                "  {} {}/{} code {}",
+                invocation.instance,
+                status.status(),
+                status.details(),
+                invocation.response_code()
+            )
+            .expect("text");
             if let Some(failure) = invocation.outcome().and_then(Outcome::failure) {
                 write!(out, " {}: {}", failure.code, failure.cause).expect("text");
             }
@@ -122,7 +139,9 @@ fn told_attempt(command: &Command) -> Option<AttemptId> {
     match command {
         Command::AgentAccepted { attempt }
         | Command::AgentStarted { attempt }
-        | Command::AgentReported { attempt, state: AttemptState::Accepted | AttemptState::Running } => Some(attempt.clone()),
+        | Command::AgentReported { attempt, state: AttemptState::Accepted | AttemptState::Running } => {
+            Some(attempt.clone())
+        }
         _ => None,
     }
 }
@@ -130,7 +149,9 @@ fn told_attempt(command: &Command) -> Option<AttemptId> {
 fn owed_attempt(effect: &Effect) -> Option<&AttemptId> {
     match effect {
         Effect::Offer { attempt, .. } | Effect::Go { attempt, .. } | Effect::Cancel { attempt, .. } => Some(attempt),
-        Effect::Acknowledge { .. } | Effect::SetTimer { .. } | Effect::ClearTimer { .. } | Effect::Notify { .. } => None,
+        Effect::Acknowledge { .. } | Effect::SetTimer { .. } | Effect::ClearTimer { .. } | Effect::Notify { .. } => {
+            None
+        }
     }
 }
 
@@ -179,7 +200,11 @@ fn send(instances: Vec<InstanceId>) -> Send {
 
 fn outcome(word: &str) -> Outcome {
     match word.parse() {
-        Ok(code) => Outcome { started_at: Some(Timestamp(1)), finished_at: Some(Timestamp(2)), ..Outcome::of(Ended::ExitCode(code)) },
+        Ok(code) => Outcome {
+            started_at: Some(Timestamp(1)),
+            finished_at: Some(Timestamp(2)),
+            ..Outcome::of(Ended::ExitCode(code))
+        },
         Err(_) => Outcome::failed(FailureCode::parse(word), "because"),
     }
 }
@@ -204,7 +229,9 @@ fn event_text(event: &Event) -> String {
     let alarm = |timer: &u64, due: &Timestamp| format!("timer {timer} at {}", due.0 / 1000);
     match event {
         Event::Sent { send, .. } => format!("sent {} to {}", send.command, send.instances.len()),
-        Event::Offered { instance, attempt, timer, due, .. } => format!("offered {instance} as {attempt}, {}", alarm(timer, due)),
+        Event::Offered { instance, attempt, timer, due, .. } => {
+            format!("offered {instance} as {attempt}, {}", alarm(timer, due))
+        }
         Event::Accepted { instance, timer, due, .. } => format!("accepted {instance}, {}", alarm(timer, due)),
         Event::Started { instance, timer, due, .. } => format!("started {instance}, {}", alarm(timer, due)),
         Event::Returned { instance, timer, due, .. } => format!("returned {instance}, {}", alarm(timer, due)),
@@ -212,7 +239,9 @@ fn event_text(event: &Event) -> String {
         Event::Found { instance, .. } => format!("found {instance}"),
         Event::CancelRequested { instance, .. } => format!("cancel requested {instance}"),
         Event::CancelRequestedWhole { .. } => "cancel requested".to_owned(),
-        Event::Finished { instance, decider, outcome, .. } => format!("finished {instance} by {decider:?}: {}", ended(outcome)),
+        Event::Finished { instance, decider, outcome, .. } => {
+            format!("finished {instance} by {decider:?}: {}", ended(outcome))
+        }
         Event::ReportedLate { instance, outcome, .. } => format!("reported late {instance}: {}", ended(outcome)),
         Event::Ended { status, .. } => format!("ended {status:?}"),
         Event::Notified { .. } => "notified".to_owned(),
@@ -221,7 +250,9 @@ fn event_text(event: &Event) -> String {
 
 fn effect_text(effect: &Effect) -> String {
     match effect {
-        Effect::Offer { instance, attempt, expires_at, .. } => format!("offer {instance} {attempt} until {}", expires_at.0 / 1000),
+        Effect::Offer { instance, attempt, expires_at, .. } => {
+            format!("offer {instance} {attempt} until {}", expires_at.0 / 1000)
+        }
         Effect::Go { attempt, .. } => format!("go {attempt}"),
         Effect::Cancel { attempt, .. } => format!("cancel {attempt}"),
         Effect::Acknowledge { attempt, .. } => format!("acknowledge {attempt}"),
@@ -971,8 +1002,14 @@ fn a_stored_history_is_still_read() {
     let text = include_str!("../tests/history-1.json");
     let history: Vec<Event> = serde_json::from_str(text).expect("a history");
     let run = Run::replay(&history);
-    assert_eq!(run.invocations().iter().map(|invocation| invocation.status()).collect::<Vec<_>>(), [InvocationStatus::Failed]);
-    assert_eq!(serde_json::to_value(&history).expect("written"), serde_json::from_str::<serde_json::Value>(text).expect("read"));
+    assert_eq!(
+        run.invocations().iter().map(|invocation| invocation.status()).collect::<Vec<_>>(),
+        [InvocationStatus::Failed]
+    );
+    assert_eq!(
+        serde_json::to_value(&history).expect("written"),
+        serde_json::from_str::<serde_json::Value>(text).expect("read")
+    );
     let snapshot = serde_json::to_string(&run).expect("written");
     assert_eq!(serde_json::from_str::<Run>(&snapshot).expect("read"), run);
 }
@@ -980,7 +1017,9 @@ fn a_stored_history_is_still_read() {
 #[test]
 fn fifty_instances_are_the_end() {
     let names = |count: usize| (0..count).map(|at| instance(&format!("i{at}"))).collect::<Vec<_>>();
-    let try_send = |count: usize| step(&mut Run::default(), Command::Send(Box::new(send(names(count)))), Env { now: Timestamp(0) });
+    let try_send = |count: usize| {
+        step(&mut Run::default(), Command::Send(Box::new(send(names(count)))), Env { now: Timestamp(0) })
+    };
     assert!(try_send(50).is_ok());
     assert_eq!(try_send(51), Err(Refusal::TooManyInstances { count: 51 }));
 }
@@ -996,7 +1035,14 @@ fn an_attempt_tells_whose_it_is() {
 fn any_line() -> impl Strategy<Value = String> {
     let name = || prop::sample::select(vec!["a", "b", "c", "d"]);
     let list = prop::collection::vec(name(), 0..3).prop_map(|names| names.join(","));
-    let ends = prop::sample::select(vec!["0", "1", "Agent.TimedOut", "Agent.Cancelled", "Agent.Indeterminate", "Agent.Undeliverable"]);
+    let ends = prop::sample::select(vec![
+        "0",
+        "1",
+        "Agent.TimedOut",
+        "Agent.Cancelled",
+        "Agent.Indeterminate",
+        "Agent.Undeliverable",
+    ]);
     let states = prop::sample::select(vec!["never", "accepted", "running", "finished", "indeterminate", "unknown"]);
     prop_oneof![
         4 => name().prop_map(|name| format!("accept {name}")),

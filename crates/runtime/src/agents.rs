@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 use crate::refusal::Refusal;
-use crate::shard::{Ask, Reply, Refused};
+use crate::shard::{Ask, Refused, Reply};
 use crate::{Runtime, instance, keys};
 
 /// How often an agent says that it is there.
@@ -210,7 +210,10 @@ pub(crate) fn index(_: Id, caller: &Caller, now: Option<&instance::Registered>, 
     let Some(now) = now else { return };
     let row = Row { card: now.card.clone(), first_seen: now.first_seen, seen: now.seen };
     step.index_put.push(store::IndexRow {
-        at: store::IndexKey { list: keys::instances(caller), key: Bytes::copy_from_slice(now.card.instance_id.as_bytes()) },
+        at: store::IndexKey {
+            list: keys::instances(caller),
+            key: Bytes::copy_from_slice(now.card.instance_id.as_bytes()),
+        },
         value: serde_json::to_vec(&row).expect("a row has a text").into(),
     });
 }
@@ -219,7 +222,10 @@ impl Runtime {
     /// An agent said hello (its first message). Registers it, tells it `Welcome` and whatever it is owed.
     pub async fn agent_connect(&self, caller: &Caller, hello: agent::Hello) -> Result<AgentLink, Refusal> {
         if !valid_instance_id(&hello.instance_id) {
-            return Err(Refusal::Validation(format!("'{}' is not an instance id: i- or mi- and 8 to 17 letters or digits", hello.instance_id)));
+            return Err(Refusal::Validation(format!(
+                "'{}' is not an instance id: i- or mi- and 8 to 17 letters or digits",
+                hello.instance_id
+            )));
         }
         let world = &self.inner.world;
         let id = keys::instance(caller, &hello.instance_id);
@@ -236,7 +242,8 @@ impl Runtime {
         }
         let (number, outgoing, work) = world.hub.join(caller, &hello.instance_id, world.now());
         let instance_id: Arc<str> = hello.instance_id.as_str().into();
-        let leaving = Leaving { runtime: self.clone(), caller: caller.clone(), instance_id: instance_id.clone(), number };
+        let leaving =
+            Leaving { runtime: self.clone(), caller: caller.clone(), instance_id: instance_id.clone(), number };
         let session = Session { caller: caller.clone(), instance_id, number, leaving: Arc::new(leaving) };
         let instance = fleet::InstanceId::from(&*hello.instance_id);
         world.hub.send(caller, &instance, welcome(world.now()));
@@ -296,7 +303,11 @@ impl Runtime {
                     Ok(_) => Ok(()),
                     // Nobody here will ever want it: let the agent forget it.
                     Err(Refused::Run(_) | Refused::Missing) => {
-                        world.hub.send(&session.caller, &instance, ToAgent::Acknowledged { attempt: attempt.to_string() });
+                        world.hub.send(
+                            &session.caller,
+                            &instance,
+                            ToAgent::Acknowledged { attempt: attempt.to_string() },
+                        );
                         Ok(())
                     }
                     Err(refused) => Err(refused.into()),
@@ -328,11 +339,17 @@ impl Runtime {
 /// `^(m?i-)[0-9A-Za-z]{8,17}$`, as in the SSM API's `InstanceId`.
 fn valid_instance_id(id: &str) -> bool {
     let rest = id.strip_prefix("mi-").or_else(|| id.strip_prefix("i-"));
-    rest.is_some_and(|rest| (8..=17).contains(&rest.len()) && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'))
+    rest.is_some_and(|rest| {
+        (8..=17).contains(&rest.len()) && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    })
 }
 
 fn welcome(now: Timestamp) -> ToAgent {
-    ToAgent::Welcome(agent::Welcome { server_time: now, lost_after_seconds: fleet::limits::LOST_AFTER_SECONDS as u64, ping_seconds: PING_SECONDS })
+    ToAgent::Welcome(agent::Welcome {
+        server_time: now,
+        lost_after_seconds: fleet::limits::LOST_AFTER_SECONDS as u64,
+        ping_seconds: PING_SECONDS,
+    })
 }
 
 fn card(hello: &agent::Hello) -> instance::Card {

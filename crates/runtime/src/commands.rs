@@ -119,8 +119,9 @@ pub(crate) fn index(id: Id, caller: &Caller, head: &RunHead, run: &fleet::Run, s
 impl Runtime {
     /// Sends a command. The same `command_id` again gives the same command.
     pub async fn command_send(&self, caller: &Caller, send: CommandSend) -> Result<fleet::Run, Refusal> {
-        let script = fleet::document::resolve(&send.document_name, send.document_version.as_deref(), send.parameters.clone())
-            .map_err(document_refusal)?;
+        let script =
+            fleet::document::resolve(&send.document_name, send.document_version.as_deref(), send.parameters.clone())
+                .map_err(document_refusal)?;
         let instances = self.named_instances(caller, &send).await?;
         let command_id = send.command_id.unwrap_or_else(clock::uuid);
         let mut sending = fleet::Send::new(fleet::CommandId::from(&*command_id), instances, script);
@@ -131,7 +132,8 @@ impl Runtime {
         if let Some(seconds) = send.timeout_seconds {
             sending.timeout_seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
         }
-        sending.max_concurrency = rate(send.max_concurrency.as_deref(), fleet::Rate::parse_concurrency, sending.max_concurrency)?;
+        sending.max_concurrency =
+            rate(send.max_concurrency.as_deref(), fleet::Rate::parse_concurrency, sending.max_concurrency)?;
         sending.max_errors = rate(send.max_errors.as_deref(), fleet::Rate::parse_errors, sending.max_errors)?;
         sending.waiter = send.waiter;
         let ask = Ask::Send { caller: caller.clone(), send: Box::new(sending) };
@@ -149,7 +151,9 @@ impl Runtime {
             match &*target.key {
                 "InstanceIds" | "instanceids" => named.extend(target.values.iter().cloned()),
                 other => {
-                    let text = format!("Targets with the key '{other}' are not supported by this version; name instances by 'InstanceIds'.");
+                    let text = format!(
+                        "Targets with the key '{other}' are not supported by this version; name instances by 'InstanceIds'."
+                    );
                     return Err(Refusal::Validation(text));
                 }
             }
@@ -166,7 +170,12 @@ impl Runtime {
         Ok(named.iter().map(|instance_id| fleet::InstanceId::from(&**instance_id)).collect())
     }
 
-    pub async fn command_cancel(&self, caller: &Caller, command_id: &str, instance_ids: Vec<String>) -> Result<(), Refusal> {
+    pub async fn command_cancel(
+        &self,
+        caller: &Caller,
+        command_id: &str,
+        instance_ids: Vec<String>,
+    ) -> Result<(), Refusal> {
         let instances = instance_ids.iter().map(|id| fleet::InstanceId::from(&**id)).collect();
         match self.ask(keys::run(caller, command_id), Ask::Run(fleet::Command::Cancel { instances })).await {
             Ok(_) => Ok(()),
@@ -184,7 +193,12 @@ impl Runtime {
     }
 
     /// Commands that match, newest first; a face shows commands or their invocations from them.
-    pub async fn command_list(&self, caller: &Caller, filter: CommandFilter, page: Page) -> Result<Paged<fleet::Run>, Refusal> {
+    pub async fn command_list(
+        &self,
+        caller: &Caller,
+        filter: CommandFilter,
+        page: Page,
+    ) -> Result<Paged<fleet::Run>, Refusal> {
         if let Some(command_id) = &filter.command_id {
             let run = self.command(caller, command_id).await?;
             let items = if matches(&filter, &run) { vec![run] } else { vec![] };
@@ -193,7 +207,8 @@ impl Runtime {
         let question = format!("commands {} {} {filter:?}", caller.account, caller.region);
         let now = self.inner.world.now();
         let invalid = |_| Refusal::Command(CommandRefusal::InvalidNextToken);
-        let mut after = page.token.map(|token| token::read(&question, &token, now)).transpose().map_err(invalid)?.map(Bytes::from);
+        let mut after =
+            page.token.map(|token| token::read(&question, &token, now)).transpose().map_err(invalid)?.map(Bytes::from);
         let list = match &filter.instance_id {
             Some(instance_id) => keys::runs_of(caller, instance_id),
             None => keys::runs(caller),
@@ -226,7 +241,10 @@ impl Runtime {
         let now = self.inner.world.now();
         let invalid = |_| Refusal::Command(CommandRefusal::InvalidNextToken);
         let after = page.token.map(|token| token::read(&question, &token, now)).transpose().map_err(invalid)?;
-        let rows = self.store().index(keys::instances(caller), after.map(Bytes::from), Direction::Forward, page.limit + 1).await?;
+        let rows = self
+            .store()
+            .index(keys::instances(caller), after.map(Bytes::from), Direction::Forward, page.limit + 1)
+            .await?;
         let more = rows.len() > page.limit as usize;
         let rows = &rows[..rows.len().min(page.limit as usize)];
         let next = rows.last().filter(|_| more).map(|row| token::write(&question, &row.at.key, now));
@@ -264,7 +282,8 @@ fn shown(row: agents::Row, heard: Option<Timestamp>, connected: bool, now: Times
 fn matches(filter: &CommandFilter, run: &fleet::Run) -> bool {
     let Some((send, at)) = run.sent() else { return false };
     let status = |status: &str| {
-        run.status().status() == status || run.invocations().iter().any(|invocation| invocation.status().status() == status)
+        run.status().status() == status
+            || run.invocations().iter().any(|invocation| invocation.status().status() == status)
     };
     filter.invoked_after.is_none_or(|after| at > after)
         && filter.invoked_before.is_none_or(|before| at < before)
@@ -273,17 +292,25 @@ fn matches(filter: &CommandFilter, run: &fleet::Run) -> bool {
         && filter.instance_id.as_deref().is_none_or(|id| run.invocation(&fleet::InstanceId::from(id)).is_some())
 }
 
-fn rate(text: Option<&str>, parse: impl Fn(&str) -> Option<fleet::Rate>, default: fleet::Rate) -> Result<fleet::Rate, Refusal> {
+fn rate(
+    text: Option<&str>,
+    parse: impl Fn(&str) -> Option<fleet::Rate>,
+    default: fleet::Rate,
+) -> Result<fleet::Rate, Refusal> {
     match text {
         None => Ok(default),
-        Some(text) => parse(text).ok_or_else(|| Refusal::Validation(format!("'{text}' is neither a number nor a percentage"))),
+        Some(text) => {
+            parse(text).ok_or_else(|| Refusal::Validation(format!("'{text}' is neither a number nor a percentage")))
+        }
     }
 }
 
 fn document_refusal(refusal: fleet::document::Refusal) -> CommandRefusal {
     match refusal {
         fleet::document::Refusal::InvalidDocument { name } => CommandRefusal::InvalidDocument(name),
-        fleet::document::Refusal::InvalidDocumentVersion { version, .. } => CommandRefusal::InvalidDocumentVersion(version),
+        fleet::document::Refusal::InvalidDocumentVersion { version, .. } => {
+            CommandRefusal::InvalidDocumentVersion(version)
+        }
         fleet::document::Refusal::InvalidParameters(text) => CommandRefusal::InvalidParameters(text),
     }
 }

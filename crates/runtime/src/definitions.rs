@@ -74,7 +74,9 @@ pub(crate) async fn read(store: &dyn Store, reference: &str) -> Result<(Arc<str>
     let events: Vec<Event> = serde_json::from_slice(&chunk.bytes)?;
     let within = usize::try_from(place.saturating_sub(chunk.first.0)).unwrap_or(usize::MAX);
     match events.get(within) {
-        Some(Event::Created { settings, .. } | Event::Updated { settings, .. }) => Ok((settings.definition.clone(), kind(settings.express))),
+        Some(Event::Created { settings, .. } | Event::Updated { settings, .. }) => {
+            Ok((settings.definition.clone(), kind(settings.express)))
+        }
         Some(Event::Deleted { .. } | Event::Tagged { .. }) | None => Err(lost()),
     }
 }

@@ -15,17 +15,32 @@ use crate::agents::Hub;
 use crate::clock::Clock;
 use crate::definitions::Definitions;
 use crate::machine::Registered;
-use crate::shard::{Ask, Reply, Request, Refused, due_in, shard_of};
+use crate::shard::{Ask, Refused, Reply, Request, due_in, shard_of};
 use crate::tasks::{TaskCall, TaskPort, TaskReply};
 use crate::{Inner, Runtime, value};
 
 /// What one step asks of the world, once it is durable.
 pub(crate) enum Dispatch {
-    Machine { id: Id, now: Option<Registered> },
-    Execution { id: Id, arn: Arc<str>, effects: Vec<Effect> },
-    Run { id: Id, caller: Caller, run: Box<fleet::Run>, effects: Vec<fleet::Effect> },
+    Machine {
+        id: Id,
+        now: Option<Registered>,
+    },
+    Execution {
+        id: Id,
+        arn: Arc<str>,
+        effects: Vec<Effect>,
+    },
+    Run {
+        id: Id,
+        caller: Caller,
+        run: Box<fleet::Run>,
+        effects: Vec<fleet::Effect>,
+    },
     /// Ends a command for which nobody waits any more.
-    CheckWaiter { id: Id, waiter: fleet::Waiter },
+    CheckWaiter {
+        id: Id,
+        waiter: fleet::Waiter,
+    },
 }
 
 /// Everything around the shards. Cheap to clone.
@@ -57,7 +72,11 @@ impl std::ops::Deref for World {
 const MACHINES_MAX: usize = 10_000;
 
 impl World {
-    pub(crate) fn new(tasks: Arc<dyn TaskPort>, limits: engine::Limits, shards: Vec<mpsc::UnboundedSender<Request>>) -> World {
+    pub(crate) fn new(
+        tasks: Arc<dyn TaskPort>,
+        limits: engine::Limits,
+        shards: Vec<mpsc::UnboundedSender<Request>>,
+    ) -> World {
         let shared = Shared {
             clock: Clock::default(),
             definitions: Definitions::default(),
@@ -119,7 +138,9 @@ impl World {
     pub(crate) fn dispatch(&self, dispatch: Dispatch) {
         match dispatch {
             Dispatch::Machine { id, now } => self.remember(id, now),
-            Dispatch::Execution { id, arn, effects } => effects.into_iter().for_each(|effect| self.perform(id, &arn, effect)),
+            Dispatch::Execution { id, arn, effects } => {
+                effects.into_iter().for_each(|effect| self.perform(id, &arn, effect))
+            }
             Dispatch::Run { id, caller, run, effects } => {
                 self.hub.note_work(&caller, id, &run);
                 effects.into_iter().for_each(|effect| self.perform_fleet(id, &caller, &run, effect));
@@ -187,7 +208,10 @@ impl World {
         drop(self.spawn(async move |runtime, tasks| tasks.abandon(&runtime, call).await));
     }
 
-    fn spawn<T: Send + 'static, F>(&self, work: impl FnOnce(Runtime, Arc<dyn TaskPort>) -> F) -> tokio::task::JoinHandle<Option<T>>
+    fn spawn<T: Send + 'static, F>(
+        &self,
+        work: impl FnOnce(Runtime, Arc<dyn TaskPort>) -> F,
+    ) -> tokio::task::JoinHandle<Option<T>>
     where
         F: Future<Output = T> + Send + 'static,
     {

@@ -126,7 +126,12 @@ impl Runtime {
             alias_arn: None,
             definition,
         };
-        let ask = Start { start: engine::Start { identity, input, text }, machine: compiled, trace: start.trace_header, fresh };
+        let ask = Start {
+            start: engine::Start { identity, input, text },
+            machine: compiled,
+            trace: start.trace_header,
+            fresh,
+        };
         match self.ask(keys::execution(&arn), Ask::Start(Box::new(ask))).await {
             Ok(Reply::Execution(head)) => Ok(ExecutionStarted { arn, started: head.started }),
             Ok(_) => Err(Refusal::Unknown),
@@ -157,13 +162,20 @@ impl Runtime {
         let head = match self.ask(keys::execution(arn), Ask::Execution(stop)).await {
             Ok(Reply::Execution(head)) => head,
             Err(Refused::Execution(Some(head))) => head,
-            Ok(_) | Err(Refused::Missing | Refused::Execution(None)) => return Err(Refusal::ExecutionDoesNotExist(arn.to_owned())),
+            Ok(_) | Err(Refused::Missing | Refused::Execution(None)) => {
+                return Err(Refusal::ExecutionDoesNotExist(arn.to_owned()));
+            }
             Err(refused) => return Err(refused.into()),
         };
         Ok(head.stopped.unwrap_or(head.started))
     }
 
-    pub async fn execution_list(&self, caller: &Caller, filter: ExecutionFilter, page: Page) -> Result<Paged<ExecutionSummary>, Refusal> {
+    pub async fn execution_list(
+        &self,
+        caller: &Caller,
+        filter: ExecutionFilter,
+        page: Page,
+    ) -> Result<Paged<ExecutionSummary>, Refusal> {
         let machine = match &filter.machine_arn {
             None => None,
             Some(arn) => {
@@ -197,7 +209,13 @@ impl Runtime {
     }
 
     /// The history, facts of our own included (see [`Event::is_aws`]); `limit` counts AWS's events.
-    pub async fn execution_history(&self, caller: &Caller, arn: &str, reverse: bool, page: Page) -> Result<Paged<Event>, Refusal> {
+    pub async fn execution_history(
+        &self,
+        caller: &Caller,
+        arn: &str,
+        reverse: bool,
+        page: Page,
+    ) -> Result<Paged<Event>, Refusal> {
         self.execution_head(caller, arn).await?;
         let question = format!("history {arn} {reverse}");
         let now = self.inner.world.now();
@@ -209,7 +227,8 @@ impl Runtime {
         };
         let (mut items, mut shown) = (vec![], 0);
         loop {
-            let chunks = self.store().chunks(keys::execution(arn), from, direction, page.limit.saturating_add(1)).await?;
+            let chunks =
+                self.store().chunks(keys::execution(arn), from, direction, page.limit.saturating_add(1)).await?;
             let events = events_from(&chunks, from, direction)?;
             if events.is_empty() {
                 return Ok(Paged { items, next: None });
@@ -325,7 +344,10 @@ fn place(bytes: &[u8]) -> Result<Seq, Refusal> {
 fn ends(fact: &Fact) -> bool {
     matches!(
         fact,
-        Fact::ExecutionSucceeded { .. } | Fact::ExecutionFailed { .. } | Fact::ExecutionAborted { .. } | Fact::ExecutionTimedOut { .. }
+        Fact::ExecutionSucceeded { .. }
+            | Fact::ExecutionFailed { .. }
+            | Fact::ExecutionAborted { .. }
+            | Fact::ExecutionTimedOut { .. }
     )
 }
 

@@ -76,7 +76,11 @@ pub(crate) fn executions_of(machine_arn: &str, status: ExecutionStatus) -> Bytes
 }
 
 /// Every list that an execution with this status stands in.
-pub(crate) fn execution_lists(caller: &Caller, machine_arn: &str, status: ExecutionStatus) -> impl Iterator<Item = Bytes> {
+pub(crate) fn execution_lists(
+    caller: &Caller,
+    machine_arn: &str,
+    status: ExecutionStatus,
+) -> impl Iterator<Item = Bytes> {
     [executions(caller, status), executions_of(machine_arn, status)].into_iter()
 }
 

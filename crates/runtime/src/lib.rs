@@ -70,7 +70,11 @@ struct Inner {
 
 impl Runtime {
     /// Takes every shard, reads what is due and what is owed, and goes on with all of it.
-    pub async fn open(config: Config, store: Arc<dyn Store>, tasks: Arc<dyn TaskPort>) -> Result<Runtime, store::Error> {
+    pub async fn open(
+        config: Config,
+        store: Arc<dyn Store>,
+        tasks: Arc<dyn TaskPort>,
+    ) -> Result<Runtime, store::Error> {
         let (senders, inboxes): (Vec<_>, Vec<_>) = (0..SHARDS).map(|_| mpsc::unbounded_channel()).unzip();
         let world = World::new(tasks, config.limits, senders);
         let mut shards = vec![];

@@ -56,7 +56,12 @@ pub(crate) struct Change {
 pub(crate) enum Command {
     /// Changes nothing: whoever asks wants to see it.
     Look,
-    Create { name: Arc<str>, arn: Arc<str>, settings: Settings, tags: Vec<(String, String)> },
+    Create {
+        name: Arc<str>,
+        arn: Arc<str>,
+        settings: Settings,
+        tags: Vec<(String, String)>,
+    },
     Update(Change),
     Delete,
     Tag(Vec<(String, String)>),
@@ -86,7 +91,9 @@ pub(crate) fn decide(machine: &Machine, command: Command, now: Timestamp) -> Res
             let same_but_for_role = Settings { role_arn: registered.settings.role_arn.clone(), ..settings };
             if same_but_for_role == registered.settings { Ok(None) } else { Err(Refusal::AlreadyExists) }
         }
-        (None, Command::Create { name, arn, settings, tags }) => Ok(Some(Event::Created { at: now, name, arn, settings, tags })),
+        (None, Command::Create { name, arn, settings, tags }) => {
+            Ok(Some(Event::Created { at: now, name, arn, settings, tags }))
+        }
         (None, Command::Delete) => Ok(None),
         (None, Command::Look | Command::Update(_) | Command::Tag(_) | Command::Untag(_)) => Err(Refusal::DoesNotExist),
         (Some(_), Command::Look) => Ok(None),
@@ -177,7 +184,14 @@ mod tests {
     use super::*;
 
     fn settings(definition: &str) -> Settings {
-        Settings { definition: definition.into(), role_arn: "r".into(), express: false, logging: None, tracing: None, encryption: None }
+        Settings {
+            definition: definition.into(),
+            role_arn: "r".into(),
+            express: false,
+            logging: None,
+            tracing: None,
+            encryption: None,
+        }
     }
 
     fn create(definition: &str) -> Command {
@@ -220,7 +234,8 @@ mod tests {
     #[test]
     fn tags_merge_and_have_an_end() {
         let tag = |key: &str, value: &str| Command::Tag(vec![(key.to_owned(), value.to_owned())]);
-        let machine = made(vec![create("d"), tag("a", "1"), tag("b", "2"), tag("a", "3"), Command::Untag(vec!["b".to_owned()])]);
+        let machine =
+            made(vec![create("d"), tag("a", "1"), tag("b", "2"), tag("a", "3"), Command::Untag(vec!["b".to_owned()])]);
         assert_eq!(machine.now.as_ref().expect("there").tags, [("a".to_owned(), "3".to_owned())]);
         let many = (0..limits::TAGS_MAX).map(|n| (n.to_string(), String::new())).collect();
         assert_eq!(decide(&machine, Command::Tag(many), Timestamp(9)), Err(Refusal::TooManyTags));

@@ -83,8 +83,14 @@ pub(crate) fn index(before: Option<&Registered>, after: Option<&Registered>, ste
     match (before, after) {
         (Some(gone), None) => step.index_deleted.push(at(gone)),
         (None, Some(now)) => {
-            let row = Row { arn: now.arn.clone(), name: now.name.clone(), express: now.settings.express, created: now.created };
-            step.index_put.push(IndexRow { at: at(now), value: serde_json::to_vec(&row).expect("a row has a text").into() });
+            let row = Row {
+                arn: now.arn.clone(),
+                name: now.name.clone(),
+                express: now.settings.express,
+                created: now.created,
+            };
+            step.index_put
+                .push(IndexRow { at: at(now), value: serde_json::to_vec(&row).expect("a row has a text").into() });
         }
         (Some(_), Some(_)) | (None, None) => (),
     }
@@ -92,7 +98,11 @@ pub(crate) fn index(before: Option<&Registered>, after: Option<&Registered>, ste
 
 impl Runtime {
     /// Creates a state machine; the same request again gives the same one.
-    pub async fn state_machine_create(&self, caller: &Caller, create: StateMachineCreate) -> Result<StateMachine, Refusal> {
+    pub async fn state_machine_create(
+        &self,
+        caller: &Caller,
+        create: StateMachineCreate,
+    ) -> Result<StateMachine, Refusal> {
         valid_name(&create.name)?;
         if create.kind == MachineKind::Express {
             return Err(Refusal::StateMachineTypeNotSupported);
@@ -116,7 +126,11 @@ impl Runtime {
         Ok(shown(now))
     }
 
-    pub async fn state_machine_update(&self, caller: &Caller, update: StateMachineUpdate) -> Result<StateMachine, Refusal> {
+    pub async fn state_machine_update(
+        &self,
+        caller: &Caller,
+        update: StateMachineUpdate,
+    ) -> Result<StateMachine, Refusal> {
         let nothing = update.definition.is_none()
             && update.role_arn.is_none()
             && update.logging.is_none()
@@ -182,13 +196,21 @@ impl Runtime {
         let question = format!("machines {} {}", caller.account, caller.region);
         let now = self.inner.world.now();
         let after = page.token.map(|token| token::read(&question, &token, now)).transpose()?;
-        let rows = self.store().index(keys::machines(caller), after.map(Bytes::from), Direction::Forward, page.limit + 1).await?;
+        let rows = self
+            .store()
+            .index(keys::machines(caller), after.map(Bytes::from), Direction::Forward, page.limit + 1)
+            .await?;
         let more = rows.len() > page.limit as usize;
         let rows = &rows[..rows.len().min(page.limit as usize)];
         let next = rows.last().filter(|_| more).map(|row| token::write(&question, &row.at.key, now));
         let items = rows.iter().map(|row| {
             let row: Row = serde_json::from_slice(&row.value).map_err(Refusal::internal)?;
-            Ok(StateMachineSummary { arn: row.arn.to_string(), name: row.name.to_string(), kind: definitions::kind(row.express), created: row.created })
+            Ok(StateMachineSummary {
+                arn: row.arn.to_string(),
+                name: row.name.to_string(),
+                kind: definitions::kind(row.express),
+                created: row.created,
+            })
         });
         Ok(Paged { items: items.collect::<Result<_, Refusal>>()?, next })
     }
@@ -225,8 +247,12 @@ impl Runtime {
         match self.ask(keys::machine(arn), Ask::Machine(command)).await {
             Ok(Reply::Machine(Some(now))) => Ok(*now),
             Ok(_) => Err(Refusal::StateMachineDoesNotExist(arn.to_owned())),
-            Err(crate::Refused::Machine(machine::Refusal::DoesNotExist)) => Err(Refusal::StateMachineDoesNotExist(arn.to_owned())),
-            Err(crate::Refused::Machine(machine::Refusal::AlreadyExists)) => Err(Refusal::StateMachineAlreadyExists(arn.to_owned())),
+            Err(crate::Refused::Machine(machine::Refusal::DoesNotExist)) => {
+                Err(Refusal::StateMachineDoesNotExist(arn.to_owned()))
+            }
+            Err(crate::Refused::Machine(machine::Refusal::AlreadyExists)) => {
+                Err(Refusal::StateMachineAlreadyExists(arn.to_owned()))
+            }
             Err(crate::Refused::Machine(machine::Refusal::TooManyTags)) => Err(Refusal::TooManyTags(arn.to_owned())),
             Err(refused) => Err(refused.into()),
         }
@@ -276,7 +302,9 @@ pub(crate) fn machine_arn(caller: &Caller, arn: &str) -> Result<Arc<str>, Refusa
 /// Tags hang on state machines themselves; a version or an alias is not found.
 fn taggable_arn(caller: &Caller, arn: &str) -> Result<Arc<str>, Refusal> {
     match states_arn(arn)?.resource_parts() {
-        ("stateMachine", name) if !name.contains(':') => machine_arn(caller, arn).map_err(|refusal| not_found(refusal, arn)),
+        ("stateMachine", name) if !name.contains(':') => {
+            machine_arn(caller, arn).map_err(|refusal| not_found(refusal, arn))
+        }
         _ => Err(Refusal::ResourceNotFound(arn.to_owned())),
     }
 }
@@ -307,7 +335,10 @@ pub(crate) fn owned(caller: &Caller, arn: &Arn<'_>) -> bool {
 /// Names of state machines and executions (`CreateStateMachine`, name).
 pub(crate) fn valid_name(name: &str) -> Result<(), Refusal> {
     let forbidden = |char: char| {
-        char.is_whitespace() || char.is_control() || "<>{}[]?*\"#%\\^|~`$&,;:/".contains(char) || matches!(char, '\u{fffe}' | '\u{ffff}')
+        char.is_whitespace()
+            || char.is_control()
+            || "<>{}[]?*\"#%\\^|~`$&,;:/".contains(char)
+            || matches!(char, '\u{fffe}' | '\u{ffff}')
     };
     let count = name.chars().count();
     if count == 0 || count > 80 || name.contains(forbidden) {

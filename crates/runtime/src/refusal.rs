@@ -100,9 +100,12 @@ impl From<crate::Refused> for Refusal {
             Refused::Full => Refusal::Full,
             Refused::Run(refusal) => refusal.into(),
             Refused::Internal(error) => Refusal::Internal(error),
-            Refused::Unknown | Refused::Machine(_) | Refused::Execution(_) | Refused::Exists | Refused::InstanceWentBack | Refused::Missing => {
-                Refusal::Unknown
-            }
+            Refused::Unknown
+            | Refused::Machine(_)
+            | Refused::Execution(_)
+            | Refused::Exists
+            | Refused::InstanceWentBack
+            | Refused::Missing => Refusal::Unknown,
         }
     }
 }

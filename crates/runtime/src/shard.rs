@@ -63,16 +63,24 @@ pub(crate) enum Ask {
     Execution(engine::Command),
     /// An alarm went off.
     Fire(Timer),
-    Send { caller: Caller, send: Box<fleet::Send> },
+    Send {
+        caller: Caller,
+        send: Box<fleet::Send>,
+    },
     Run(fleet::Command),
     LookAtRun,
     /// What an execution wants to hear of a task.
     Awaits(engine::TaskId),
     /// Sends an agent what it is owed.
-    Remind { instance: fleet::InstanceId },
+    Remind {
+        instance: fleet::InstanceId,
+    },
     /// The machinery lost sight of this value's effects: dispatch what it owes.
     Resume,
-    Instance { caller: Caller, command: instance::Command },
+    Instance {
+        caller: Caller,
+        command: instance::Command,
+    },
     Watch(mpsc::Sender<Happened>),
 }
 
@@ -152,8 +160,17 @@ impl Shard {
         inbox: mpsc::UnboundedReceiver<Request>,
     ) -> Result<Shard, store::Error> {
         let epoch = store.acquire(id).await?;
-        let mut shard =
-            Shard { id, epoch, store, world, inbox, cache: HashMap::new(), uses: 0, timers: BTreeSet::new(), watchers: HashMap::new() };
+        let mut shard = Shard {
+            id,
+            epoch,
+            store,
+            world,
+            inbox,
+            cache: HashMap::new(),
+            uses: 0,
+            timers: BTreeSet::new(),
+            watchers: HashMap::new(),
+        };
         shard.read_timers().await?;
         Ok(shard)
     }
@@ -290,7 +307,9 @@ impl Shard {
     }
 
     async fn fetch_definition(&mut self, id: Id) {
-        let Some(Cached { value: Value { what: What::Execution { execution, machine, .. }, .. }, .. }) = self.cache.get_mut(&id) else {
+        let Some(Cached { value: Value { what: What::Execution { execution, machine, .. }, .. }, .. }) =
+            self.cache.get_mut(&id)
+        else {
             return;
         };
         if machine.is_none() && !execution.has_ended() {
@@ -368,8 +387,13 @@ impl Shard {
         let cached = self.cache.get_mut(&id).expect("the value was just stepped");
         let mut step = cached.value.step(id, chunks);
         rows(&mut step);
-        turn.timers_cleared.extend(step.timers_cleared.iter().map(|timer| Due { due: timer.due, id, timer: timer.timer }));
-        turn.timers_set.retain(|due| due.id != id || !step.timers_cleared.contains(&Timer { due: due.due, timer: due.timer }));
+        turn.timers_cleared.extend(step.timers_cleared.iter().map(|timer| Due {
+            due: timer.due,
+            id,
+            timer: timer.timer,
+        }));
+        turn.timers_set
+            .retain(|due| due.id != id || !step.timers_cleared.contains(&Timer { due: due.due, timer: due.timer }));
         turn.timers_set.extend(step.timers_set.iter().map(|timer| Due { due: timer.due, id, timer: timer.timer }));
         match turn.steps.get_mut(&id) {
             Some(first) => value::merge(first, step),
@@ -410,7 +434,10 @@ impl Shard {
             return if same { Ok(Reply::Execution(head.clone())) } else { Err(Refused::Exists) };
         }
         let head = ExecutionHead { trace: start.trace, ..ExecutionHead::default() };
-        self.insert(id, What::Execution { execution: Box::default(), head: Box::new(head), machine: Some(start.machine) });
+        self.insert(
+            id,
+            What::Execution { execution: Box::default(), head: Box::new(head), machine: Some(start.machine) },
+        );
         let started = self.step_execution(id, engine::Command::Start(start.start), None, turn);
         if started.is_err() {
             self.cache.remove(&id);
@@ -418,7 +445,13 @@ impl Shard {
         started
     }
 
-    fn step_execution(&mut self, id: Id, command: engine::Command, fired: Option<Timer>, turn: &mut Turn) -> Result<Reply, Refused> {
+    fn step_execution(
+        &mut self,
+        id: Id,
+        command: engine::Command,
+        fired: Option<Timer>,
+        turn: &mut Turn,
+    ) -> Result<Reply, Refused> {
         let env = Env { now: self.world.now(), entropy: clock::entropy(), limits: self.world.limits };
         let Some(What::Execution { execution, head, machine }) = self.what(id) else { return Err(Refused::Missing) };
         let head_of = |head: &ExecutionHead| (!head.arn.is_empty()).then(|| Box::new(head.clone()));
@@ -474,7 +507,11 @@ impl Shard {
         if let Some(What::Run { run, .. }) = self.what(id) {
             return Ok(Reply::Run(run.clone()));
         }
-        let head = RunHead { account: caller.account.to_string(), region: caller.region.to_string(), requested: self.world.now() };
+        let head = RunHead {
+            account: caller.account.to_string(),
+            region: caller.region.to_string(),
+            requested: self.world.now(),
+        };
         self.insert(id, What::Run { run: Box::default(), head, seq: 0 });
         let sent = self.step_run(id, fleet::Command::Send(Box::new(send)), None, turn);
         if sent.is_err() {
@@ -483,7 +520,13 @@ impl Shard {
         sent
     }
 
-    fn step_run(&mut self, id: Id, command: fleet::Command, fired: Option<Timer>, turn: &mut Turn) -> Result<Reply, Refused> {
+    fn step_run(
+        &mut self,
+        id: Id,
+        command: fleet::Command,
+        fired: Option<Timer>,
+        turn: &mut Turn,
+    ) -> Result<Reply, Refused> {
         let now = self.world.now();
         let Some(What::Run { run, head, seq }) = self.what(id) else { return Err(Refused::Missing) };
         let first = *seq;
@@ -518,7 +561,13 @@ impl Shard {
         Ok(Reply::Done)
     }
 
-    fn step_instance(&mut self, id: Id, caller: Caller, command: instance::Command, turn: &mut Turn) -> Result<Reply, Refused> {
+    fn step_instance(
+        &mut self,
+        id: Id,
+        caller: Caller,
+        command: instance::Command,
+        turn: &mut Turn,
+    ) -> Result<Reply, Refused> {
         if self.what(id).is_none() {
             let head = InstanceHead { account: caller.account.to_string(), region: caller.region.to_string() };
             self.insert(id, What::Instance { instance: instance::Instance::default(), head });
@@ -530,7 +579,12 @@ impl Shard {
         if let Some(event) = event {
             instance.apply(&event);
             let after = instance.now.clone();
-            self.keep(id, value::chunk(first, &[event]), |step| crate::agents::index(id, &caller, after.as_ref(), first == 0, step), turn);
+            self.keep(
+                id,
+                value::chunk(first, &[event]),
+                |step| crate::agents::index(id, &caller, after.as_ref(), first == 0, step),
+                turn,
+            );
         }
         Ok(Reply::Done)
     }

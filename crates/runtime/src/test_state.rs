@@ -101,7 +101,9 @@ impl Runtime {
             Ok(Ok(TaskReply::Succeeded(result))) => Ok(result),
             Ok(Ok(TaskReply::Failed(failure))) => Err(failure),
             // A panic in a connector fails its task, and nothing else.
-            Ok(Ok(TaskReply::Submitted(_)) | Err(_)) => Err(Failure::new("States.TaskFailed", "The task's connector failed.")),
+            Ok(Ok(TaskReply::Submitted(_)) | Err(_)) => {
+                Err(Failure::new("States.TaskFailed", "The task's connector failed."))
+            }
             Err(_) => {
                 abort.abort();
                 Err(Failure::named("States.Timeout"))
@@ -126,7 +128,13 @@ fn tested_arn(caller: &Caller) -> Arc<str> {
 }
 
 /// What is to be tested, if the request makes sense.
-fn test(caller: &Caller, arn: &str, request: StateTest, now: Timestamp, payload_bytes_max: usize) -> Result<Test, Refusal> {
+fn test(
+    caller: &Caller,
+    arn: &str,
+    request: StateTest,
+    now: Timestamp,
+    payload_bytes_max: usize,
+) -> Result<Test, Refusal> {
     if request.mock.is_some() && request.reveal_secrets {
         return Err(invalid("TestState does not support RevealSecrets when a mock is specified."));
     }
@@ -134,10 +142,11 @@ fn test(caller: &Caller, arn: &str, request: StateTest, now: Timestamp, payload_
     let input = input(request.input.as_deref())?;
     let variables = variables(request.variables.as_deref())?;
     let context = request.context.as_deref().map(read_context).transpose()?;
-    let LoneState { state, inner } = asl::parse_state(&request.definition, request.state_name.as_deref()).map_err(|refusal| match refusal {
-        StateRefusal::Invalid(diagnostics) => Refusal::InvalidDefinition(diagnostics),
-        StateRefusal::NotFound => invalid("State not found in definition"),
-    })?;
+    let LoneState { state, inner } =
+        asl::parse_state(&request.definition, request.state_name.as_deref()).map_err(|refusal| match refusal {
+            StateRefusal::Invalid(diagnostics) => Refusal::InvalidDefinition(diagnostics),
+            StateRefusal::NotFound => invalid("State not found in definition"),
+        })?;
     if let Some(context) = &context {
         check_context(context, &state)?;
     }
@@ -148,10 +157,18 @@ fn test(caller: &Caller, arn: &str, request: StateTest, now: Timestamp, payload_
     check_configuration(request.error_caused_by.as_deref(), &inner, matches!(mock, Some(Err(_))))?;
     if request.map_item_reader_data.is_some() {
         // A Map with an ItemReader was refused above.
-        return Err(invalid("TestState does not support MapItemReaderData when the state is not a Map state with an ItemReader."));
+        return Err(invalid(
+            "TestState does not support MapItemReaderData when the state is not a Map state with an ItemReader.",
+        ));
     }
     let context = context.unwrap_or_else(|| {
-        let seen = Seen { arn, role_arn: request.role_arn.as_deref(), input: &input, now, retries: request.retrier_retry_count };
+        let seen = Seen {
+            arn,
+            role_arn: request.role_arn.as_deref(),
+            input: &input,
+            now,
+            retries: request.retrier_retry_count,
+        };
         default_context(caller, kind, &seen)
     });
     Ok(Test {
@@ -174,7 +191,9 @@ fn mock(mock: StateMock) -> Result<Result<Json, Failure>, Refusal> {
     match (mock.result, mock.failure) {
         (Some(result), None) => Json::parse(&result).map(Ok).map_err(|_| invalid("Mocked result must be valid JSON")),
         (None, Some(failure)) => Ok(Err(failure)),
-        (Some(_), Some(_)) | (None, None) => Err(invalid("A test mock should have only one of the following fields: [result, errorOutput].")),
+        (Some(_), Some(_)) | (None, None) => {
+            Err(invalid("A test mock should have only one of the following fields: [result, errorOutput]."))
+        }
     }
 }
 
@@ -190,8 +209,12 @@ fn variables(text: Option<&str>) -> Result<Json, Refusal> {
 fn check_configuration(error_caused_by: Option<&str>, inner: &BTreeSet<Name>, fails: bool) -> Result<(), Refusal> {
     match error_caused_by {
         None => Ok(()),
-        Some(_) if !fails => Err(invalid("TestState does not support ErrorCausedByState when an errorOutput is not mocked.")),
-        Some(name) if !inner.contains(name) => Err(invalid(format!("State '{name}' of ErrorCausedByState not found in the tested state"))),
+        Some(_) if !fails => {
+            Err(invalid("TestState does not support ErrorCausedByState when an errorOutput is not mocked."))
+        }
+        Some(name) if !inner.contains(name) => {
+            Err(invalid(format!("State '{name}' of ErrorCausedByState not found in the tested state")))
+        }
         Some(_) => Ok(()),
     }
 }
@@ -218,13 +241,20 @@ fn default_context(caller: &Caller, kind: StateKind, seen: &Seen<'_>) -> Json {
         ("StartTime", now.clone()),
     ]);
     let retries = match kind {
-        StateKind::Task | StateKind::Parallel | StateKind::Map => Some(("RetryCount", Json::from(u64::from(seen.retries)))),
+        StateKind::Task | StateKind::Parallel | StateKind::Map => {
+            Some(("RetryCount", Json::from(u64::from(seen.retries))))
+        }
         StateKind::Pass | StateKind::Choice | StateKind::Wait | StateKind::Succeed | StateKind::Fail => None,
     };
     // Whatever the state is called, its test calls it so.
     let state = [("Name", Json::from("StateName")), ("EnteredTime", now)].into_iter().chain(retries);
-    let machine = Json::object([("Id", Json::from(base::arn::state_machine(caller, machine))), ("Name", machine.into())]);
-    Json::object([("Execution", execution), ("StateMachine", machine), ("State", Json::object(state.collect::<Vec<_>>()))])
+    let machine =
+        Json::object([("Id", Json::from(base::arn::state_machine(caller, machine))), ("Name", machine.into())]);
+    Json::object([
+        ("Execution", execution),
+        ("StateMachine", machine),
+        ("State", Json::object(state.collect::<Vec<_>>())),
+    ])
 }
 
 /// What one object of a given context may have.

@@ -165,7 +165,15 @@ impl Value {
     pub(crate) fn step(&mut self, id: Id, chunks: Vec<Chunk>) -> Step {
         let expected = chunks.first().map_or(Seq(self.seq()), |chunk| chunk.first);
         self.since += chunks.iter().map(|chunk| chunk.bytes.len()).sum::<usize>();
-        Step { id, kind: self.kind(), expected, header: self.header(), chunks, snapshot: self.snapshot_if_due(), ..Step::default() }
+        Step {
+            id,
+            kind: self.kind(),
+            expected,
+            header: self.header(),
+            chunks,
+            snapshot: self.snapshot_if_due(),
+            ..Step::default()
+        }
     }
 
     fn header(&self) -> Bytes {
@@ -303,7 +311,9 @@ impl ExecutionHead {
         }
         let line = Bytes::from(serde_json::to_vec(&Line::of(self)).expect("a line has a text"));
         let lists = keys::execution_lists(&owner, &self.machine, self.status.into());
-        step.index_put.extend(lists.map(|list| store::IndexRow { at: store::IndexKey { list, key: key.clone() }, value: line.clone() }));
+        step.index_put.extend(
+            lists.map(|list| store::IndexRow { at: store::IndexKey { list, key: key.clone() }, value: line.clone() }),
+        );
     }
 }
 

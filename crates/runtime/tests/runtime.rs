@@ -72,8 +72,12 @@ impl World {
     }
 
     async fn start(&self, machine: &str, name: Option<&str>, input: &str) -> Result<String, Refusal> {
-        let start =
-            ExecutionStart { machine_arn: machine.to_owned(), name: name.map(str::to_owned), input: Some(input.to_owned()), trace_header: None };
+        let start = ExecutionStart {
+            machine_arn: machine.to_owned(),
+            name: name.map(str::to_owned),
+            input: Some(input.to_owned()),
+            trace_header: None,
+        };
         Ok(self.runtime.execution_start(&self.caller, start).await?.arn)
     }
 
@@ -82,7 +86,10 @@ impl World {
             let execution = self.runtime.execution(&self.caller, arn).await.expect("there");
             if execution.summary.status != ExecutionStatus::Running {
                 let failure = execution.failure.and_then(|failure| failure.error);
-                return (execution.summary.status, execution.output.or(failure.map(|error| error.to_string())).unwrap_or_default());
+                return (
+                    execution.summary.status,
+                    execution.output.or(failure.map(|error| error.to_string())).unwrap_or_default(),
+                );
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
@@ -135,9 +142,15 @@ async fn starting_the_same_name_twice_is_starting_it_once() {
     let first = world.start(&machine, Some("night"), r#"{"s":60}"#).await.expect("started");
     let again = world.start(&machine, Some("night"), r#"{"s": 60}"#).await.expect("the same");
     assert_eq!(first, again);
-    assert!(matches!(world.start(&machine, Some("night"), r#"{"s":61}"#).await, Err(Refusal::ExecutionAlreadyExists(_))));
+    assert!(matches!(
+        world.start(&machine, Some("night"), r#"{"s":61}"#).await,
+        Err(Refusal::ExecutionAlreadyExists(_))
+    ));
     world.runtime.execution_stop(&world.caller, &first, Failure::default()).await.expect("stopped");
-    assert!(matches!(world.start(&machine, Some("night"), r#"{"s":60}"#).await, Err(Refusal::ExecutionAlreadyExists(_))));
+    assert!(matches!(
+        world.start(&machine, Some("night"), r#"{"s":60}"#).await,
+        Err(Refusal::ExecutionAlreadyExists(_))
+    ));
 }
 
 #[tokio::test]
@@ -193,7 +206,10 @@ async fn lists_are_newest_first_and_page() {
         tokio::time::sleep(Duration::from_millis(3)).await;
     }
     started.reverse();
-    for filter in [ExecutionFilter::default(), ExecutionFilter { machine_arn: Some(machine), status: Some(ExecutionStatus::Succeeded) }] {
+    for filter in [
+        ExecutionFilter::default(),
+        ExecutionFilter { machine_arn: Some(machine), status: Some(ExecutionStatus::Succeeded) },
+    ] {
         let (mut listed, mut token) = (vec![], None);
         loop {
             let page = Page { limit: 2, token };
@@ -214,10 +230,21 @@ async fn another_account_sees_nothing() {
     let machine = world.machine("net", PASS).await;
     let arn = world.start(&machine, None, "{}").await.expect("started");
     for other in [Caller::new("222222222222", "us-east-1"), Caller::new("111111111111", "eu-west-1")] {
-        assert!(matches!(world.runtime.state_machine(&other, &machine).await, Err(Refusal::StateMachineDoesNotExist(_))));
+        assert!(matches!(
+            world.runtime.state_machine(&other, &machine).await,
+            Err(Refusal::StateMachineDoesNotExist(_))
+        ));
         assert!(matches!(world.runtime.execution(&other, &arn).await, Err(Refusal::ExecutionDoesNotExist(_))));
         let page = Page { limit: 10, token: None };
-        assert!(world.runtime.execution_list(&other, ExecutionFilter::default(), page).await.expect("listed").items.is_empty());
+        assert!(
+            world
+                .runtime
+                .execution_list(&other, ExecutionFilter::default(), page)
+                .await
+                .expect("listed")
+                .items
+                .is_empty()
+        );
     }
 }
 

@@ -41,8 +41,15 @@ const TASK: &str = r#"{"Type":"Task","Resource":"arn:aws:states:::aws-sdk:ssm:se
 
 /// Tests the state, and tells what came of it and how many seconds it took.
 async fn run(definition: &str, input: &str) -> (Outcome, u64) {
-    let runtime = Runtime::open(runtime::Config::default(), Arc::new(MemoryStore::new()), Arc::new(Tasks)).await.expect("a store in memory opens");
-    let request = StateTest { definition: definition.into(), role_arn: Some("r".into()), input: Some(input.into()), ..StateTest::default() };
+    let runtime = Runtime::open(runtime::Config::default(), Arc::new(MemoryStore::new()), Arc::new(Tasks))
+        .await
+        .expect("a store in memory opens");
+    let request = StateTest {
+        definition: definition.into(),
+        role_arn: Some("r".into()),
+        input: Some(input.into()),
+        ..StateTest::default()
+    };
     let began = Instant::now();
     let tested = runtime.state_test(&Caller::new("111111111111", "us-east-1"), request).await.expect("a test");
     (tested.outcome, began.elapsed().as_secs())

@@ -7,7 +7,13 @@ use sha2::{Digest, Sha256};
 use crate::{ALGORITHM, BodyHash, Request, Scope};
 
 /// Returns the text that is signed. `signed` is in lower case and sorted.
-pub(crate) fn text_to_sign(request: &Request<'_>, signed: &[&str], body: &BodyHash, scope: &Scope<'_>, date: &str) -> String {
+pub(crate) fn text_to_sign(
+    request: &Request<'_>,
+    signed: &[&str],
+    body: &BodyHash,
+    scope: &Scope<'_>,
+    date: &str,
+) -> String {
     let canonical = canonical_request(request, signed, body, scope.service);
     format!("{ALGORITHM}\n{date}\n{}\n{}", scope.text(), crate::hex(&Sha256::digest(canonical.as_bytes())))
 }
@@ -115,6 +121,7 @@ fn encode_bytes(bytes: &[u8], kept: &[u8]) -> String {
 /// The values of all headers of that name, trimmed, with runs of blanks made one.
 fn header(headers: &[(&str, &str)], name: &str) -> String {
     let values = headers.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name));
-    let values: Vec<String> = values.map(|(_, value)| value.split_ascii_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    let values: Vec<String> =
+        values.map(|(_, value)| value.split_ascii_whitespace().collect::<Vec<_>>().join(" ")).collect();
     values.join(",")
 }

@@ -87,7 +87,14 @@ mod tests {
 
     #[test]
     fn what_is_no_scope_gives_none() {
-        for text in ["", "Basic YTpi", "AWS4-HMAC-SHA256", "AWS4-HMAC-SHA256 Credential=a/b/c/d", "AWS4-HMAC-SHA256 Credential=a/b/c/d/aws5_request", "AWS4-HMAC-SHA256 Credential=a/b/c/d/aws4_request/e"] {
+        for text in [
+            "",
+            "Basic YTpi",
+            "AWS4-HMAC-SHA256",
+            "AWS4-HMAC-SHA256 Credential=a/b/c/d",
+            "AWS4-HMAC-SHA256 Credential=a/b/c/d/aws5_request",
+            "AWS4-HMAC-SHA256 Credential=a/b/c/d/aws4_request/e",
+        ] {
             assert_eq!(credential_scope(text), None, "{text}");
         }
     }

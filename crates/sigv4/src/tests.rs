@@ -35,8 +35,12 @@ impl Sent {
     }
 
     fn with<T>(&self, then: impl FnOnce(&Request<'_>, &BodyHash) -> T) -> T {
-        let headers: Vec<(&str, &str)> = self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        then(&Request { method: &self.method, path: &self.path, query: &self.query, headers: &headers }, &BodyHash::of(&self.body))
+        let headers: Vec<(&str, &str)> =
+            self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        then(
+            &Request { method: &self.method, path: &self.path, query: &self.query, headers: &headers },
+            &BodyHash::of(&self.body),
+        )
     }
 
     fn signed(mut self, service: &str, token: Option<&str>) -> Sent {
@@ -68,7 +72,9 @@ fn check_signature(sent: Sent, service: &str, signed: &str, signature: &str) {
 
 fn check_signature_with(sent: Sent, service: &str, token: Option<&str>, signed: &str, signature: &str) {
     let mut sent = sent.signed(service, token);
-    let expected = format!("AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/{service}/aws4_request, SignedHeaders={signed}, Signature={signature}");
+    let expected = format!(
+        "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/{service}/aws4_request, SignedHeaders={signed}, Signature={signature}"
+    );
     assert_eq!(*sent.header("authorization"), expected);
     let verified = sent.verify(NOW).expect("what we sign we accept");
     assert_eq!((&*verified.access_key, &*verified.region, &*verified.service), (KEY, "us-east-1", service));
@@ -80,12 +86,42 @@ fn signs_as_the_test_suite_of_aws_says() {
     let get = |target: &str, headers: &[(&str, &str)]| Sent::new("GET", target, "example.amazonaws.com", headers, "");
     let post = |headers: &[(&str, &str)], body: &str| Sent::new("POST", "/", "example.amazonaws.com", headers, body);
     let plain = "host;x-amz-date";
-    check_signature(get("/", &[]), "service", plain, "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31");
-    check_signature(post(&[], ""), "service", plain, "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b");
-    check_signature(get("/?Param2=value2&Param1=value1", &[]), "service", plain, "b97d918cfa904a5beff61c982a1b6f458b799221646efd99d3219ec94cdf2500");
-    check_signature(get("/?Param1=value1", &[]), "service", plain, "a67d582fa61cc504c4bae71f336f98b97f1ea3c7a6bfe1b6e45aec72011b9aeb");
-    check_signature(get("/ሴ", &[]), "service", plain, "8318018e0b0f223aa2bbf98705b62bb787dc9c0e678f255a891fd03141be5d85");
-    check_signature(get("/example space/", &[]), "service", plain, "652487583200325589f1fba4c7e578f72c47cb61beeca81406b39ddec1366741");
+    check_signature(
+        get("/", &[]),
+        "service",
+        plain,
+        "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31",
+    );
+    check_signature(
+        post(&[], ""),
+        "service",
+        plain,
+        "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b",
+    );
+    check_signature(
+        get("/?Param2=value2&Param1=value1", &[]),
+        "service",
+        plain,
+        "b97d918cfa904a5beff61c982a1b6f458b799221646efd99d3219ec94cdf2500",
+    );
+    check_signature(
+        get("/?Param1=value1", &[]),
+        "service",
+        plain,
+        "a67d582fa61cc504c4bae71f336f98b97f1ea3c7a6bfe1b6e45aec72011b9aeb",
+    );
+    check_signature(
+        get("/ሴ", &[]),
+        "service",
+        plain,
+        "8318018e0b0f223aa2bbf98705b62bb787dc9c0e678f255a891fd03141be5d85",
+    );
+    check_signature(
+        get("/example space/", &[]),
+        "service",
+        plain,
+        "652487583200325589f1fba4c7e578f72c47cb61beeca81406b39ddec1366741",
+    );
     check_signature(
         get("/-._~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", &[]),
         "service",
@@ -109,10 +145,22 @@ fn signs_as_the_test_suite_of_aws_says() {
 /// Made with botocore 1.43.11 (`SigV4Auth.add_auth` at a fixed time).
 #[test]
 fn signs_as_botocore_does() {
-    let local = |method: &str, target: &str, headers: &[(&str, &str)], body: &str| Sent::new(method, target, "127.0.0.1:8333", headers, body);
-    check_signature(start(), "states", "content-type;host;x-amz-date;x-amz-target", "3a4b6c8f1384421a31cc2a77b4fc15513f7d3c3ad38ce46ab10fe422c6550c65");
+    let local = |method: &str, target: &str, headers: &[(&str, &str)], body: &str| {
+        Sent::new(method, target, "127.0.0.1:8333", headers, body)
+    };
+    check_signature(
+        start(),
+        "states",
+        "content-type;host;x-amz-date;x-amz-target",
+        "3a4b6c8f1384421a31cc2a77b4fc15513f7d3c3ad38ce46ab10fe422c6550c65",
+    );
     check_signature_with(
-        local("POST", "/", &[("X-Amz-Target", "AmazonSSM.ListCommands"), ("Content-Type", "application/x-amz-json-1.1")], "{}"),
+        local(
+            "POST",
+            "/",
+            &[("X-Amz-Target", "AmazonSSM.ListCommands"), ("Content-Type", "application/x-amz-json-1.1")],
+            "{}",
+        ),
         "ssm",
         Some("FwoGZXIvYXdzEXAMPLETOKEN//=="),
         "content-type;host;x-amz-date;x-amz-security-token;x-amz-target",
@@ -124,7 +172,12 @@ fn signs_as_botocore_does() {
         "host;x-amz-date",
         "611f3e36ad92ba3891a6a2d2b3e5a43ad5fcc1316a11c3dd7ec4d6e88897c52f",
     );
-    check_signature(local("GET", "/a/./b/../c//d/", &[], ""), "scheduler", "host;x-amz-date", "258868621e19fc95882823960775cc988e6debef8ced9d91040687284c095b05");
+    check_signature(
+        local("GET", "/a/./b/../c//d/", &[], ""),
+        "scheduler",
+        "host;x-amz-date",
+        "258868621e19fc95882823960775cc988e6debef8ced9d91040687284c095b05",
+    );
 }
 
 fn check_refusal(change: impl FnOnce(&mut Sent), expect: Expect) {
@@ -180,14 +233,21 @@ fn an_unknown_key_is_not_told_from_a_wrong_signature_under_it() {
 
 #[test]
 fn what_is_missing_is_named() {
-    check_refusal(|sent| drop(sent.headers.pop()), expect!["MissingAuthenticationTokenException: Missing Authentication Token"]);
+    check_refusal(
+        |sent| drop(sent.headers.pop()),
+        expect!["MissingAuthenticationTokenException: Missing Authentication Token"],
+    );
     check_refusal(
         |sent| *sent.header("authorization") = "AWS4-HMAC-SHA256".into(),
-        expect!["IncompleteSignatureException: Authorization header requires 'Credential' parameter. Authorization header requires 'Signature' parameter. Authorization header requires 'SignedHeaders' parameter. Authorization=AWS4-HMAC-SHA256"],
+        expect![
+            "IncompleteSignatureException: Authorization header requires 'Credential' parameter. Authorization header requires 'Signature' parameter. Authorization header requires 'SignedHeaders' parameter. Authorization=AWS4-HMAC-SHA256"
+        ],
     );
     check_refusal(
         |sent| sent.headers.retain(|(name, _)| name != "x-amz-date"),
-        expect!["IncompleteSignatureException: Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header. Authorization=AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/states/aws4_request, SignedHeaders=content-type;host;x-amz-date;x-amz-target"],
+        expect![
+            "IncompleteSignatureException: Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header. Authorization=AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/states/aws4_request, SignedHeaders=content-type;host;x-amz-date;x-amz-target"
+        ],
     );
     check_refusal(
         |sent| *sent.header("authorization") = "Bearer abc".into(),
@@ -195,15 +255,21 @@ fn what_is_missing_is_named() {
     );
     check_refusal(
         |sent| replace(sent, "/aws4_request", "/aws5_request"),
-        expect!["InvalidSignatureException: Credential should be scoped with a valid terminator: 'aws4_request', not 'aws5_request'."],
+        expect![
+            "InvalidSignatureException: Credential should be scoped with a valid terminator: 'aws4_request', not 'aws5_request'."
+        ],
     );
     check_refusal(
         |sent| replace(sent, "/states/aws4_request", ""),
-        expect!["IncompleteSignatureException: Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got 'AKIDEXAMPLE/20150830/us-east-1'."],
+        expect![
+            "IncompleteSignatureException: Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got 'AKIDEXAMPLE/20150830/us-east-1'."
+        ],
     );
     check_refusal(
         |sent| *sent.header("x-amz-date") = "today".into(),
-        expect!["IncompleteSignatureException: Date must be in ISO-8601 'basic format'. Got 'today'. See http://en.wikipedia.org/wiki/ISO_8601"],
+        expect![
+            "IncompleteSignatureException: Date must be in ISO-8601 'basic format'. Got 'today'. See http://en.wikipedia.org/wiki/ISO_8601"
+        ],
     );
 }
 
@@ -236,7 +302,9 @@ fn only_whole_requests_are_taken() {
     for hash in ["UNSIGNED-PAYLOAD", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"] {
         check_refusal(
             |sent| sent.headers.push(("x-amz-content-sha256".into(), hash.into())),
-            expect!["InvalidSignatureException: The provided 'x-amz-content-sha256' header does not match what was computed."],
+            expect![
+                "InvalidSignatureException: The provided 'x-amz-content-sha256' header does not match what was computed."
+            ],
         );
     }
 }
@@ -244,13 +312,21 @@ fn only_whole_requests_are_taken() {
 #[test]
 fn time_may_be_off_by_so_much() {
     let sent = start().signed("states", None);
-    let told = |minutes: i64, seconds: i64| sent.verify(Time(NOW.0 + minutes * 60 + seconds)).map_err(|refusal| refusal.to_string()).err();
+    let told = |minutes: i64, seconds: i64| {
+        sent.verify(Time(NOW.0 + minutes * 60 + seconds)).map_err(|refusal| refusal.to_string()).err()
+    };
     assert_eq!((told(5, 0), told(-5, 0)), (None, None));
-    expect!["Signature expired: 20150830T123600Z is now earlier than 20150830T123601Z (20150830T124101Z - 5 min.)"].assert_eq(&told(5, 1).unwrap_or_default());
-    expect!["Signature not yet current: 20150830T123600Z is still later than 20150830T123559Z (20150830T123059Z + 5 min.)"].assert_eq(&told(-5, -1).unwrap_or_default());
+    expect!["Signature expired: 20150830T123600Z is now earlier than 20150830T123601Z (20150830T124101Z - 5 min.)"]
+        .assert_eq(&told(5, 1).unwrap_or_default());
+    expect![
+        "Signature not yet current: 20150830T123600Z is still later than 20150830T123559Z (20150830T123059Z + 5 min.)"
+    ]
+    .assert_eq(&told(-5, -1).unwrap_or_default());
     check_refusal(
         |sent| replace(sent, "/20150830/", "/20150829/"),
-        expect!["InvalidSignatureException: Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '20150829' != '20150830', from '20150830T123600Z'."],
+        expect![
+            "InvalidSignatureException: Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '20150829' != '20150830', from '20150830T123600Z'."
+        ],
     );
 }
 

@@ -66,7 +66,8 @@ pub fn verify(
     let known = lookup(claim.scope.access_key);
     let nobody = Secret::new("/".repeat(40));
     let text = text_to_sign(request, &claim.signed, body, &claim.scope, claim.date);
-    let right = crate::signature(known.as_ref().unwrap_or(&nobody), &claim.scope, &text).verify_slice(&claim.signature).is_ok();
+    let right =
+        crate::signature(known.as_ref().unwrap_or(&nobody), &claim.scope, &text).verify_slice(&claim.signature).is_ok();
     match (known, right) {
         (None, _) => Err(Refusal::UnrecognizedClient),
         (Some(_), false) => Err(Refusal::mismatch()),
@@ -89,15 +90,26 @@ struct Claim<'a> {
 impl<'a> Claim<'a> {
     fn parse(request: &Request<'a>, authorization: &'a str) -> Result<Claim<'a>, Refusal> {
         let fields = Fields::parse(authorization).map_err(|bad| match bad {
-            BadFields::Algorithm => incomplete(format!("Unsupported AWS 'algorithm': '{}'.", authorization.split(' ').next().unwrap_or(""))),
-            BadFields::Field => incomplete(format!("Invalid key=value pair (missing equal-sign) in Authorization header: '{authorization}'.")),
+            BadFields::Algorithm => {
+                incomplete(format!("Unsupported AWS 'algorithm': '{}'.", authorization.split(' ').next().unwrap_or("")))
+            }
+            BadFields::Field => incomplete(format!(
+                "Invalid key=value pair (missing equal-sign) in Authorization header: '{authorization}'."
+            )),
         })?;
         let date = one(request, "x-amz-date")?;
-        let (Some(credential), Some(signed), Some(signature), Some(date)) = (fields.credential, fields.signed_headers, fields.signature, date) else {
+        let (Some(credential), Some(signed), Some(signature), Some(date)) =
+            (fields.credential, fields.signed_headers, fields.signature, date)
+        else {
             return Err(incomplete(missing(&fields, date, authorization)));
         };
         let scope = parse_credential(credential).ok_or_else(|| bad_credential(credential))?;
-        Ok(Claim { scope, signed: signed.split(';').collect(), signature: unhex(signature).ok_or_else(Refusal::mismatch)?, date })
+        Ok(Claim {
+            scope,
+            signed: signed.split(';').collect(),
+            signature: unhex(signature).ok_or_else(Refusal::mismatch)?,
+            date,
+        })
     }
 
     fn signs(&self, name: &str) -> bool {
@@ -116,7 +128,9 @@ fn refuse_other_kinds(request: &Request<'_>, body: &BodyHash) -> Result<(), Refu
         return Err(invalid("Presigned requests are not supported: sign in the 'Authorization' header."));
     }
     match one(request, "x-amz-content-sha256")? {
-        Some(hash) if hash != body.to_string() => Err(invalid("The provided 'x-amz-content-sha256' header does not match what was computed.")),
+        Some(hash) if hash != body.to_string() => {
+            Err(invalid("The provided 'x-amz-content-sha256' header does not match what was computed."))
+        }
         _ => Ok(()),
     }
 }
@@ -144,7 +158,11 @@ fn check_signed_headers(request: &Request<'_>, claim: &Claim<'_>) -> Result<(), 
 }
 
 fn check_time(date: &str, scope: &Scope<'_>, now: Time, skew_minutes: i64) -> Result<(), Refusal> {
-    let time = Time::parse(date).ok_or_else(|| incomplete(format!("Date must be in ISO-8601 'basic format'. Got '{date}'. See http://en.wikipedia.org/wiki/ISO_8601")))?;
+    let time = Time::parse(date).ok_or_else(|| {
+        incomplete(format!(
+            "Date must be in ISO-8601 'basic format'. Got '{date}'. See http://en.wikipedia.org/wiki/ISO_8601"
+        ))
+    })?;
     if scope.date != &date[..8] {
         return Err(invalid(&format!(
             "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '{}' != '{}', from '{date}'.",
@@ -154,10 +172,14 @@ fn check_time(date: &str, scope: &Scope<'_>, now: Time, skew_minutes: i64) -> Re
     }
     let (earliest, latest) = (now.plus_minutes(-skew_minutes), now.plus_minutes(skew_minutes));
     if time < earliest {
-        return Err(invalid(&format!("Signature expired: {date} is now earlier than {earliest} ({now} - {skew_minutes} min.)")));
+        return Err(invalid(&format!(
+            "Signature expired: {date} is now earlier than {earliest} ({now} - {skew_minutes} min.)"
+        )));
     }
     if time > latest {
-        return Err(invalid(&format!("Signature not yet current: {date} is still later than {latest} ({now} + {skew_minutes} min.)")));
+        return Err(invalid(&format!(
+            "Signature not yet current: {date} is still later than {latest} ({now} + {skew_minutes} min.)"
+        )));
     }
     Ok(())
 }
@@ -173,7 +195,9 @@ fn one<'a>(request: &Request<'a>, name: &str) -> Result<Option<&'a str>, Refusal
 
 fn missing(fields: &Fields<'_>, date: Option<&str>, authorization: &str) -> String {
     let mut text = String::new();
-    for (name, value) in [("Credential", fields.credential), ("Signature", fields.signature), ("SignedHeaders", fields.signed_headers)] {
+    for (name, value) in
+        [("Credential", fields.credential), ("Signature", fields.signature), ("SignedHeaders", fields.signed_headers)]
+    {
         if value.is_none() {
             text.push_str(&format!("Authorization header requires '{name}' parameter. "));
         }
@@ -189,8 +213,12 @@ fn missing(fields: &Fields<'_>, date: Option<&str>, authorization: &str) -> Stri
 
 fn bad_credential(credential: &str) -> Refusal {
     match credential.split('/').collect::<Vec<_>>().as_slice() {
-        [_, _, _, _, last] => invalid(&format!("Credential should be scoped with a valid terminator: 'aws4_request', not '{last}'.")),
-        _ => incomplete(format!("Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got '{credential}'.")),
+        [_, _, _, _, last] => {
+            invalid(&format!("Credential should be scoped with a valid terminator: 'aws4_request', not '{last}'."))
+        }
+        _ => incomplete(format!(
+            "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got '{credential}'."
+        )),
     }
 }
 

@@ -30,10 +30,17 @@ fn main() {
     let dir = arguments.next().map_or_else(|| env::temp_dir().join("commit-rate"), PathBuf::from);
     let seconds = arguments.next().map_or(3.0, |text| text.parse().expect("a number of seconds"));
     let only = |shape: Shape, wanted: &Option<String>| wanted.as_ref().is_none_or(|wanted| *wanted == shape.name());
-    let (shape_wanted, flying_wanted) = (arguments.next(), arguments.next().map(|text| text.parse().expect("a number under way")));
+    let (shape_wanted, flying_wanted) =
+        (arguments.next(), arguments.next().map(|text| text.parse().expect("a number under way")));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().expect("a runtime starts");
-    println!("{:>8} {:>8} {:>11} {:>9} {:>9} {:>8} {:>8} {:>7} {:>9}", "what", "flying", "steps/s", "commits/s", "per flush", "p50 ms", "p99 ms", "max ms", "pages/step");
-    for shape in [Shape::Create, Shape::Update, Shape::Batched, Shape::Read].into_iter().filter(|shape| only(*shape, &shape_wanted)) {
+    println!(
+        "{:>8} {:>8} {:>11} {:>9} {:>9} {:>8} {:>8} {:>7} {:>9}",
+        "what", "flying", "steps/s", "commits/s", "per flush", "p50 ms", "p99 ms", "max ms", "pages/step"
+    );
+    for shape in [Shape::Create, Shape::Update, Shape::Batched, Shape::Read]
+        .into_iter()
+        .filter(|shape| only(*shape, &shape_wanted))
+    {
         for flying in flying_wanted.map_or(vec![1, 10, 100, 1000], |flying| vec![flying]) {
             runtime.block_on(measure(&dir, shape, flying, Duration::from_secs_f64(seconds)));
         }
@@ -62,7 +69,8 @@ impl Shape {
 
 async fn measure(dir: &Path, shape: Shape, flying: usize, lasting: Duration) {
     _ = std::fs::remove_dir_all(dir);
-    let store = Arc::new(SqliteStore::open(dir, Options { ballast_bytes: 0, ..Options::default() }).expect("the store opens"));
+    let store =
+        Arc::new(SqliteStore::open(dir, Options { ballast_bytes: 0, ..Options::default() }).expect("the store opens"));
     let epoch = store.acquire(SHARD).await.expect("the shard is taken");
     let number = Arc::new(AtomicU64::new(0));
     let (workers, per_batch) = match shape {
@@ -76,7 +84,9 @@ async fn measure(dir: &Path, shape: Shape, flying: usize, lasting: Duration) {
     }
     let (before, began) = (store.written(), Instant::now());
     let worker = |_| match shape {
-        Shape::Create | Shape::Update | Shape::Batched => tokio::spawn(work(Arc::clone(&store), epoch, Arc::clone(&number), shape, per_batch, began + lasting)),
+        Shape::Create | Shape::Update | Shape::Batched => {
+            tokio::spawn(work(Arc::clone(&store), epoch, Arc::clone(&number), shape, per_batch, began + lasting))
+        }
         Shape::Read => tokio::spawn(read(Arc::clone(&store), Arc::clone(&number), began + lasting)),
     };
     let tasks: Vec<_> = (0..workers).map(worker).collect();
@@ -87,7 +97,14 @@ async fn measure(dir: &Path, shape: Shape, flying: usize, lasting: Duration) {
     report(shape, flying, per_batch, times, began.elapsed(), before, store.written());
 }
 
-async fn work(store: Arc<SqliteStore>, epoch: Epoch, number: Arc<AtomicU64>, shape: Shape, per_batch: usize, until: Instant) -> Vec<Duration> {
+async fn work(
+    store: Arc<SqliteStore>,
+    epoch: Epoch,
+    number: Arc<AtomicU64>,
+    shape: Shape,
+    per_batch: usize,
+    until: Instant,
+) -> Vec<Duration> {
     let mut times = vec![];
     while Instant::now() < until {
         let numbers: Vec<u64> = (0..per_batch).map(|_| number.fetch_add(1, Ordering::Relaxed)).collect();
@@ -108,7 +125,8 @@ async fn work(store: Arc<SqliteStore>, epoch: Epoch, number: Arc<AtomicU64>, sha
 async fn read(store: Arc<SqliteStore>, number: Arc<AtomicU64>, until: Instant) -> Vec<Duration> {
     let mut times = vec![];
     while Instant::now() < until {
-        let wanted = number.load(Ordering::Relaxed).wrapping_mul(7_919).wrapping_add(times.len() as u64 * 104_729) % READ_VALUES;
+        let wanted =
+            number.load(Ordering::Relaxed).wrapping_mul(7_919).wrapping_add(times.len() as u64 * 104_729) % READ_VALUES;
         let asked = Instant::now();
         let head = store.head(Id::of("execution", &wanted.to_string())).await.expect("it is read");
         assert!(head.is_some());
@@ -129,12 +147,23 @@ fn step(number: u64, expected: u64) -> Step {
         expected: Seq(expected),
         header: Bytes::from_static(&[1; 200]),
         chunks: vec![Chunk { first: Seq(expected), count: 1, bytes: Bytes::from_static(&[2; 1000]) }],
-        index_put: vec![row("executions/000000000000/eu-central-1/machine/one"), row("executions/000000000000/eu-central-1/machine/one/SUCCEEDED")],
+        index_put: vec![
+            row("executions/000000000000/eu-central-1/machine/one"),
+            row("executions/000000000000/eu-central-1/machine/one/SUCCEEDED"),
+        ],
         ..Step::default()
     }
 }
 
-fn report(shape: Shape, flying: usize, per_batch: usize, mut times: Vec<Duration>, took: Duration, before: Written, after: Written) {
+fn report(
+    shape: Shape,
+    flying: usize,
+    per_batch: usize,
+    mut times: Vec<Duration>,
+    took: Duration,
+    before: Written,
+    after: Written,
+) {
     times.sort_unstable();
     let ms = |part: f64| times[((times.len() - 1) as f64 * part) as usize].as_secs_f64() * 1000.0;
     let steps = (times.len() * per_batch) as f64;

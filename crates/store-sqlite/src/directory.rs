@@ -61,7 +61,8 @@ impl Directory {
     /// Looks how much room there is, and takes the ballast up again when there is plenty.
     pub(crate) fn look(&self) {
         // A file system that does not say is taken to have room: writing will tell.
-        let free = statvfs(&self.path).map_or(u64::MAX, |stat| stat.blocks_available().saturating_mul(stat.fragment_size()));
+        let free =
+            statvfs(&self.path).map_or(u64::MAX, |stat| stat.blocks_available().saturating_mul(stat.fragment_size()));
         let room = free >= self.free_bytes_min;
         if self.room.swap(room, Ordering::Relaxed) != room {
             tracing::warn!(free, floor = self.free_bytes_min, room, "room for new work");
@@ -84,7 +85,8 @@ impl Directory {
 
     fn ballast_take(&self) {
         let length = i64::try_from(self.ballast_bytes).unwrap_or(i64::MAX);
-        let taken = File::create(self.ballast()).and_then(|file| posix_fallocate(&file, 0, length).map_err(io::Error::from));
+        let taken =
+            File::create(self.ballast()).and_then(|file| posix_fallocate(&file, 0, length).map_err(io::Error::from));
         if let Err(error) = taken {
             tracing::warn!(%error, "no ballast: a full disk will stop all work at once");
             _ = fs::remove_file(self.ballast());

@@ -9,6 +9,11 @@
 //!
 //! **Invariant:** after the disk has failed a write or a flush, nothing is ever acknowledged again by this process
 //! ([`SqliteStore::poisoned`]). What a failed flush left behind only a restart can tell.
+//!
+//! **It does not know** what a value is, or who asks.
+//!
+//! In reading order: `directory` (the lock, the room that is left), `schema` (tables and migrations), `checksum`, `table`
+//! (rows), `writer`, `reader`.
 
 mod directory;
 mod schema;
@@ -25,7 +30,9 @@ use std::sync::Arc;
 
 use base::Id;
 use bytes::Bytes;
-use store::{Answer, Answering, Batch, Chunk, Direction, Due, Epoch, Error, Head, IndexRow, Loaded, Seq, ShardId, Store};
+use store::{
+    Answer, Answering, Batch, Chunk, Direction, Due, Epoch, Error, Head, IndexRow, Loaded, Seq, ShardId, Store,
+};
 use tokio::sync::watch;
 
 use directory::Directory;
@@ -72,9 +79,17 @@ pub enum OpenError {
     #[error("open {directory}: SQLite {found} has known faults; {wanted} is the oldest without them")]
     Library { directory: PathBuf, found: &'static str, wanted: &'static str },
     #[error("open {directory}")]
-    Io { directory: PathBuf, #[source] source: io::Error },
+    Io {
+        directory: PathBuf,
+        #[source]
+        source: io::Error,
+    },
     #[error("open the database in {directory}")]
-    Database { directory: PathBuf, #[source] source: rusqlite::Error },
+    Database {
+        directory: PathBuf,
+        #[source]
+        source: rusqlite::Error,
+    },
 }
 
 /// What has been written since the store was opened.
@@ -104,7 +119,10 @@ pub struct SqliteStore {
 
 impl fmt::Debug for SqliteStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SqliteStore").field("directory", &self.directory.path()).field("written", &self.written()).finish_non_exhaustive()
+        f.debug_struct("SqliteStore")
+            .field("directory", &self.directory.path())
+            .field("written", &self.written())
+            .finish_non_exhaustive()
     }
 }
 
@@ -117,7 +135,9 @@ impl SqliteStore {
         let place = Arc::new(Directory::open(directory, &options)?);
         let connection = match schema::open_to_write(&place.database(), &options) {
             // Opening takes room too, and what is to be finished can only be finished by who has opened.
-            Err(error) if schema::is_full(&error) && place.ballast_release() => schema::open_to_write(&place.database(), &options),
+            Err(error) if schema::is_full(&error) && place.ballast_release() => {
+                schema::open_to_write(&place.database(), &options)
+            }
             opened => opened,
         };
         let connection = connection.map_err(database)?;
@@ -168,7 +188,13 @@ impl Store for SqliteStore {
         self.readers.ask("load events", move |reader| reader.chunks(id, from, direction, events))
     }
 
-    fn index(&self, list: Bytes, after: Option<Bytes>, direction: Direction, limit: u32) -> Answering<'_, Result<Vec<IndexRow>, Error>> {
+    fn index(
+        &self,
+        list: Bytes,
+        after: Option<Bytes>,
+        direction: Direction,
+        limit: u32,
+    ) -> Answering<'_, Result<Vec<IndexRow>, Error>> {
         self.readers.ask("read an index", move |reader| reader.index(&list, after.as_ref(), direction, limit))
     }
 

@@ -16,7 +16,10 @@ use store::{Answering, Chunk, Direction, Due, Error, Head, IndexKey, IndexRow, K
 use tokio::sync::oneshot;
 
 use crate::schema;
-use crate::table::{EVENTS_MAX, chunk_checksum, place, place_seq, row_checksum, snapshot_checksum, timer_number, timer_of, value_checksum};
+use crate::table::{
+    EVENTS_MAX, chunk_checksum, place, place_seq, row_checksum, snapshot_checksum, timer_number, timer_of,
+    value_checksum,
+};
 
 /// Why nothing could be read.
 #[derive(Debug, thiserror::Error)]
@@ -67,7 +70,11 @@ impl Readers {
         Ok(readers)
     }
 
-    pub(crate) fn ask<T: Send + 'static>(&self, doing: &'static str, read: impl FnOnce(&Reader) -> Read<T> + Send + 'static) -> Answering<'_, Result<T, Error>> {
+    pub(crate) fn ask<T: Send + 'static>(
+        &self,
+        doing: &'static str,
+        read: impl FnOnce(&Reader) -> Read<T> + Send + 'static,
+    ) -> Answering<'_, Result<T, Error>> {
         let (reply, answer) = oneshot::channel();
         self.queue.put(Box::new(move |reader| {
             // Whoever asked may have gone; then nobody needs the answer, or the work.
@@ -134,7 +141,9 @@ impl Reader {
         let since = snapshot.as_ref().map_or(Seq(0), |snapshot| snapshot.at);
         let chunks = self.chunks_forward(n, id, since, u64::MAX)?;
         let complete = match (chunks.first(), chunks.last()) {
-            (Some(first), Some(last)) => first.first <= since && last.until() == seq && chunks.is_sorted_by(|a, b| a.until() == b.first),
+            (Some(first), Some(last)) => {
+                first.first <= since && last.until() == seq && chunks.is_sorted_by(|a, b| a.until() == b.first)
+            }
             (None, _) | (_, None) => since >= seq,
         };
         match complete {
@@ -215,12 +224,22 @@ impl Reader {
         Ok(chunks)
     }
 
-    pub(crate) fn index(&self, list: &Bytes, after: Option<&Bytes>, direction: Direction, limit: u32) -> Read<Vec<IndexRow>> {
+    pub(crate) fn index(
+        &self,
+        list: &Bytes,
+        after: Option<&Bytes>,
+        direction: Direction,
+        limit: u32,
+    ) -> Read<Vec<IndexRow>> {
         let sql = match (direction, after) {
             (Direction::Forward, None) => "SELECT key, crc, value FROM idx WHERE list = ?1 ORDER BY key LIMIT ?2",
-            (Direction::Forward, Some(_)) => "SELECT key, crc, value FROM idx WHERE list = ?1 AND key > ?3 ORDER BY key LIMIT ?2",
+            (Direction::Forward, Some(_)) => {
+                "SELECT key, crc, value FROM idx WHERE list = ?1 AND key > ?3 ORDER BY key LIMIT ?2"
+            }
             (Direction::Backward, None) => "SELECT key, crc, value FROM idx WHERE list = ?1 ORDER BY key DESC LIMIT ?2",
-            (Direction::Backward, Some(_)) => "SELECT key, crc, value FROM idx WHERE list = ?1 AND key < ?3 ORDER BY key DESC LIMIT ?2",
+            (Direction::Backward, Some(_)) => {
+                "SELECT key, crc, value FROM idx WHERE list = ?1 AND key < ?3 ORDER BY key DESC LIMIT ?2"
+            }
         };
         let mut select = self.prepare(sql)?;
         let mut rows = match after {
@@ -245,14 +264,19 @@ impl Reader {
         let mut select = self.prepare(sql)?;
         let rows = match after {
             None => select.query(params![shard.0, limit])?,
-            Some(Due { due, id, timer }) => select.query(params![shard.0, limit, due.0, id.to_bytes(), timer_number(timer)])?,
+            Some(Due { due, id, timer }) => {
+                select.query(params![shard.0, limit, due.0, id.to_bytes(), timer_number(timer)])?
+            }
         };
-        let due = |row: &Row<'_>| Ok(Due { due: Timestamp(row.get(0)?), id: Id::from_bytes(row.get(1)?), timer: timer_of(row.get(2)?) });
+        let due = |row: &Row<'_>| {
+            Ok(Due { due: Timestamp(row.get(0)?), id: Id::from_bytes(row.get(1)?), timer: timer_of(row.get(2)?) })
+        };
         Ok(rows.mapped(due).collect::<rusqlite::Result<_>>()?)
     }
 
     pub(crate) fn owing(&self, shard: ShardId, after: Option<Id>, limit: u32) -> Read<Vec<Id>> {
-        let mut select = self.prepare("SELECT id FROM value WHERE owes = 1 AND shard = ?1 AND id > ?2 ORDER BY id LIMIT ?3")?;
+        let mut select =
+            self.prepare("SELECT id FROM value WHERE owes = 1 AND shard = ?1 AND id > ?2 ORDER BY id LIMIT ?3")?;
         // Nothing is before every id.
         let after = after.map(Id::to_bytes);
         let rows = select.query(params![shard.0, after.as_ref().map_or(&[][..], |after| &after[..]), limit])?;
@@ -284,6 +308,8 @@ fn index_row(row: &Row<'_>, list: &Bytes) -> Read<IndexRow> {
 fn blob(row: &Row<'_>, column: usize) -> rusqlite::Result<Bytes> {
     match row.get_ref(column)?.as_blob() {
         Ok(blob) => Ok(Bytes::copy_from_slice(blob)),
-        Err(FromSqlError::InvalidType) | Err(_) => Err(rusqlite::Error::InvalidColumnType(column, "blob".to_owned(), row.get_ref(column)?.data_type())),
+        Err(FromSqlError::InvalidType) | Err(_) => {
+            Err(rusqlite::Error::InvalidColumnType(column, "blob".to_owned(), row.get_ref(column)?.data_type()))
+        }
     }
 }

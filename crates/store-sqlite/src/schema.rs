@@ -94,7 +94,9 @@ pub(crate) fn open_to_write(database: &Path, options: &Options) -> rusqlite::Res
     // The writer decides when, so that no commit pays for it unasked.
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     connection.pragma_update(None, "temp_store", "memory")?;
-    let pages_max = options.database_bytes_max.map_or(u32::MAX - 1, |bytes| u32::try_from(bytes / PAGE_BYTES).unwrap_or(u32::MAX - 1));
+    let pages_max = options
+        .database_bytes_max
+        .map_or(u32::MAX - 1, |bytes| u32::try_from(bytes / PAGE_BYTES).unwrap_or(u32::MAX - 1));
     connection.pragma_update(None, "max_page_count", pages_max)?;
     careful(&connection, options.cache_bytes)?;
     Ok(connection)

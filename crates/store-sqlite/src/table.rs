@@ -144,7 +144,8 @@ impl<'c> Tables<'c> {
 
     pub(crate) fn epochs(&self) -> rusqlite::Result<Vec<(ShardId, Epoch)>> {
         let mut select = self.connection.prepare("SELECT shard, epoch FROM shard")?;
-        let rows = select.query_map([], |row| Ok((ShardId(row.get(0)?), Epoch(row.get::<_, i64>(1)?.cast_unsigned()))))?;
+        let rows =
+            select.query_map([], |row| Ok((ShardId(row.get(0)?), Epoch(row.get::<_, i64>(1)?.cast_unsigned()))))?;
         rows.collect()
     }
 
@@ -174,7 +175,12 @@ impl<'c> Tables<'c> {
 
     fn value_find(&mut self, id: Id) -> rusqlite::Result<Option<Found>> {
         let found = self.value_find.query_row([id.to_bytes()], |row| {
-            Ok(Found { n: row.get(0)?, kind: Kind(row.get(1)?), seq: Seq(row.get::<_, i64>(2)?.cast_unsigned()), owes: row.get(3)? })
+            Ok(Found {
+                n: row.get(0)?,
+                kind: Kind(row.get(1)?),
+                seq: Seq(row.get::<_, i64>(2)?.cast_unsigned()),
+                owes: row.get(3)?,
+            })
         });
         found.optional()
     }
@@ -233,13 +239,17 @@ impl<'c> Tables<'c> {
     fn chunk_insert(&mut self, n: i64, chunk: &Chunk) -> rusqlite::Result<()> {
         let place = place(n, chunk.first);
         self.count(chunk.bytes.len());
-        self.chunk_insert.execute(params![place, chunk.count, chunk_checksum(place, chunk.count, &chunk.bytes), &chunk.bytes[..]]).map(drop)
+        self.chunk_insert
+            .execute(params![place, chunk.count, chunk_checksum(place, chunk.count, &chunk.bytes), &chunk.bytes[..]])
+            .map(drop)
     }
 
     fn snapshot_put(&mut self, n: i64, snapshot: &Snapshot) -> rusqlite::Result<()> {
         let at = snapshot.at.0.cast_signed();
         self.count(snapshot.bytes.len());
-        self.snapshot_put.execute(params![n, at, snapshot_checksum(n, at, &snapshot.bytes), &snapshot.bytes[..]]).map(drop)
+        self.snapshot_put
+            .execute(params![n, at, snapshot_checksum(n, at, &snapshot.bytes), &snapshot.bytes[..]])
+            .map(drop)
     }
 
     fn timer_put(&mut self, shard: ShardId, id: Id, timer: &Timer) -> rusqlite::Result<()> {

@@ -216,7 +216,18 @@ impl<'c> Work<'c> {
         let tables = Tables::prepare(connection)?;
         let epochs = tables.epochs()?.into_iter().collect();
         let log = Log::default();
-        Ok(Work { connection, tables, jobs, directory, looked: Instant::now(), epochs, counters, poison, broken: None, log })
+        Ok(Work {
+            connection,
+            tables,
+            jobs,
+            directory,
+            looked: Instant::now(),
+            epochs,
+            counters,
+            poison,
+            broken: None,
+            log,
+        })
     }
 
     fn run(&mut self) {
@@ -415,8 +426,12 @@ impl Job {
 
     fn unknown(self, broken: &Broken) {
         match self {
-            Job::Commit { reply, .. } => _ = reply.send(Answer::Unknown(Error { doing: "commit", source: Box::new(broken.clone()) })),
-            Job::Acquire { reply, .. } => _ = reply.send(Err(Error { doing: "take a shard", source: Box::new(broken.clone()) })),
+            Job::Commit { reply, .. } => {
+                _ = reply.send(Answer::Unknown(Error { doing: "commit", source: Box::new(broken.clone()) }))
+            }
+            Job::Acquire { reply, .. } => {
+                _ = reply.send(Err(Error { doing: "take a shard", source: Box::new(broken.clone()) }))
+            }
         }
     }
 }
@@ -433,7 +448,9 @@ impl Outcome {
             Outcome::Committed => Answer::Committed,
             Outcome::Fenced => Answer::Fenced,
             Outcome::Refused(Refusal::Conflict(id)) => Answer::Conflict(id),
-            Outcome::Refused(Refusal::TooLong(id)) => Answer::Unknown(Error { doing: "commit", source: Box::new(TooLong(id)) }),
+            Outcome::Refused(Refusal::TooLong(id)) => {
+                Answer::Unknown(Error { doing: "commit", source: Box::new(TooLong(id)) })
+            }
             Outcome::Full => Answer::Full,
             Outcome::Acquired(_) => unreachable!("a commit takes no shard"),
         }
@@ -442,8 +459,12 @@ impl Outcome {
     fn of_acquire(self) -> Result<Epoch, Error> {
         match self {
             Outcome::Acquired(epoch) => Ok(epoch),
-            Outcome::Full => Err(Error { doing: "take a shard", source: Box::new(io::Error::from(io::ErrorKind::StorageFull)) }),
-            Outcome::Committed | Outcome::Fenced | Outcome::Refused(_) => unreachable!("a shard is taken whatever was committed"),
+            Outcome::Full => {
+                Err(Error { doing: "take a shard", source: Box::new(io::Error::from(io::ErrorKind::StorageFull)) })
+            }
+            Outcome::Committed | Outcome::Fenced | Outcome::Refused(_) => {
+                unreachable!("a shard is taken whatever was committed")
+            }
         }
     }
 }

@@ -22,7 +22,10 @@ use std::thread::{self, Thread};
 use base::{Id, Timestamp};
 use bytes::Bytes;
 
-use crate::{Answer, Answering, Batch, Chunk, Direction, Due, Epoch, IndexKey, IndexRow, Kind, Seq, ShardId, Snapshot, Step, Store, Timer};
+use crate::{
+    Answer, Answering, Batch, Chunk, Direction, Due, Epoch, IndexKey, IndexRow, Kind, Seq, ShardId, Snapshot, Step,
+    Store, Timer,
+};
 
 /// One test for each claim. `$with` is a function that calls the test with a new store.
 #[macro_export]
@@ -308,7 +311,8 @@ pub async fn load_gives_snapshot_and_what_came_since(store: &dyn Store) {
 /// A snapshot may be of an earlier moment than the step that brings it, and end inside a chunk.
 pub async fn a_later_snapshot_replaces(store: &dyn Store) {
     let owner = Owner::of(store, SHARD).await;
-    let brings = |at: u64, text: &str, step: Step| Step { snapshot: Some(Snapshot { at: Seq(at), bytes: bytes(text) }), ..step };
+    let brings =
+        |at: u64, text: &str, step: Step| Step { snapshot: Some(Snapshot { at: Seq(at), bytes: bytes(text) }), ..step };
     owner.commit(vec![brings(1, "one", step("a", 0))]).await;
     let long = Step { chunks: vec![chunk(1, 4, "bcde")], ..step("a", 1) };
     owner.commit(vec![brings(3, "two", long)]).await;
@@ -371,7 +375,9 @@ async fn timers(store: &dyn Store, after: Option<Due>, limit: u32) -> Vec<Due> {
 pub async fn timers_come_in_order_of_due(store: &dyn Store) {
     let owner = Owner::of(store, SHARD).await;
     let other = Owner::of(store, ShardId(2)).await;
-    owner.commit(vec![Step { timers_set: vec![timer(30, 1), timer(10, 2), timer(-5, u64::MAX)], ..step("a", 0) }]).await;
+    owner
+        .commit(vec![Step { timers_set: vec![timer(30, 1), timer(10, 2), timer(-5, u64::MAX)], ..step("a", 0) }])
+        .await;
     owner.commit(vec![Step { timers_set: vec![timer(20, 0), timer(10, 2)], ..step("b", 0) }]).await;
     other.commit(vec![Step { timers_set: vec![timer(1, 1)], ..step("c", 0) }]).await;
 
@@ -451,14 +457,27 @@ pub async fn index_rows_page_both_ways_and_can_be_deleted(store: &dyn Store) {
 pub async fn an_index_row_put_again_is_replaced(store: &dyn Store) {
     let owner = Owner::of(store, SHARD).await;
     owner.commit(vec![Step { index_put: vec![row("list", "a", "old")], ..step("a", 0) }]).await;
-    owner.commit(vec![Step { index_put: vec![row("list", "a", "new")], index_deleted: vec![key("list", "a")], ..step("b", 0) }]).await;
+    owner
+        .commit(vec![Step {
+            index_put: vec![row("list", "a", "new")],
+            index_deleted: vec![key("list", "a")],
+            ..step("b", 0)
+        }])
+        .await;
     let rows = store.index(bytes("list"), None, Direction::Forward, 10).await.expect("read");
     assert_eq!(rows, [row("list", "a", "new")]);
 }
 
 pub async fn lists_are_apart(store: &dyn Store) {
     let owner = Owner::of(store, SHARD).await;
-    let index_put = vec![row("", "empty", ""), row("a", "1", ""), row("aa", "2", ""), row("a\0", "3", ""), row("a", "", ""), row("b", "4", "")];
+    let index_put = vec![
+        row("", "empty", ""),
+        row("a", "1", ""),
+        row("aa", "2", ""),
+        row("a\0", "3", ""),
+        row("a", "", ""),
+        row("b", "4", ""),
+    ];
     owner.commit(vec![Step { index_put, ..step("a", 0) }]).await;
     assert_eq!(keys(store, "a", None, Direction::Forward, 10).await, " 1");
     assert_eq!(keys(store, "a", None, Direction::Backward, 10).await, "1 ");
@@ -498,10 +517,20 @@ pub async fn large_payloads_come_back_whole(store: &dyn Store) {
     let chunks = vec![empty, Chunk { first: Seq(1), count: 1_000_000, bytes: large.clone() }];
     let snapshot = Some(Snapshot { at: Seq(1), bytes: large.clone() });
     let index_put = vec![IndexRow { at: key("list", "large"), value: large.slice(..100_000) }];
-    let step = Step { header: large.slice(..200_000), chunks: chunks.clone(), snapshot, index_put: index_put.clone(), ..step("a", 0) };
+    let step = Step {
+        header: large.slice(..200_000),
+        chunks: chunks.clone(),
+        snapshot,
+        index_put: index_put.clone(),
+        ..step("a", 0)
+    };
     owner.commit(vec![step]).await;
     let loaded = store.load(id("a")).await.expect("read").expect("there");
-    assert!(loaded.header == large[..200_000] && loaded.chunks == chunks[1..] && loaded.snapshot.is_some_and(|snapshot| snapshot.bytes == large));
+    assert!(
+        loaded.header == large[..200_000]
+            && loaded.chunks == chunks[1..]
+            && loaded.snapshot.is_some_and(|snapshot| snapshot.bytes == large)
+    );
     assert!(store.chunks(id("a"), Seq(0), Direction::Forward, 2).await.expect("read") == chunks);
     assert!(store.index(bytes("list"), None, Direction::Forward, 2).await.expect("read") == index_put);
 }
@@ -516,14 +545,22 @@ pub async fn concurrent_batches_of_several_shards_all_land(store: &dyn Store) {
     }
     let name = |owner: &Owner<'_>, value: u64| format!("{} of {}", value, owner.shard.0);
     for round in 0..3 {
-        let ask = |value: u64| owners.iter().map(move |owner| owner.ask(vec![step(&name(owner, value), round), step(&format!("{}'", name(owner, value)), round)]));
-        let doomed = owners.iter().map(|owner| owner.ask(vec![step(&name(owner, VALUES + round), 0), step("no such", 99)]));
+        let ask = |value: u64| {
+            owners.iter().map(move |owner| {
+                owner.ask(vec![step(&name(owner, value), round), step(&format!("{}'", name(owner, value)), round)])
+            })
+        };
+        let doomed =
+            owners.iter().map(|owner| owner.ask(vec![step(&name(owner, VALUES + round), 0), step("no such", 99)]));
         let (mut asked, mut doomed): (Vec<_>, Vec<_>) = ((0..VALUES).flat_map(ask).collect(), doomed.collect());
         let expected = asked.len();
         asked.append(&mut doomed);
         let answers = all(asked).await;
         assert!(answers[..expected].iter().all(|answer| matches!(answer, Answer::Committed)), "{answers:?}");
-        assert!(answers[expected..].iter().all(|answer| matches!(answer, Answer::Conflict(at) if *at == id("no such"))), "{answers:?}");
+        assert!(
+            answers[expected..].iter().all(|answer| matches!(answer, Answer::Conflict(at) if *at == id("no such"))),
+            "{answers:?}"
+        );
     }
     for owner in &owners {
         for value in 0..VALUES {

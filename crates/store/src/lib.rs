@@ -220,7 +220,13 @@ pub trait Store: Send + Sync + 'static {
     fn chunks(&self, id: Id, from: Seq, direction: Direction, events: u32) -> Answering<'_, Result<Vec<Chunk>, Error>>;
 
     /// Rows of `list` beyond `after` (exclusive; from the very end if none), at most `limit`.
-    fn index(&self, list: Bytes, after: Option<Bytes>, direction: Direction, limit: u32) -> Answering<'_, Result<Vec<IndexRow>, Error>>;
+    fn index(
+        &self,
+        list: Bytes,
+        after: Option<Bytes>,
+        direction: Direction,
+        limit: u32,
+    ) -> Answering<'_, Result<Vec<IndexRow>, Error>>;
 
     /// The shard's timers, earliest first, those after `after` (exclusive) if given, at most `limit`.
     fn timers(&self, shard: ShardId, after: Option<Due>, limit: u32) -> Answering<'_, Result<Vec<Due>, Error>>;

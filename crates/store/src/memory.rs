@@ -11,7 +11,8 @@ use base::Id;
 use bytes::Bytes;
 
 use crate::{
-    Answer, Answering, Batch, Chunk, Direction, Due, Epoch, Error, Head, IndexKey, IndexRow, Kind, Loaded, Seq, ShardId, Snapshot, Step, Store, Timer,
+    Answer, Answering, Batch, Chunk, Direction, Due, Epoch, Error, Head, IndexKey, IndexRow, Kind, Loaded, Seq,
+    ShardId, Snapshot, Step, Store, Timer,
 };
 
 /// Values kept in memory. Share it by `Arc` to let them outlive one server in a simulation.
@@ -72,7 +73,13 @@ impl Store for MemoryStore {
         answer(Ok(chunks.unwrap_or_default()))
     }
 
-    fn index(&self, list: Bytes, after: Option<Bytes>, direction: Direction, limit: u32) -> Answering<'_, Result<Vec<IndexRow>, Error>> {
+    fn index(
+        &self,
+        list: Bytes,
+        after: Option<Bytes>,
+        direction: Direction,
+        limit: u32,
+    ) -> Answering<'_, Result<Vec<IndexRow>, Error>> {
         answer(Ok(self.state().index(&list, after, direction, limit)))
     }
 
@@ -124,7 +131,20 @@ impl State {
 
     fn apply(&mut self, shard: ShardId, step: Step) {
         let until = step.until();
-        let Step { id, kind, expected: _, header, chunks, snapshot, timers_set, timers_cleared, owes, index_put, index_deleted, claims } = step;
+        let Step {
+            id,
+            kind,
+            expected: _,
+            header,
+            chunks,
+            snapshot,
+            timers_set,
+            timers_cleared,
+            owes,
+            index_put,
+            index_deleted,
+            claims,
+        } = step;
         self.values.entry(id).or_insert_with(|| Value::new(kind)).apply(until, header, chunks, snapshot);
         self.apply_timers(shard, id, &timers_set, &timers_cleared);
         self.apply_index(index_put, index_deleted);
@@ -158,7 +178,10 @@ impl State {
 
     fn index(&self, list: &Bytes, after: Option<Bytes>, direction: Direction, limit: u32) -> Vec<IndexRow> {
         let Some(rows) = self.index.get(list) else { return vec![] };
-        let row = |(key, value): (&Bytes, &Bytes)| IndexRow { at: IndexKey { list: list.clone(), key: key.clone() }, value: value.clone() };
+        let row = |(key, value): (&Bytes, &Bytes)| IndexRow {
+            at: IndexKey { list: list.clone(), key: key.clone() },
+            value: value.clone(),
+        };
         let beyond = after.map_or(Bound::Unbounded, Bound::Excluded);
         match direction {
             Direction::Forward => rows.range((beyond, Bound::Unbounded)).take(limit as usize).map(row).collect(),
@@ -206,10 +229,14 @@ impl Value {
     fn chunks(&self, from: Seq, direction: Direction, events: u32) -> Vec<Chunk> {
         let first = self.holding(from);
         match direction {
-            Direction::Forward => take_events(self.chunks[first..].iter(), events, |chunk| chunk.until().0 - chunk.first.0.max(from.0)),
+            Direction::Forward => {
+                take_events(self.chunks[first..].iter(), events, |chunk| chunk.until().0 - chunk.first.0.max(from.0))
+            }
             Direction::Backward => {
                 let end = self.chunks.len().min(first + 1);
-                take_events(self.chunks[..end].iter().rev(), events, |chunk| chunk.until().0.min(from.0.saturating_add(1)) - chunk.first.0)
+                take_events(self.chunks[..end].iter().rev(), events, |chunk| {
+                    chunk.until().0.min(from.0.saturating_add(1)) - chunk.first.0
+                })
             }
         }
     }

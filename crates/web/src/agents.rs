@@ -53,7 +53,12 @@ async fn session(state: State, caller: Caller, socket: WebSocket) {
         Ok(_) | Err(_) => return refuse(&mut outgoing, "Agent.NoHello", "an agent says Hello first").await,
     };
     if hello.protocol != PROTOCOL {
-        return refuse(&mut outgoing, "Agent.Protocol", &format!("this server speaks version {PROTOCOL} of the protocol, not {}", hello.protocol)).await;
+        return refuse(
+            &mut outgoing,
+            "Agent.Protocol",
+            &format!("this server speaks version {PROTOCOL} of the protocol, not {}", hello.protocol),
+        )
+        .await;
     }
     let instance_id = hello.instance_id.clone();
     let link = match connected(&state.runtime, &caller, hello).await {
@@ -71,7 +76,11 @@ async fn session(state: State, caller: Caller, socket: WebSocket) {
     let _ = timeout(SEND_TIME_MAX, outgoing.close()).await;
 }
 
-async fn connected(runtime: &Runtime, caller: &Caller, hello: Hello) -> Result<runtime::agents::AgentLink, Box<api::Error>> {
+async fn connected(
+    runtime: &Runtime,
+    caller: &Caller,
+    hello: Hello,
+) -> Result<runtime::agents::AgentLink, Box<api::Error>> {
     runtime.agent_connect(caller, hello).await.map_err(|refusal| Refused::from(refusal).0)
 }
 
@@ -101,7 +110,11 @@ async fn hear(runtime: &Runtime, session: &Session, incoming: &mut Incoming) -> 
     }
 }
 
-async fn tell(mut messages: mpsc::Receiver<ToAgent>, outgoing: &mut Outgoing, mut ending: watch::Receiver<bool>) -> &'static str {
+async fn tell(
+    mut messages: mpsc::Receiver<ToAgent>,
+    outgoing: &mut Outgoing,
+    mut ending: watch::Receiver<bool>,
+) -> &'static str {
     loop {
         let message = tokio::select! {
             message = messages.recv() => message,

@@ -15,8 +15,13 @@ pub(crate) async fn handle(Extracted(state): Extracted<State>, request: Request)
     let (parts, body) = request.into_parts();
     let body = match timeout(BODY_TIME_MAX, read(body)).await {
         Ok(Ok(body)) => body,
-        Ok(Err(error)) => return Refused::from(api::Error::new(api::Code::Malformed, error.to_string())).into_response(),
-        Err(_) => return Refused::from(api::Error::new(api::Code::TooSlow, "the body did not arrive in time")).into_response(),
+        Ok(Err(error)) => {
+            return Refused::from(api::Error::new(api::Code::Malformed, error.to_string())).into_response();
+        }
+        Err(_) => {
+            return Refused::from(api::Error::new(api::Code::TooSlow, "the body did not arrive in time"))
+                .into_response();
+        }
     };
     let request = aws::Request {
         method: parts.method.as_str(),
@@ -31,7 +36,9 @@ pub(crate) async fn handle(Extracted(state): Extracted<State>, request: Request)
     for (name, value) in answer.headers {
         response = response.header(name, value);
     }
-    response.body(Body::from(answer.body)).unwrap_or_else(|error| Refused::from(api::Error::new(api::Code::Internal, error.to_string())).into_response())
+    response
+        .body(Body::from(answer.body))
+        .unwrap_or_else(|error| Refused::from(api::Error::new(api::Code::Internal, error.to_string())).into_response())
 }
 
 /// The body, or so much of it that the face sees that it is too long.

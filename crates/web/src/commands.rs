@@ -10,12 +10,20 @@ use crate::extract::{Asked, Name, Paging, Who};
 use crate::refusal::Answer;
 use crate::wire;
 
-pub(crate) async fn instances(state: Extracted<State>, Who(caller): Who, Asked(paging): Asked<Paging>) -> Answer<Page<Instance>> {
+pub(crate) async fn instances(
+    state: Extracted<State>,
+    Who(caller): Who,
+    Asked(paging): Asked<Paging>,
+) -> Answer<Page<Instance>> {
     let paged = state.runtime.instance_list(&caller, paging.page()).await?;
     Ok(Json(wire::page(paged, wire::instance)))
 }
 
-pub(crate) async fn list(state: Extracted<State>, Who(caller): Who, Asked(paging): Asked<Paging>) -> Answer<Page<Command>> {
+pub(crate) async fn list(
+    state: Extracted<State>,
+    Who(caller): Who,
+    Asked(paging): Asked<Paging>,
+) -> Answer<Page<Command>> {
     let paged = state.runtime.command_list(&caller, CommandFilter::default(), paging.page()).await?;
     Ok(Json(wire::page(paged, |run| wire::command(&run, wire::Output::Left))))
 }

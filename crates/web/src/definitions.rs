@@ -10,7 +10,11 @@ use crate::extract::{Asked, Body, Name, Paging, Who};
 use crate::refusal::Answer;
 use crate::wire;
 
-pub(crate) async fn list(state: Extracted<State>, Who(caller): Who, Asked(paging): Asked<Paging>) -> Answer<Page<DefinitionSummary>> {
+pub(crate) async fn list(
+    state: Extracted<State>,
+    Who(caller): Who,
+    Asked(paging): Asked<Paging>,
+) -> Answer<Page<DefinitionSummary>> {
     let paged = state.runtime.state_machine_list(&caller, paging.page()).await?;
     Ok(Json(wire::page(paged, wire::definition_summary)))
 }
@@ -21,9 +25,16 @@ pub(crate) async fn show(state: Extracted<State>, Who(caller): Who, Name(id): Na
 }
 
 /// Creating is tried first: of two that put at once, one creates and the other updates.
-pub(crate) async fn put(state: Extracted<State>, Who(caller): Who, Name(id): Name, Body(body): Body<DefinitionPut>) -> Answer<Definition> {
+pub(crate) async fn put(
+    state: Extracted<State>,
+    Who(caller): Who,
+    Name(id): Name,
+    Body(body): Body<DefinitionPut>,
+) -> Answer<Definition> {
     let machine = match state.runtime.state_machine_create(&caller, wire::create(&caller, &id, &body)).await {
-        Err(Refusal::StateMachineAlreadyExists(_)) => state.runtime.state_machine_update(&caller, wire::update(&caller, &id, body)).await?,
+        Err(Refusal::StateMachineAlreadyExists(_)) => {
+            state.runtime.state_machine_update(&caller, wire::update(&caller, &id, body)).await?
+        }
         created => created?,
     };
     Ok(Json(wire::definition(machine)))

@@ -22,7 +22,11 @@ pub(crate) struct Filter {
     token: Option<String>,
 }
 
-pub(crate) async fn list(state: Extracted<State>, Who(caller): Who, Asked(asked): Asked<Filter>) -> Answer<api::Page<ExecutionSummary>> {
+pub(crate) async fn list(
+    state: Extracted<State>,
+    Who(caller): Who,
+    Asked(asked): Asked<Filter>,
+) -> Answer<api::Page<ExecutionSummary>> {
     let Filter { status, definition, limit, token } = asked;
     let filter = ExecutionFilter {
         machine_arn: definition.map(|definition| wire::machine_arn(&caller, &definition)),
@@ -33,7 +37,11 @@ pub(crate) async fn list(state: Extracted<State>, Who(caller): Who, Asked(asked)
     Ok(Json(wire::page(paged, wire::summary)))
 }
 
-pub(crate) async fn start(state: Extracted<State>, Who(caller): Who, Body(body): Body<ExecutionStart>) -> Answer<ExecutionSummary> {
+pub(crate) async fn start(
+    state: Extracted<State>,
+    Who(caller): Who,
+    Body(body): Body<ExecutionStart>,
+) -> Answer<ExecutionSummary> {
     let started = state.runtime.execution_start(&caller, wire::start(&caller, body)).await?;
     let execution = state.runtime.execution(&caller, &started.arn).await?;
     Ok(Json(wire::summary(execution.summary)))
@@ -44,7 +52,12 @@ pub(crate) async fn show(state: Extracted<State>, Who(caller): Who, Name(arn): N
     Ok(Json(wire::execution(execution)))
 }
 
-pub(crate) async fn stop(state: Extracted<State>, Who(caller): Who, Name(arn): Name, Body(body): Body<ExecutionStop>) -> Answer<ExecutionSummary> {
+pub(crate) async fn stop(
+    state: Extracted<State>,
+    Who(caller): Who,
+    Name(arn): Name,
+    Body(body): Body<ExecutionStop>,
+) -> Answer<ExecutionSummary> {
     let failure = Failure { error: body.error.map(Into::into), cause: body.cause.map(Into::into) };
     state.runtime.execution_stop(&caller, &arn, failure).await?;
     let execution = state.runtime.execution(&caller, &arn).await?;
@@ -52,7 +65,11 @@ pub(crate) async fn stop(state: Extracted<State>, Who(caller): Who, Name(arn): N
 }
 
 /// The history folded, so that whoever draws it need not read it.
-pub(crate) async fn states(state: Extracted<State>, Who(caller): Who, Name(arn): Name) -> Answer<api::Page<StateProgress>> {
+pub(crate) async fn states(
+    state: Extracted<State>,
+    Who(caller): Who,
+    Name(arn): Name,
+) -> Answer<api::Page<StateProgress>> {
     let (mut progress, mut events, mut token) = (Progress::default(), Events::default(), None);
     loop {
         let page = Page { limit: api::PAGE_MAX, token };

@@ -60,7 +60,8 @@ impl Gate {
             false => self.verified(parts, body)?,
         };
         // Both become part of every ARN.
-        let plain = (1..=REGION_CHARS_MAX).contains(&region.len()) && region.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'));
+        let plain = (1..=REGION_CHARS_MAX).contains(&region.len())
+            && region.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'));
         if !plain {
             return Err(unauthenticated("the signature's scope names no region"));
         }
@@ -130,7 +131,9 @@ async fn whole(body: Body) -> Result<Bytes, Refused> {
     let reading = Limited::new(body, BODY_BYTES_MAX).collect();
     match timeout(BODY_TIME_MAX, reading).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(api::Error::new(api::Code::TooLarge, format!("a body may have {BODY_BYTES_MAX} bytes")).into()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            Err(api::Error::new(api::Code::TooLarge, format!("a body may have {BODY_BYTES_MAX} bytes")).into())
+        }
         Ok(Err(error)) => Err(api::Error::new(api::Code::Malformed, error.to_string()).into()),
         Err(_) => Err(api::Error::new(api::Code::TooSlow, "the body did not arrive in time").into()),
     }
@@ -154,7 +157,10 @@ fn is_local_name(headers: &HeaderMap) -> bool {
         Some(six) => six.split(']').next().unwrap_or(""),
         None => host.split(':').next().unwrap_or(""),
     };
-    name.is_empty() || name.eq_ignore_ascii_case("localhost") || name.to_ascii_lowercase().ends_with(".localhost") || name.parse::<IpAddr>().is_ok()
+    name.is_empty()
+        || name.eq_ignore_ascii_case("localhost")
+        || name.to_ascii_lowercase().ends_with(".localhost")
+        || name.parse::<IpAddr>().is_ok()
 }
 
 pub(crate) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
@@ -163,7 +169,10 @@ pub(crate) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> 
 
 /// All headers that are text. What is not cannot have been signed.
 pub(crate) fn texts(headers: &HeaderMap) -> Vec<(&str, &str)> {
-    headers.iter().filter_map(|(name, value)| Some((name.as_str(), std::str::from_utf8(value.as_bytes()).ok()?))).collect()
+    headers
+        .iter()
+        .filter_map(|(name, value)| Some((name.as_str(), std::str::from_utf8(value.as_bytes()).ok()?)))
+        .collect()
 }
 
 fn unauthenticated(why: &str) -> Refused {

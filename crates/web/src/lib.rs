@@ -55,6 +55,11 @@ impl State {
     /// The same keys open both doors.
     pub fn new(runtime: Runtime, config: aws::Config) -> State {
         let face = aws::Face::new(runtime.clone(), config.clone());
-        State { runtime, face: Arc::new(face), gate: Arc::new(Gate::new(config)), ending: Arc::new(watch::Sender::new(false)) }
+        State {
+            runtime,
+            face: Arc::new(face),
+            gate: Arc::new(Gate::new(config)),
+            ending: Arc::new(watch::Sender::new(false)),
+        }
     }
 }

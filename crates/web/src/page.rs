@@ -14,7 +14,8 @@ pub(crate) async fn health() -> &'static str {
 
 /// AWS's query protocol comes to the same place.
 pub(crate) async fn home(state: Extracted<State>, request: Request) -> Response {
-    let asks_aws = request.uri().query().is_some() || ["authorization", "x-amz-target"].iter().any(|name| request.headers().contains_key(*name));
+    let asks_aws = request.uri().query().is_some()
+        || ["authorization", "x-amz-target"].iter().any(|name| request.headers().contains_key(*name));
     match asks_aws {
         true => aws_door::handle(state, request).await,
         false => Html(text(speaks_japanese(request.headers()))).into_response(),
@@ -24,7 +25,9 @@ pub(crate) async fn home(state: Extracted<State>, request: Request) -> Response 
 /// Whether Japanese comes before English in what the browser would like.
 fn speaks_japanese(headers: &HeaderMap) -> bool {
     let languages = header(headers, "accept-language").unwrap_or("").split(',').map(str::trim);
-    let known = |tag: &str| ["ja", "en"].into_iter().find(|language| tag.get(..2).is_some_and(|start| start.eq_ignore_ascii_case(language)));
+    let known = |tag: &str| {
+        ["ja", "en"].into_iter().find(|language| tag.get(..2).is_some_and(|start| start.eq_ignore_ascii_case(language)))
+    };
     languages.filter_map(known).next() == Some("ja")
 }
 
@@ -40,8 +43,10 @@ fn text(japanese: bool) -> String {
     )
 }
 
-const LEAD_EN: &str = "A job management system whose jobs are state machines in the Amazon States Language. This server is running.";
-const LEAD_JA: &str = "Amazon States Language のステートマシンでジョブを動かすジョブ管理システムです。このサーバーは稼働中です。";
+const LEAD_EN: &str =
+    "A job management system whose jobs are state machines in the Amazon States Language. This server is running.";
+const LEAD_JA: &str =
+    "Amazon States Language のステートマシンでジョブを動かすジョブ管理システムです。このサーバーは稼働中です。";
 
 const ROWS_EN: &[(&str, &str)] = &[
     ("What runs", "dandori execution list"),
@@ -67,7 +72,12 @@ mod tests {
 
     #[test]
     fn the_first_language_that_is_known_is_spoken() {
-        let check = |text: &'static str| speaks_japanese(&HeaderMap::from_iter([("accept-language".parse().expect("a name"), text.parse().expect("a value"))]));
+        let check = |text: &'static str| {
+            speaks_japanese(&HeaderMap::from_iter([(
+                "accept-language".parse().expect("a name"),
+                text.parse().expect("a value"),
+            )]))
+        };
         assert!(check("ja,en-US;q=0.7,en;q=0.3"));
         assert!(check("de, ja-JP;q=0.9, en"));
         assert!(!check("en-GB,ja"));

@@ -35,8 +35,12 @@ fn status(code: Code) -> StatusCode {
         Code::TooSlow => StatusCode::REQUEST_TIMEOUT,
         Code::Unauthenticated => StatusCode::UNAUTHORIZED,
         Code::NotPermitted => StatusCode::FORBIDDEN,
-        Code::ExecutionNotFound | Code::DefinitionNotFound | Code::InstanceNotFound | Code::CommandNotFound => StatusCode::NOT_FOUND,
-        Code::ExecutionExists | Code::DefinitionExists | Code::DefinitionDeleting | Code::ExecutionNotRunning => StatusCode::CONFLICT,
+        Code::ExecutionNotFound | Code::DefinitionNotFound | Code::InstanceNotFound | Code::CommandNotFound => {
+            StatusCode::NOT_FOUND
+        }
+        Code::ExecutionExists | Code::DefinitionExists | Code::DefinitionDeleting | Code::ExecutionNotRunning => {
+            StatusCode::CONFLICT
+        }
         Code::DefinitionInvalid
         | Code::InputInvalid
         | Code::NameInvalid
@@ -74,7 +78,9 @@ impl From<Refusal> for Refused {
             | Refusal::StateMachineTypeNotSupported
             | Refusal::TooManyTags(_)
             | Refusal::Validation(_) => new(Code::ValueInvalid),
-            Refusal::StateMachineDoesNotExist(arn) | Refusal::ResourceNotFound(arn) => new(Code::DefinitionNotFound).about(name_in(&arn)),
+            Refusal::StateMachineDoesNotExist(arn) | Refusal::ResourceNotFound(arn) => {
+                new(Code::DefinitionNotFound).about(name_in(&arn))
+            }
             Refusal::StateMachineAlreadyExists(arn) => new(Code::DefinitionExists).about(name_in(&arn)),
             Refusal::StateMachineDeleting(arn) => new(Code::DefinitionDeleting).about(name_in(&arn)),
             Refusal::ExecutionDoesNotExist(arn) => new(Code::ExecutionNotFound).about(name_in(&arn)),

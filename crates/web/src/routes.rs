@@ -77,4 +77,3 @@ async fn elsewhere(state: axum::extract::State<State>, request: Request) -> Resp
     }
     aws_door::handle(state, request).await
 }
-

@@ -20,12 +20,15 @@ use crate::gate::Peer;
 use crate::routes::{Access, router, routes};
 
 const NOW: Timestamp = Timestamp(1_795_402_800_000);
-const PASS: &str = r#"{"StartAt":"a","States":{"a":{"Type":"Pass","Next":"b"},"b":{"Type":"Wait","Seconds":1,"End":true}}}"#;
+const PASS: &str =
+    r#"{"StartAt":"a","States":{"a":{"Type":"Pass","Next":"b"},"b":{"Type":"Wait","Seconds":1,"End":true}}}"#;
 const ALICE: &str = "111111111111";
 const BOB: &str = "222222222222";
 
 async fn runtime() -> Runtime {
-    Runtime::open(runtime::Config::default(), Arc::new(MemoryStore::default()), Arc::new(aws::Tasks::default())).await.expect("an empty store opens")
+    Runtime::open(runtime::Config::default(), Arc::new(MemoryStore::default()), Arc::new(aws::Tasks::default()))
+        .await
+        .expect("an empty store opens")
 }
 
 fn open() -> aws::Config {
@@ -34,7 +37,8 @@ fn open() -> aws::Config {
 
 /// Alice and Bob have a key each, named like their account and with the secret `s`.
 fn closed() -> aws::Config {
-    let key = |account: &str| (account.to_owned(), aws::Key { secret: sigv4::Secret::new("s"), account: account.to_owned() });
+    let key =
+        |account: &str| (account.to_owned(), aws::Key { secret: sigv4::Secret::new("s"), account: account.to_owned() });
     aws::Config { keys: HashMap::from([key(ALICE), key(BOB)]), ..open() }
 }
 
@@ -49,8 +53,14 @@ struct Asker {
     origin: Option<&'static str>,
 }
 
-const LOCAL: Asker =
-    Asker { account: None, secret: "s", service: api::SIGNING_NAME, peer: "127.0.0.1:5", host: "127.0.0.1:8333", origin: None };
+const LOCAL: Asker = Asker {
+    account: None,
+    secret: "s",
+    service: api::SIGNING_NAME,
+    peer: "127.0.0.1:5",
+    host: "127.0.0.1:8333",
+    origin: None,
+};
 
 fn signed_by(account: &'static str) -> Asker {
     Asker { account: Some(account), ..LOCAL }
@@ -65,7 +75,14 @@ async fn ask(router: &Router, asker: Asker, method: &str, target: &str, body: &s
     let unsigned = sigv4::Request { method, path, query, headers: &headers };
     let signature = asker.account.map(|access_key| {
         let keys = sigv4::Keys { access_key, secret: &secret, session_token: None };
-        sigv4::sign(&unsigned, &sigv4::BodyHash::of(body.as_bytes()), &keys, "us-east-1", asker.service, sigv4::Time(NOW.0 / 1000))
+        sigv4::sign(
+            &unsigned,
+            &sigv4::BodyHash::of(body.as_bytes()),
+            &keys,
+            "us-east-1",
+            asker.service,
+            sigv4::Time(NOW.0 / 1000),
+        )
     });
     let mut request = Request::builder().method(method).uri(target);
     for (name, value) in headers {
@@ -102,7 +119,11 @@ fn example(route: &str) -> (&'static str, String, String) {
         "GET /api/v1/executions/{id}/events" => ("GET", format!("/api/v1/executions/{arn}/events"), ""),
         "GET /api/v1/definitions" => ("GET", "/api/v1/definitions".to_owned(), ""),
         "GET /api/v1/definitions/{id}" => ("GET", "/api/v1/definitions/net".to_owned(), ""),
-        "PUT /api/v1/definitions/{id}" => ("PUT", "/api/v1/definitions/net2".to_owned(), r#"{"definition":"{\"StartAt\":\"a\",\"States\":{\"a\":{\"Type\":\"Succeed\"}}}"}"#),
+        "PUT /api/v1/definitions/{id}" => (
+            "PUT",
+            "/api/v1/definitions/net2".to_owned(),
+            r#"{"definition":"{\"StartAt\":\"a\",\"States\":{\"a\":{\"Type\":\"Succeed\"}}}"}"#,
+        ),
         "GET /api/v1/instances" => ("GET", "/api/v1/instances".to_owned(), ""),
         "GET /api/v1/commands" => ("GET", "/api/v1/commands".to_owned(), ""),
         "GET /api/v1/commands/{id}" => ("GET", "/api/v1/commands/7f1c".to_owned(), ""),
@@ -114,7 +135,8 @@ fn example(route: &str) -> (&'static str, String, String) {
 
 /// Alice's definition `net` and its execution `night-1`.
 async fn prepare(router: &Router) {
-    let put = serde_json::to_string(&api::DefinitionPut { definition: PASS.to_owned(), role_arn: None }).expect("a text");
+    let put =
+        serde_json::to_string(&api::DefinitionPut { definition: PASS.to_owned(), role_arn: None }).expect("a text");
     assert_eq!(ask(router, signed_by(ALICE), "PUT", "/api/v1/definitions/net", &put).await.0, StatusCode::OK);
     let start = r#"{"definition":"net","name":"night-1"}"#;
     assert_eq!(ask(router, signed_by(ALICE), "POST", "/api/v1/executions", start).await.0, StatusCode::OK);
@@ -302,7 +324,8 @@ async fn each_route_lets_in_whom_it_should() {
             open-remote: 401 DN0201
             open-rebound: 403 DN0202
             open-page: 403 DN0202
-    "#]].assert_eq(&table);
+    "#]]
+    .assert_eq(&table);
 }
 
 /// The text without the moments that the store's clock put into it.
@@ -412,7 +435,10 @@ async fn a_client_that_hangs_costs_others_nothing() {
     let mut hanging = vec![];
     for _ in 0..50 {
         let mut stream = TcpStream::connect(address).await.expect("a server");
-        stream.write_all(b"POST /api/v1/executions HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 100\r\n\r\n{").await.expect("taken");
+        stream
+            .write_all(b"POST /api/v1/executions HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 100\r\n\r\n{")
+            .await
+            .expect("taken");
         hanging.push(stream);
     }
     assert!(raw(address, &get("/healthz", "")).await.starts_with("HTTP/1.1 200"));
@@ -442,16 +468,29 @@ async fn events_stream_to_the_end_and_resume_where_they_broke() {
     let (address, runtime, stop, ended) = serve().await;
     prepare(&router(State::new(runtime, open()))).await;
     let path = format!("/api/v1/executions/arn:aws:states:us-east-1:{ALICE}:execution:net:night-1/events?follow=true");
-    let signed = format!("authorization: AWS4-HMAC-SHA256 Credential={ALICE}/20261123/us-east-1/dandori/aws4_request, SignedHeaders=host, Signature=00\r\n");
+    let signed = format!(
+        "authorization: AWS4-HMAC-SHA256 Credential={ALICE}/20261123/us-east-1/dandori/aws4_request, SignedHeaders=host, Signature=00\r\n"
+    );
     let kinds = |answer: &str| -> Vec<String> {
         let events = answer.lines().filter_map(|line| line.strip_prefix("data: "));
-        events.map(|data| serde_json::from_str::<api::Event>(data).map_or("end".to_owned(), |event| event.kind)).collect()
+        events
+            .map(|data| serde_json::from_str::<api::Event>(data).map_or("end".to_owned(), |event| event.kind))
+            .collect()
     };
     let whole = raw(address, &get(&path, &signed)).await;
     let all = kinds(&whole);
     assert_eq!(
         all,
-        ["ExecutionStarted", "PassStateEntered", "PassStateExited", "WaitStateEntered", "WaitStarted", "WaitStateExited", "ExecutionSucceeded", "end"],
+        [
+            "ExecutionStarted",
+            "PassStateEntered",
+            "PassStateExited",
+            "WaitStateEntered",
+            "WaitStarted",
+            "WaitStateExited",
+            "ExecutionSucceeded",
+            "end"
+        ],
         "{whole}"
     );
     let rest = raw(address, &get(&path, &format!("{signed}last-event-id: 5\r\n"))).await;
@@ -465,7 +504,9 @@ async fn the_server_ends_though_somebody_listens() {
     let (address, runtime, stop, ended) = serve().await;
     prepare(&router(State::new(runtime, open()))).await;
     let path = format!("/api/v1/executions/arn:aws:states:us-east-1:{ALICE}:execution:net:night-1/events?follow=true");
-    let signed = format!("authorization: AWS4-HMAC-SHA256 Credential={ALICE}/20261123/us-east-1/dandori/aws4_request, SignedHeaders=host, Signature=00\r\n");
+    let signed = format!(
+        "authorization: AWS4-HMAC-SHA256 Credential={ALICE}/20261123/us-east-1/dandori/aws4_request, SignedHeaders=host, Signature=00\r\n"
+    );
     let listening = tokio::spawn(async move { raw(address, &get(&path, &signed)).await });
     tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     stop.send(()).expect("it runs");

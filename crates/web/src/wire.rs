@@ -76,11 +76,21 @@ fn json(text: &str) -> Json {
 }
 
 pub(crate) fn start(caller: &Caller, start: api::ExecutionStart) -> ExecutionStart {
-    ExecutionStart { machine_arn: machine_arn(caller, &start.definition), name: start.name, input: start.input, trace_header: None }
+    ExecutionStart {
+        machine_arn: machine_arn(caller, &start.definition),
+        name: start.name,
+        input: start.input,
+        trace_header: None,
+    }
 }
 
 pub(crate) fn definition_summary(machine: StateMachineSummary) -> api::DefinitionSummary {
-    api::DefinitionSummary { name: machine.name, arn: machine.arn, kind: kind_name(machine.kind).to_owned(), created: machine.created }
+    api::DefinitionSummary {
+        name: machine.name,
+        arn: machine.arn,
+        kind: kind_name(machine.kind).to_owned(),
+        created: machine.created,
+    }
 }
 
 pub(crate) fn definition(machine: StateMachine) -> api::Definition {
@@ -88,7 +98,12 @@ pub(crate) fn definition(machine: StateMachine) -> api::Definition {
         updated: machine.updated,
         role_arn: machine.role_arn.clone(),
         definition: machine.definition,
-        summary: api::DefinitionSummary { name: machine.name, arn: machine.arn, kind: kind_name(machine.kind).to_owned(), created: machine.created },
+        summary: api::DefinitionSummary {
+            name: machine.name,
+            arn: machine.arn,
+            kind: kind_name(machine.kind).to_owned(),
+            created: machine.created,
+        },
     }
 }
 
@@ -249,11 +264,17 @@ fn flat(fact: &Fact) -> Flat {
         Fact::TaskFailed { resource, failure, .. } => of_task("Failed", resource, failed(failure)),
         Fact::TaskTimedOut { resource, failure, .. } => of_task("TimedOut", resource, failed(failure)),
         Fact::TaskHeartbeat { next, .. } => plain("TaskHeartbeat", until(next)),
-        Fact::ParallelStarted { first, blocks, .. } => plain("ParallelStateStarted", begins(*first, u32::try_from(blocks.len()).unwrap_or(u32::MAX))),
+        Fact::ParallelStarted { first, blocks, .. } => {
+            plain("ParallelStateStarted", begins(*first, u32::try_from(blocks.len()).unwrap_or(u32::MAX)))
+        }
         Fact::ParallelSucceeded => plain("ParallelStateSucceeded", nothing()),
         Fact::ParallelFailed => plain("ParallelStateFailed", nothing()),
-        Fact::MapStarted { length, .. } => plain("MapStateStarted", Detail { length: Some(*length), ..Detail::default() }),
-        Fact::MapIterationStarted { index: number, child, .. } => plain("MapIterationStarted", Detail { index: Some(*number), ..begins(*child, 1) }),
+        Fact::MapStarted { length, .. } => {
+            plain("MapStateStarted", Detail { length: Some(*length), ..Detail::default() })
+        }
+        Fact::MapIterationStarted { index: number, child, .. } => {
+            plain("MapIterationStarted", Detail { index: Some(*number), ..begins(*child, 1) })
+        }
         Fact::MapIterationSucceeded { index: number, .. } => plain("MapIterationSucceeded", index(number)),
         Fact::MapIterationFailed { index: number, .. } => plain("MapIterationFailed", index(number)),
         Fact::MapIterationAborted { index: number, .. } => plain("MapIterationAborted", index(number)),
@@ -286,7 +307,9 @@ fn task(resource: &str) -> (&'static str, String) {
     match Resource::parse(resource) {
         Some(Resource::Lambda { arn }) => ("LambdaFunction", arn.to_string()),
         Some(Resource::Activity { arn }) => ("Activity", arn.to_string()),
-        Some(Resource::Service { .. }) => ("Task", resource.strip_prefix("arn:aws:states:::").unwrap_or(resource).to_owned()),
+        Some(Resource::Service { .. }) => {
+            ("Task", resource.strip_prefix("arn:aws:states:::").unwrap_or(resource).to_owned())
+        }
         None => ("Task", resource.to_owned()),
     }
 }
@@ -305,15 +328,32 @@ mod tests {
     fn a_tasks_events_carry_their_state_and_no_payload_unless_asked() {
         let story = [
             event(0, Fact::StateEntered { kind: Kind::Task, name: "停止".into(), input: Json::empty_object() }),
-            event(0, Fact::TaskStarted { task: TaskId(1), resource: "arn:aws:states:::ssm:sendCommand.sync".into(), worker: None }),
-            event(1, Fact::TaskStarted { task: TaskId(2), resource: "arn:aws:lambda:us-east-1:111111111111:function:f".into(), worker: None }),
+            event(
+                0,
+                Fact::TaskStarted {
+                    task: TaskId(1),
+                    resource: "arn:aws:states:::ssm:sendCommand.sync".into(),
+                    worker: None,
+                },
+            ),
+            event(
+                1,
+                Fact::TaskStarted {
+                    task: TaskId(2),
+                    resource: "arn:aws:lambda:us-east-1:111111111111:function:f".into(),
+                    worker: None,
+                },
+            ),
             event(0, Fact::StateExited { kind: Kind::Task, name: "停止".into(), output: Json::Null }),
             event(0, Fact::ExecutionSucceeded { output: Json::Null }),
         ];
         let told = |with_data: bool| -> Vec<String> {
             let mut events = Events::with(with_data);
             let flat = story.iter().map(|event| events.event(event));
-            flat.map(|event| format!("{} {:?} {:?} {}", event.kind, event.state, event.detail.resource, event.detail.data.is_some())).collect()
+            flat.map(|event| {
+                format!("{} {:?} {:?} {}", event.kind, event.state, event.detail.resource, event.detail.data.is_some())
+            })
+            .collect()
         };
         assert_eq!(
             told(false),
@@ -332,6 +372,9 @@ mod tests {
     fn a_name_stands_for_the_callers_own() {
         let caller = Caller::new("111111111111", "us-east-1");
         let arn = "arn:aws:states:us-east-1:111111111111:stateMachine:net";
-        assert_eq!((machine_arn(&caller, "net").as_str(), machine_arn(&caller, arn).as_str(), name_in(arn)), (arn, arn, "net"));
+        assert_eq!(
+            (machine_arn(&caller, "net").as_str(), machine_arn(&caller, arn).as_str(), name_in(arn)),
+            (arn, arn, "net")
+        );
     }
 }

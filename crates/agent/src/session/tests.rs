@@ -72,7 +72,8 @@ fn offer(attempt: &str) -> Offer {
 fn action_text(action: &Action) -> String {
     match action {
         Action::Hello(reports) => {
-            let reports: Vec<String> = reports.iter().map(|report| format!("{} {:?}", report.attempt, report.state)).collect();
+            let reports: Vec<String> =
+                reports.iter().map(|report| format!("{} {:?}", report.attempt, report.state)).collect();
             format!("hello [{}]", reports.join(", "))
         }
         Action::Say(FromAgent::Accepted { attempt }) => format!("say accepted {attempt}"),
@@ -574,7 +575,11 @@ fn what_is_no_longer_wanted_is_forgotten() {
 #[test]
 fn a_started_agent_tells_what_it_left() {
     check_recovered(
-        [Recovered::Accepted(offer("a")), Recovered::Running(offer("b"), Timestamp(5)), Recovered::Finished(offer("c"))],
+        [
+            Recovered::Accepted(offer("a")),
+            Recovered::Running(offer("b"), Timestamp(5)),
+            Recovered::Finished(offer("c")),
+        ],
         "
         connected
         welcome

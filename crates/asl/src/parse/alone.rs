@@ -48,7 +48,9 @@ pub fn parse_state(text: &str, name: Option<&str>) -> Result<LoneState, StateRef
                 return Err(StateRefusal::Invalid(whole.report.into_diagnostics()));
             }
             let language = whole.language;
-            let read = |state: &Json, at: &At<'_>| lone(Parser { language, ..Parser::new(MachineKind::Standard) }, name, state, at);
+            let read = |state: &Json, at: &At<'_>| {
+                lone(Parser { language, ..Parser::new(MachineKind::Standard) }, name, state, at)
+            };
             find(&json, &At::ROOT, name, &read).unwrap_or(Err(StateRefusal::NotFound))
         }
     }
@@ -76,6 +78,10 @@ fn find<T>(block: &Json, at: &At<'_>, name: &str, read: &impl Fn(&Json, &At<'_>)
         let branches_at = at.key("Branches");
         let in_branch = |(index, branch)| find(branch, &branches_at.index(index), name, read);
         let in_processor = |key: &'static str| find(state.get(key)?, &at.key(key), name, read);
-        branches.iter().enumerate().find_map(in_branch).or_else(|| ["ItemProcessor", "Iterator"].into_iter().find_map(in_processor))
+        branches
+            .iter()
+            .enumerate()
+            .find_map(in_branch)
+            .or_else(|| ["ItemProcessor", "Iterator"].into_iter().find_map(in_processor))
     })
 }

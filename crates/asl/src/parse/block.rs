@@ -156,7 +156,9 @@ fn check_name(p: &mut Parser, name: &Name, at: &At) {
         p.report.error(Diagnostic::INVALID_NAME, Some(at), "Invalid State name: a State name cannot be empty");
     }
     if name.chars().count() > NAME_CHARS_MAX {
-        let message = format!("Invalid State name: State '{name}' exceeds the {NAME_CHARS_MAX}-character limit allowed by the service");
+        let message = format!(
+            "Invalid State name: State '{name}' exceeds the {NAME_CHARS_MAX}-character limit allowed by the service"
+        );
         p.report.error(Diagnostic::INVALID_NAME, Some(at), message);
     }
     if !p.names.insert(Arc::clone(name)) {

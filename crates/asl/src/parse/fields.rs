@@ -64,7 +64,14 @@ pub(super) fn of_state(kind: StateKind) -> &'static Shape {
 
 pub(super) static MACHINE: Shape = Shape {
     required: &["States", "StartAt"],
-    groups: &[&[both("States"), both("StartAt"), both("Comment"), both("Version"), both("TimeoutSeconds"), both("QueryLanguage")]],
+    groups: &[&[
+        both("States"),
+        both("StartAt"),
+        both("Comment"),
+        both("Version"),
+        both("TimeoutSeconds"),
+        both("QueryLanguage"),
+    ]],
 };
 
 /// A Parallel's branch.
@@ -118,17 +125,33 @@ static CHOICE: Shape =
 
 static WAIT: Shape = Shape {
     required: &["Type"],
-    groups: &[STATE, THEN, IN_OUT, ASSIGN, &[both("Seconds"), path("SecondsPath"), both("Timestamp"), path("TimestampPath")]],
+    groups: &[
+        STATE,
+        THEN,
+        IN_OUT,
+        ASSIGN,
+        &[both("Seconds"), path("SecondsPath"), both("Timestamp"), path("TimestampPath")],
+    ],
 };
 
 static SUCCEED: Shape = Shape { required: &["Type"], groups: &[STATE, IN_OUT] };
 
-static FAIL: Shape =
-    Shape { required: &["Type"], groups: &[STATE, &[both("Error"), path("ErrorPath"), both("Cause"), path("CausePath")]] };
+static FAIL: Shape = Shape {
+    required: &["Type"],
+    groups: &[STATE, &[both("Error"), path("ErrorPath"), both("Cause"), path("CausePath")]],
+};
 
 static PARALLEL: Shape = Shape {
     required: &["Type", "Branches"],
-    groups: &[STATE, THEN, IN_OUT, RESULT, ASSIGN, RETRY_CATCH, &[both("Branches"), path("Parameters"), jsonata("Arguments")]],
+    groups: &[
+        STATE,
+        THEN,
+        IN_OUT,
+        RESULT,
+        ASSIGN,
+        RETRY_CATCH,
+        &[both("Branches"), path("Parameters"), jsonata("Arguments")],
+    ],
 };
 
 static MAP: Shape = Shape {
@@ -220,7 +243,9 @@ impl Shape {
 /// Reports a field that only the other language has.
 pub(super) fn wrong_language(name: &str, fields: Fields, only: Language, report: &mut Report) {
     let (is, only) = (fields.language.name(), only.name());
-    let message = format!("The QueryLanguage is set to '{is}', but field '{name}' is only supported for the '{only}' QueryLanguage");
+    let message = format!(
+        "The QueryLanguage is set to '{is}', but field '{name}' is only supported for the '{only}' QueryLanguage"
+    );
     report.schema(fields.at, message);
 }
 

@@ -30,7 +30,9 @@ fn refuse_all(json: &Json, at: &At, report: &mut Report) -> usize {
             refuse(at, report);
             1
         }
-        Json::Array(items) => items.iter().enumerate().map(|(index, item)| refuse_all(item, &at.index(index), report)).sum(),
+        Json::Array(items) => {
+            items.iter().enumerate().map(|(index, item)| refuse_all(item, &at.index(index), report)).sum()
+        }
         Json::Object(members) => members.iter().map(|(key, value)| refuse_all(value, &at.key(key), report)).sum(),
         Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => 0,
     }

@@ -31,7 +31,18 @@ pub(super) fn map<'a>(p: &mut Parser<'a>, fields: Fields<'a, '_>) -> Option<Map>
     let catch = retry::catch(p, fields);
     let then = then(p, fields);
     let (processor, mode) = processor?;
-    Some(Map { processor, mode, items: items?, item_selector, concurrency, result_selector, result_path, retry, catch, then: then? })
+    Some(Map {
+        processor,
+        mode,
+        items: items?,
+        item_selector,
+        concurrency,
+        result_selector,
+        result_path,
+        retry,
+        catch,
+        then: then?,
+    })
 }
 
 fn branches<'a>(p: &mut Parser<'a>, fields: Fields<'a, '_>) -> Option<Vec<BlockId>> {
@@ -75,7 +86,9 @@ fn inner_block<'a>(p: &mut Parser<'a>, fields: Fields<'a, '_>, shape: &Shape, ki
 
 fn mode(p: &mut Parser, fields: Fields) -> MapMode {
     let at = fields.at.key("ProcessorConfig");
-    let Some(config) = fields.get("ProcessorConfig").and_then(|json: &Json| Fields::of(json, &at, p.language, &mut p.report)) else {
+    let Some(config) =
+        fields.get("ProcessorConfig").and_then(|json: &Json| Fields::of(json, &at, p.language, &mut p.report))
+    else {
         return MapMode::Inline;
     };
     fields::PROCESSOR_CONFIG.check(config, &mut p.report);
@@ -94,7 +107,9 @@ fn mode(p: &mut Parser, fields: Fields) -> MapMode {
 fn items(fields: Fields, report: &mut Report) -> Option<Items> {
     match fields.language {
         Language::JsonPath => Some(Items::JsonPath(fields.reference_path("ItemsPath", report))),
-        Language::Jsonata if !fields.has("Items") || fields.is_expression("Items", report) => Some(Items::Jsonata(None)),
+        Language::Jsonata if !fields.has("Items") || fields.is_expression("Items", report) => {
+            Some(Items::Jsonata(None))
+        }
         Language::Jsonata => {
             if fields.get("Items").is_some_and(|items| items.as_object().is_some()) {
                 report.not_yet(&fields.at.key("Items"), "objects as 'Items'");

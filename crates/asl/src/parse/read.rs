@@ -25,7 +25,12 @@ pub(super) struct Fields<'a, 's> {
 
 impl<'a, 's> Fields<'a, 's> {
     /// The object that `json` is, if it is one.
-    pub(super) fn of(json: &'a Json, at: &'s At<'s>, language: Language, report: &mut Report) -> Option<Fields<'a, 's>> {
+    pub(super) fn of(
+        json: &'a Json,
+        at: &'s At<'s>,
+        language: Language,
+        report: &mut Report,
+    ) -> Option<Fields<'a, 's>> {
         let object = json.as_object();
         if object.is_none() {
             report.schema(at, expected("OBJECT"));
@@ -168,7 +173,13 @@ impl<'a, 's> Fields<'a, 's> {
         first
     }
 
-    fn typed<T>(&self, name: &str, kind: &str, report: &mut Report, read: impl FnOnce(&'a Json) -> Option<T>) -> Option<T> {
+    fn typed<T>(
+        &self,
+        name: &str,
+        kind: &str,
+        report: &mut Report,
+        read: impl FnOnce(&'a Json) -> Option<T>,
+    ) -> Option<T> {
         let value = read(self.get(name)?);
         if value.is_none() {
             report.schema(&self.at.key(name), expected(kind));
@@ -190,7 +201,10 @@ fn bad_field(at: &At, bad: &BadField, deeper: &[String], report: &mut Report) {
         [key, deeper @ ..] => bad_field(&at.key(key), bad, deeper, report),
         [] => report.schema(
             at,
-            format!("The value for the field '{}' must be a valid JSONPath or a valid intrinsic function call", bad.field),
+            format!(
+                "The value for the field '{}' must be a valid JSONPath or a valid intrinsic function call",
+                bad.field
+            ),
         ),
     }
 }

@@ -40,7 +40,12 @@ impl Report {
     /// What the language has and this version cannot run: one sentence that says so.
     pub(super) fn not_yet(&mut self, at: &At, what: &str) {
         let message = format!("This version does not support {what} yet");
-        self.keep(Diagnostic { severity: Severity::Error, code: Diagnostic::SCHEMA, message, location: Some(at.to_string()) });
+        self.keep(Diagnostic {
+            severity: Severity::Error,
+            code: Diagnostic::SCHEMA,
+            message,
+            location: Some(at.to_string()),
+        });
     }
 
     pub(super) fn has_errors(&self) -> bool {

@@ -69,7 +69,14 @@ fn retrier(fields: Fields, place: Place, report: &mut Report) -> Option<Retrier>
     let max_delay_seconds = fields.integer("MaxDelaySeconds", 1..=MAX_DELAY_SECONDS_MAX, report);
     let jitter = fields.word("JitterStrategy", &[("FULL", Jitter::Full), ("NONE", Jitter::None)], report);
     let jitter = jitter.unwrap_or(Jitter::None);
-    Some(Retrier { error_equals: error_equals?, interval_seconds, max_attempts, backoff_rate, max_delay_seconds, jitter })
+    Some(Retrier {
+        error_equals: error_equals?,
+        interval_seconds,
+        max_attempts,
+        backoff_rate,
+        max_delay_seconds,
+        jitter,
+    })
 }
 
 fn catcher<'a>(p: &mut Parser<'a>, fields: Fields<'a, '_>, place: Place) -> Option<Catcher> {

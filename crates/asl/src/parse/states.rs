@@ -8,7 +8,9 @@ use super::fields::{self, Language};
 use super::read::Fields;
 use super::report::Report;
 use super::{Parser, block, choice, language, nested, task};
-use crate::tree::{Body, Fail, FailText, Flow, Jsonata, Name, Pass, ResultPath, Select, State, StateKind, Then, Until, Wait};
+use crate::tree::{
+    Body, Fail, FailText, Flow, Jsonata, Name, Pass, ResultPath, Select, State, StateKind, Then, Until, Wait,
+};
 
 /// In the order in which AWS lists them.
 const KINDS: [StateKind; 8] = [
@@ -157,7 +159,10 @@ fn fail_text(fields: Fields, [literal, path]: [&'static str; 2], report: &mut Re
     }
     let function = text.split('(').next().unwrap_or_default();
     if !FAIL_FUNCTIONS.contains(&function) {
-        report.schema(fields.at, format!("The value for the field '{name}' must be a valid JSONPath or a valid intrinsic function call"));
+        report.schema(
+            fields.at,
+            format!("The value for the field '{name}' must be a valid JSONPath or a valid intrinsic function call"),
+        );
         return None;
     }
     fields.intrinsic(name, report).map(FailText::Intrinsic)

@@ -62,7 +62,9 @@ fn resource(kind: MachineKind, fields: Fields, report: &mut Report) -> Option<Re
 /// What an Express execution is too short-lived for, in AWS's words (with its spaces).
 fn long_running(resource: &Resource) -> Option<&'static str> {
     match resource {
-        Resource::Service { pattern: Pattern::WaitForTaskToken, .. } => Some("'.waitForTaskToken' service integration "),
+        Resource::Service { pattern: Pattern::WaitForTaskToken, .. } => {
+            Some("'.waitForTaskToken' service integration ")
+        }
         Resource::Service { pattern: Pattern::Sync | Pattern::Sync2, .. } => Some("'.sync' service integration"),
         Resource::Activity { .. } => Some("Activity ARN"),
         Resource::Service { pattern: Pattern::RequestResponse, .. } | Resource::Lambda { .. } => None,
@@ -81,7 +83,9 @@ pub(super) fn arguments(fields: Fields, report: &mut Report) -> Option<Payload> 
 /// `Credentials` name a role.
 fn credentials(fields: Fields, report: &mut Report) -> Option<Payload> {
     let credentials = fields.get("Credentials").and_then(Json::as_object);
-    if credentials.is_some_and(|credentials| !credentials.contains_key("RoleArn") && !credentials.contains_key("RoleArn.$")) {
+    if credentials
+        .is_some_and(|credentials| !credentials.contains_key("RoleArn") && !credentials.contains_key("RoleArn.$"))
+    {
         report.schema(&fields.at.key("Credentials"), "The field 'RoleArn' is required but was missing");
     }
     fields.payload("Credentials", report)

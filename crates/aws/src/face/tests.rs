@@ -3,11 +3,19 @@ use proptest::prelude::*;
 
 use super::*;
 
-const SCOPE: &str = "AWS4-HMAC-SHA256 Credential=111111111111/20150830/eu-west-1/states/aws4_request, SignedHeaders=host, Signature=00";
+const SCOPE: &str =
+    "AWS4-HMAC-SHA256 Credential=111111111111/20150830/eu-west-1/states/aws4_request, SignedHeaders=host, Signature=00";
 const NOW: Timestamp = Timestamp(1_440_938_160_000); // 20150830T123600Z
 
 fn request<'a>(headers: &[(&'a str, &'a str)], body: &'static str) -> Request<'a> {
-    Request { method: "POST", path: "/", query: "", headers: headers.to_vec(), body: Bytes::from(body), peer_is_loopback: true }
+    Request {
+        method: "POST",
+        path: "/",
+        query: "",
+        headers: headers.to_vec(),
+        body: Bytes::from(body),
+        peer_is_loopback: true,
+    }
 }
 
 fn told(error: Error) -> String {
@@ -30,14 +38,35 @@ fn the_scope_says_which_service_is_meant_then_the_target_then_the_action() {
     check_route(&request(&[json, start], "{}"), expect!["states StartExecution"]);
     check_route(&request(&[json, ("x-amz-target", "AmazonSSM.SendCommand")], "{}"), expect!["ssm SendCommand"]);
     check_route(&request(&[json, start, ("Authorization", SCOPE)], "{}"), expect!["states StartExecution"]);
-    check_route(&request(&[json, ("X-Amz-Target", "AmazonSSM.SendCommand"), ("Authorization", SCOPE)], "{}"), expect!["400 UnknownOperationException: The operation AmazonSSM.SendCommand is not known"]);
+    check_route(
+        &request(&[json, ("X-Amz-Target", "AmazonSSM.SendCommand"), ("Authorization", SCOPE)], "{}"),
+        expect!["400 UnknownOperationException: The operation AmazonSSM.SendCommand is not known"],
+    );
     check_route(&request(&[], "Action=GetCallerIdentity&Version=2011-06-15"), expect!["sts GetCallerIdentity"]);
-    check_route(&request(&[json, ("X-Amz-Target", "AWSEvents.PutEvents")], "{}"), expect!["400 UnknownOperationException: The operation AWSEvents.PutEvents is not known"]);
-    check_route(&request(&[("Authorization", &SCOPE.replace("/states/", "/sts/"))], "Action=GetCallerIdentity"), expect!["sts GetCallerIdentity"]);
-    check_route(&request(&[json, start, ("Authorization", &SCOPE.replace("/states/", "/events/"))], "{}"), expect!["400 UnknownOperationException: The service events is not available in this version of Dandori"]);
-    check_route(&request(&[start], "{}"), expect!["404 UnknownOperationException: The request has no X-Amz-Target and Content-Type of an operation"]);
-    check_route(&request(&[json], "{}"), expect!["404 UnknownOperationException: The request has no X-Amz-Target and Content-Type of an operation"]);
-    check_route(&Request { method: "GET", ..request(&[json, start], "{}") }, expect!["404 UnknownOperationException: The request has no X-Amz-Target and Content-Type of an operation"]);
+    check_route(
+        &request(&[json, ("X-Amz-Target", "AWSEvents.PutEvents")], "{}"),
+        expect!["400 UnknownOperationException: The operation AWSEvents.PutEvents is not known"],
+    );
+    check_route(
+        &request(&[("Authorization", &SCOPE.replace("/states/", "/sts/"))], "Action=GetCallerIdentity"),
+        expect!["sts GetCallerIdentity"],
+    );
+    check_route(
+        &request(&[json, start, ("Authorization", &SCOPE.replace("/states/", "/events/"))], "{}"),
+        expect!["400 UnknownOperationException: The service events is not available in this version of Dandori"],
+    );
+    check_route(
+        &request(&[start], "{}"),
+        expect!["404 UnknownOperationException: The request has no X-Amz-Target and Content-Type of an operation"],
+    );
+    check_route(
+        &request(&[json], "{}"),
+        expect!["404 UnknownOperationException: The request has no X-Amz-Target and Content-Type of an operation"],
+    );
+    check_route(
+        &Request { method: "GET", ..request(&[json, start], "{}") },
+        expect!["404 UnknownOperationException: The request has no X-Amz-Target and Content-Type of an operation"],
+    );
 }
 
 fn check_who(config: &Config, request: &Request<'_>, expect: Expect) {
@@ -51,9 +80,21 @@ fn on_this_host_anybody_is_who_they_say() {
     let scope = |key: &str, region: &str| SCOPE.replace("111111111111", key).replace("eu-west-1", region);
     check_who(&open, &request(&[], ""), expect!["000000000000 us-east-1"]);
     check_who(&open, &request(&[("authorization", SCOPE)], ""), expect!["111111111111 eu-west-1"]);
-    check_who(&open, &request(&[("authorization", &scope("AKIDEXAMPLE", "us-east-1"))], ""), expect!["000000000000 us-east-1"]);
-    check_who(&open, &request(&[("authorization", &scope("AKIDEXAMPLE", "us:*"))], ""), expect!["400 InvalidSignatureException: Credential should be scoped to a valid region, not 'us:*'. "]);
-    check_who(&open, &Request { peer_is_loopback: false, ..request(&[("authorization", SCOPE)], "") }, expect!["403 AccessDeniedException: This server has no access keys, and so serves its own host only."]);
+    check_who(
+        &open,
+        &request(&[("authorization", &scope("AKIDEXAMPLE", "us-east-1"))], ""),
+        expect!["000000000000 us-east-1"],
+    );
+    check_who(
+        &open,
+        &request(&[("authorization", &scope("AKIDEXAMPLE", "us:*"))], ""),
+        expect!["400 InvalidSignatureException: Credential should be scoped to a valid region, not 'us:*'. "],
+    );
+    check_who(
+        &open,
+        &Request { peer_is_loopback: false, ..request(&[("authorization", SCOPE)], "") },
+        expect!["403 AccessDeniedException: This server has no access keys, and so serves its own host only."],
+    );
 }
 
 fn closed() -> Config {
@@ -79,10 +120,32 @@ fn with_keys_only_signed_requests_are_believed() {
         check_who(&closed(), &request(&headers, body), expect);
     };
     check("AKIDEXAMPLE", "{}", "{}", expect!["222222222222 eu-west-1"]);
-    check("AKIDEXAMPLE", "{}", "{ }", expect!["400 InvalidSignatureException: The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details."]);
-    check("111111111111", "{}", "{}", expect!["400 UnrecognizedClientException: The security token included in the request is invalid."]);
-    check_who(&closed(), &request(&[], ""), expect!["400 MissingAuthenticationTokenException: Missing Authentication Token"]);
-    check_who(&closed(), &request(&[("authorization", SCOPE)], ""), expect!["400 IncompleteSignatureException: Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header. Authorization=AWS4-HMAC-SHA256 Credential=111111111111/20150830/eu-west-1/states/aws4_request, SignedHeaders=host"]);
+    check(
+        "AKIDEXAMPLE",
+        "{}",
+        "{ }",
+        expect![
+            "400 InvalidSignatureException: The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details."
+        ],
+    );
+    check(
+        "111111111111",
+        "{}",
+        "{}",
+        expect!["400 UnrecognizedClientException: The security token included in the request is invalid."],
+    );
+    check_who(
+        &closed(),
+        &request(&[], ""),
+        expect!["400 MissingAuthenticationTokenException: Missing Authentication Token"],
+    );
+    check_who(
+        &closed(),
+        &request(&[("authorization", SCOPE)], ""),
+        expect![
+            "400 IncompleteSignatureException: Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header. Authorization=AWS4-HMAC-SHA256 Credential=111111111111/20150830/eu-west-1/states/aws4_request, SignedHeaders=host"
+        ],
+    );
 }
 
 #[test]
@@ -94,17 +157,29 @@ fn a_body_that_cannot_be_read_is_told_why() {
     check(br#"{"name":"n\u0041","input":null}"#, expect![[r#"[("name", Text("nA")), ("input", Null)]"#]]);
     check(b"", expect!["400 SerializationException: Request body is missing"]);
     check(b"[]", expect!["400 SerializationException: Unexpected value type in payload"]);
-    check(b"not json", expect!["400 SerializationException: Unrecognized token 'not': was expecting (JSON String, Number, Array, Object or token 'null', 'true' or 'false')"]);
+    check(
+        b"not json",
+        expect![
+            "400 SerializationException: Unrecognized token 'not': was expecting (JSON String, Number, Array, Object or token 'null', 'true' or 'false')"
+        ],
+    );
     check(br#"{"name":"#, expect!["400 SerializationException: Unexpected end-of-input within/between Object entries"]);
-    check(b"{\"name\":\"\xff\"}", expect!["400 SerializationException: invalid unicode code point at line 1 column 10"]);
-    check("[".repeat(1000).as_bytes(), expect!["400 SerializationException: Document nesting depth (128) exceeds the maximum allowed (127)"]);
+    check(
+        b"{\"name\":\"\xff\"}",
+        expect!["400 SerializationException: invalid unicode code point at line 1 column 10"],
+    );
+    check(
+        "[".repeat(1000).as_bytes(),
+        expect!["400 SerializationException: Document nesting depth (128) exceeds the maximum allowed (127)"],
+    );
 }
 
 #[test]
 fn errors_are_told_in_the_form_of_the_protocol() {
     let error = Error::new("InvalidSignatureException", "a < b & \"c\"");
     let told = |form: Form| String::from_utf8(form.error(&error, "r-1")).expect("UTF-8");
-    expect![[r#"{"__type":"InvalidSignatureException","message":"a < b & \"c\""}"#]].assert_eq(&told(Form::Json("application/x-amz-json-1.0")));
+    expect![[r#"{"__type":"InvalidSignatureException","message":"a < b & \"c\""}"#]]
+        .assert_eq(&told(Form::Json("application/x-amz-json-1.0")));
     expect![[r#"
         <ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
           <Error>
@@ -114,8 +189,10 @@ fn errors_are_told_in_the_form_of_the_protocol() {
           </Error>
           <RequestId>r-1</RequestId>
         </ErrorResponse>
-    "#]].assert_eq(&told(Form::Query));
-    let identity = sts::answer("GetCallerIdentity", &Caller::new("111111111111", "us-east-1"), "r-1").expect("an answer");
+    "#]]
+    .assert_eq(&told(Form::Query));
+    let identity =
+        sts::answer("GetCallerIdentity", &Caller::new("111111111111", "us-east-1"), "r-1").expect("an answer");
     expect![[r#"
         <GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
           <GetCallerIdentityResult>
@@ -127,7 +204,8 @@ fn errors_are_told_in_the_form_of_the_protocol() {
             <RequestId>r-1</RequestId>
           </ResponseMetadata>
         </GetCallerIdentityResponse>
-    "#]].assert_eq(&String::from_utf8(identity).expect("UTF-8"));
+    "#]]
+    .assert_eq(&String::from_utf8(identity).expect("UTF-8"));
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! Executions.
 
 use engine::Failure;
-use runtime::executions::{Execution, ExecutionFilter, ExecutionStart, ExecutionStarted, ExecutionStatus, ExecutionSummary};
+use runtime::executions::{
+    Execution, ExecutionFilter, ExecutionStart, ExecutionStarted, ExecutionStatus, ExecutionSummary,
+};
 use runtime::{Paged, Refusal};
 
 use super::{history as encode_history, metadata_only, page};
@@ -35,7 +37,8 @@ pub(super) async fn describe(mut call: Call<'_>) -> Result<(), Fault> {
 }
 
 pub(super) async fn stop(mut call: Call<'_>) -> Result<(), Fault> {
-    let failure = Failure { error: call.input.text("error").map(Into::into), cause: call.input.text("cause").map(Into::into) };
+    let failure =
+        Failure { error: call.input.text("error").map(Into::into), cause: call.input.text("cause").map(Into::into) };
     let stopped = call.runtime.execution_stop(call.caller, &call.input.required("executionArn"), failure).await?;
     call.out.time("stopDate", stopped);
     Ok(())
@@ -59,7 +62,8 @@ pub(super) async fn history(mut call: Call<'_>) -> Result<(), Fault> {
     let page = page(&mut call.input);
     let reverse = call.input.boolean("reverseOrder").unwrap_or(false);
     let with_data = call.input.boolean("includeExecutionData").unwrap_or(true);
-    let listed = call.runtime.execution_history(call.caller, &call.input.required("executionArn"), reverse, page).await?;
+    let listed =
+        call.runtime.execution_history(call.caller, &call.input.required("executionArn"), reverse, page).await?;
     let shown = listed.items.iter().filter(|event| event.is_aws());
     call.out.list("events", shown, |out, event| encode_history::encode(out, event, &call.caller.region.0, with_data));
     call.out.text_if("nextToken", listed.next.as_deref());
@@ -85,8 +89,12 @@ enum Listing {
 fn decode_list(input: &mut Input<'_>) -> Result<Listing, Error> {
     let machine_arn = match (input.text("stateMachineArn"), input.text("mapRunArn")) {
         (Some(machine_arn), None) => machine_arn,
-        (None, Some(map_run_arn)) => return Err(Error::new("ResourceNotFound", format!("Resource not found: '{map_run_arn}'"))),
-        (Some(_), Some(_)) => return Err(Error::validation("Only one of the stateMachineArn and mapRunArn parameters can be specified")),
+        (None, Some(map_run_arn)) => {
+            return Err(Error::new("ResourceNotFound", format!("Resource not found: '{map_run_arn}'")));
+        }
+        (Some(_), Some(_)) => {
+            return Err(Error::validation("Only one of the stateMachineArn and mapRunArn parameters can be specified"));
+        }
         (None, None) => return Err(Error::validation("Either stateMachineArn or mapRunArn must be specified")),
     };
     // Nothing has been redriven yet.
@@ -173,29 +181,46 @@ mod tests {
     fn a_start_is_read_from_the_wire() {
         check_start(
             r#"{"stateMachineArn":"m","name":"n-1","input":"{\"a\":1}","traceHeader":"Root=1"}"#,
-            expect![[r#"ExecutionStart { machine_arn: "m", name: Some("n-1"), input: Some("{\"a\":1}"), trace_header: Some("Root=1") }"#]],
+            expect![[
+                r#"ExecutionStart { machine_arn: "m", name: Some("n-1"), input: Some("{\"a\":1}"), trace_header: Some("Root=1") }"#
+            ]],
         );
-        check_start(r#"{"stateMachineArn":"m"}"#, expect![[r#"ExecutionStart { machine_arn: "m", name: None, input: None, trace_header: None }"#]]);
+        check_start(
+            r#"{"stateMachineArn":"m"}"#,
+            expect![[r#"ExecutionStart { machine_arn: "m", name: None, input: None, trace_header: None }"#]],
+        );
         check_start(
             r#"{"name":"","traceHeader":"é"}"#,
-            expect![[r"400 ValidationException: 3 validation errors detected: Value null at 'stateMachineArn' failed to satisfy constraint: Member must not be null; Value '' at 'name' failed to satisfy constraint: Member must have length greater than or equal to 1; Value 'é' at 'traceHeader' failed to satisfy constraint: Member must satisfy regular expression pattern: \p{ASCII}*"]],
+            expect![[
+                r"400 ValidationException: 3 validation errors detected: Value null at 'stateMachineArn' failed to satisfy constraint: Member must not be null; Value '' at 'name' failed to satisfy constraint: Member must have length greater than or equal to 1; Value 'é' at 'traceHeader' failed to satisfy constraint: Member must satisfy regular expression pattern: \p{ASCII}*"
+            ]],
         );
     }
 
     #[test]
     fn a_listing_names_one_machine() {
-        check_list(r#"{"stateMachineArn":"m","statusFilter":"TIMED_OUT"}"#, expect![[r#"Some(ExecutionFilter { machine_arn: Some("m"), status: Some(TimedOut) })"#]]);
-        check_list(r#"{"stateMachineArn":"m","redriveFilter":"NOT_REDRIVEN"}"#, expect![[r#"Some(ExecutionFilter { machine_arn: Some("m"), status: None })"#]]);
+        check_list(
+            r#"{"stateMachineArn":"m","statusFilter":"TIMED_OUT"}"#,
+            expect![[r#"Some(ExecutionFilter { machine_arn: Some("m"), status: Some(TimedOut) })"#]],
+        );
+        check_list(
+            r#"{"stateMachineArn":"m","redriveFilter":"NOT_REDRIVEN"}"#,
+            expect![[r#"Some(ExecutionFilter { machine_arn: Some("m"), status: None })"#]],
+        );
         check_list(r#"{"stateMachineArn":"m","statusFilter":"PENDING_REDRIVE"}"#, expect![[r#"None("m")"#]]);
         check_list(r#"{"stateMachineArn":"m","redriveFilter":"REDRIVEN"}"#, expect![[r#"None("m")"#]]);
         check_list("{}", expect!["400 ValidationException: Either stateMachineArn or mapRunArn must be specified"]);
         check_list(
             r#"{"stateMachineArn":"m","statusFilter":"succeeded"}"#,
-            expect!["400 ValidationException: 1 validation error detected: Value 'succeeded' at 'statusFilter' failed to satisfy constraint: Member must satisfy enum value set: [SUCCEEDED, TIMED_OUT, PENDING_REDRIVE, ABORTED, FAILED, RUNNING]"],
+            expect![
+                "400 ValidationException: 1 validation error detected: Value 'succeeded' at 'statusFilter' failed to satisfy constraint: Member must satisfy enum value set: [SUCCEEDED, TIMED_OUT, PENDING_REDRIVE, ABORTED, FAILED, RUNNING]"
+            ],
         );
         check_list(
             r#"{"stateMachineArn":"m","maxResults":1001}"#,
-            expect!["400 ValidationException: 1 validation error detected: Value '1001' at 'maxResults' failed to satisfy constraint: Member must have value less than or equal to 1000"],
+            expect![
+                "400 ValidationException: 1 validation error detected: Value '1001' at 'maxResults' failed to satisfy constraint: Member must have value less than or equal to 1000"
+            ],
         );
     }
 
@@ -211,7 +236,8 @@ mod tests {
             },
             input: "{ }".into(),
             output: (status == ExecutionStatus::Succeeded).then(|| "1".into()),
-            failure: matches!(status, ExecutionStatus::Failed | ExecutionStatus::TimedOut).then(|| Failure::new("Agent.ExitCode", "3")),
+            failure: matches!(status, ExecutionStatus::Failed | ExecutionStatus::TimedOut)
+                .then(|| Failure::new("Agent.ExitCode", "3")),
             trace_header: None,
         }
     }

@@ -25,7 +25,9 @@ enum Family {
 impl Family {
     fn of(resource: &str) -> Family {
         match Resource::parse(resource) {
-            Some(Resource::Service { service, action, pattern, .. }) => Family::Task { resource_type: service.to_string(), resource: format!("{action}{}", pattern.suffix()) },
+            Some(Resource::Service { service, action, pattern, .. }) => {
+                Family::Task { resource_type: service.to_string(), resource: format!("{action}{}", pattern.suffix()) }
+            }
             Some(Resource::Lambda { .. }) => Family::Lambda,
             Some(Resource::Activity { .. }) => Family::Activity,
             None => Family::Task { resource_type: String::new(), resource: resource.to_owned() },
@@ -97,7 +99,9 @@ fn details(to: &mut Details<'_>, fact: &Fact) {
             to.out.text_if("stateMachineAliasArn", identity.alias_arn.as_deref());
             to.out.text_if("stateMachineVersionArn", identity.version_arn.as_deref());
         }),
-        Fact::ExecutionSucceeded { output } => to.object("executionSucceededEventDetails", |to| to.data("output", "outputDetails", output)),
+        Fact::ExecutionSucceeded { output } => {
+            to.object("executionSucceededEventDetails", |to| to.data("output", "outputDetails", output))
+        }
         Fact::ExecutionFailed { failure } => to.object("executionFailedEventDetails", |to| to.failure(failure)),
         Fact::ExecutionAborted { failure } => to.object("executionAbortedEventDetails", |to| to.failure(failure)),
         Fact::ExecutionTimedOut { failure } => to.object("executionTimedOutEventDetails", |to| to.failure(failure)),
@@ -122,15 +126,25 @@ fn details(to: &mut Details<'_>, fact: &Fact) {
         }
         Fact::TaskStarted { resource, worker, .. } => match Family::of(resource) {
             Family::Lambda => {}
-            Family::Activity => to.object("activityStartedEventDetails", |to| to.out.text_if("workerName", worker.as_deref())),
+            Family::Activity => {
+                to.object("activityStartedEventDetails", |to| to.out.text_if("workerName", worker.as_deref()))
+            }
             family @ Family::Task { .. } => to.object("taskStartedEventDetails", |to| to.resource(&family)),
         },
-        Fact::TaskSubmitted { resource, output, .. } => to.task(resource, "SubmittedEventDetails", |to| to.data("output", "outputDetails", output)),
-        Fact::TaskSucceeded { resource, output, .. } => to.task(resource, "SucceededEventDetails", |to| to.data("output", "outputDetails", output)),
+        Fact::TaskSubmitted { resource, output, .. } => {
+            to.task(resource, "SubmittedEventDetails", |to| to.data("output", "outputDetails", output))
+        }
+        Fact::TaskSucceeded { resource, output, .. } => {
+            to.task(resource, "SucceededEventDetails", |to| to.data("output", "outputDetails", output))
+        }
         Fact::TaskFailed { resource, failure, .. } => to.task(resource, "FailedEventDetails", |to| to.failure(failure)),
-        Fact::TaskTimedOut { resource, failure, .. } => to.task(resource, "TimedOutEventDetails", |to| to.failure(failure)),
+        Fact::TaskTimedOut { resource, failure, .. } => {
+            to.task(resource, "TimedOutEventDetails", |to| to.failure(failure))
+        }
 
-        Fact::MapStarted { length, .. } => to.object("mapStateStartedEventDetails", |to| to.out.integer("length", number(*length))),
+        Fact::MapStarted { length, .. } => {
+            to.object("mapStateStartedEventDetails", |to| to.out.integer("length", number(*length)))
+        }
         Fact::MapIterationStarted { name, index, .. } => to.iteration("mapIterationStartedEventDetails", name, *index),
         Fact::MapIterationSucceeded { name, index } => to.iteration("mapIterationSucceededEventDetails", name, *index),
         Fact::MapIterationFailed { name, index } => to.iteration("mapIterationFailedEventDetails", name, *index),
@@ -194,7 +208,14 @@ impl Details<'_> {
         });
     }
 
-    fn scheduled(&mut self, resource: &str, parameters: &Json, timeout: Option<u64>, heartbeat: Option<u64>, credentials: Option<&Json>) {
+    fn scheduled(
+        &mut self,
+        resource: &str,
+        parameters: &Json,
+        timeout: Option<u64>,
+        heartbeat: Option<u64>,
+        credentials: Option<&Json>,
+    ) {
         let family = Family::of(resource);
         self.task(resource, "ScheduledEventDetails", |to| {
             match family {
@@ -215,7 +236,9 @@ impl Details<'_> {
                     to.out.integer(name, number(seconds));
                 }
             }
-            if let Some(role_arn) = credentials.and_then(|credentials| credentials.get("RoleArn")).and_then(Json::as_str) {
+            if let Some(role_arn) =
+                credentials.and_then(|credentials| credentials.get("RoleArn")).and_then(Json::as_str)
+            {
                 to.out.object("taskCredentials", |out| out.text("roleArn", role_arn));
             }
         });
@@ -249,7 +272,13 @@ mod tests {
 
     fn check(facts: Vec<Fact>, with_data: bool, expect: Expect) {
         let lines = facts.into_iter().enumerate().map(|(index, fact)| {
-            let event = Event { at: Timestamp(1_551_225_271_984), frame: FrameId::ROOT, id: index as u64 + 1, previous: index as u64, fact };
+            let event = Event {
+                at: Timestamp(1_551_225_271_984),
+                frame: FrameId::ROOT,
+                id: index as u64 + 1,
+                previous: index as u64,
+                fact,
+            };
             let line = text(|out| encode(out, &event, "us-east-1", with_data));
             line.replace(r#""timestamp":1551225271.984,"#, "") + "\n"
         });
@@ -261,7 +290,12 @@ mod tests {
     }
 
     fn started(input: &str, identity: Identity) -> Fact {
-        Fact::ExecutionStarted { input: json(input), text: input.starts_with(' ').then(|| input.into()), identity, timeout: None }
+        Fact::ExecutionStarted {
+            input: json(input),
+            text: input.starts_with(' ').then(|| input.into()),
+            identity,
+            timeout: None,
+        }
     }
 
     fn task(resource: &str) -> Vec<Fact> {
@@ -312,20 +346,33 @@ mod tests {
 
     #[test]
     fn what_cannot_be_evaluated_is_told() {
-        let failed = |location: Option<&str>| Fact::EvaluationFailed { state: "S".into(), failure: Failure::new("E", "c"), location: location.map(Into::into) };
-        check(vec![failed(Some("Items")), failed(None)], true, expect![[r#"
+        let failed = |location: Option<&str>| Fact::EvaluationFailed {
+            state: "S".into(),
+            failure: Failure::new("E", "c"),
+            location: location.map(Into::into),
+        };
+        check(
+            vec![failed(Some("Items")), failed(None)],
+            true,
+            expect![[r#"
             {"type":"EvaluationFailed","id":1,"previousEventId":0,"evaluationFailedEventDetails":{"error":"E","cause":"c","location":"Items","state":"S"}}
             {"type":"EvaluationFailed","id":2,"previousEventId":1,"evaluationFailedEventDetails":{"error":"E","cause":"c","state":"S"}}
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn states_are_entered_and_left() {
-        let kinds = [Kind::Pass, Kind::Task, Kind::Choice, Kind::Wait, Kind::Succeed, Kind::Fail, Kind::Parallel, Kind::Map];
-        let mut facts: Vec<Fact> = kinds.map(|kind| Fact::StateEntered { kind, name: "S".into(), input: json("1") }).into();
+        let kinds =
+            [Kind::Pass, Kind::Task, Kind::Choice, Kind::Wait, Kind::Succeed, Kind::Fail, Kind::Parallel, Kind::Map];
+        let mut facts: Vec<Fact> =
+            kinds.map(|kind| Fact::StateEntered { kind, name: "S".into(), input: json("1") }).into();
         facts.extend(kinds.map(|kind| Fact::StateExited { kind, name: "S".into(), output: json("2") }));
         facts.push(Fact::StateAborted { kind: Kind::Task, name: "S".into() });
-        check(facts, true, expect![[r#"
+        check(
+            facts,
+            true,
+            expect![[r#"
             {"type":"PassStateEntered","id":1,"previousEventId":0,"stateEnteredEventDetails":{"name":"S","input":"1","inputDetails":{"truncated":false}}}
             {"type":"TaskStateEntered","id":2,"previousEventId":1,"stateEnteredEventDetails":{"name":"S","input":"1","inputDetails":{"truncated":false}}}
             {"type":"ChoiceStateEntered","id":3,"previousEventId":2,"stateEnteredEventDetails":{"name":"S","input":"1","inputDetails":{"truncated":false}}}
@@ -343,35 +390,52 @@ mod tests {
             {"type":"ParallelStateExited","id":15,"previousEventId":14,"stateExitedEventDetails":{"name":"S","output":"2","outputDetails":{"truncated":false}}}
             {"type":"MapStateExited","id":16,"previousEventId":15,"stateExitedEventDetails":{"name":"S","output":"2","outputDetails":{"truncated":false}}}
             {"type":"TaskStateAborted","id":17,"previousEventId":16}
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn tasks_are_shown_as_their_resource_is() {
-        check(task(SDK), true, expect![[r#"
+        check(
+            task(SDK),
+            true,
+            expect![[r#"
             {"type":"TaskScheduled","id":1,"previousEventId":0,"taskScheduledEventDetails":{"resourceType":"aws-sdk:ssm","resource":"sendCommand","region":"us-east-1","parameters":"{\"P\":[1]}","timeoutInSeconds":60,"heartbeatInSeconds":5,"taskCredentials":{"roleArn":"arn:aws:iam::111111111111:role/t"}}}
             {"type":"TaskStarted","id":2,"previousEventId":1,"taskStartedEventDetails":{"resourceType":"aws-sdk:ssm","resource":"sendCommand"}}
             {"type":"TaskSucceeded","id":3,"previousEventId":2,"taskSucceededEventDetails":{"resourceType":"aws-sdk:ssm","resource":"sendCommand","output":"{}","outputDetails":{"truncated":false}}}
             {"type":"TaskFailed","id":4,"previousEventId":3,"taskFailedEventDetails":{"resourceType":"aws-sdk:ssm","resource":"sendCommand","error":"E","cause":"c"}}
             {"type":"TaskTimedOut","id":5,"previousEventId":4,"taskTimedOutEventDetails":{"resourceType":"aws-sdk:ssm","resource":"sendCommand","error":"States.Timeout"}}
-        "#]]);
-        check(vec![Fact::TaskSubmitted { task: TaskId(1), resource: SSM.into(), output: json("{}") }], true, expect![[r#"
+        "#]],
+        );
+        check(
+            vec![Fact::TaskSubmitted { task: TaskId(1), resource: SSM.into(), output: json("{}") }],
+            true,
+            expect![[r#"
             {"type":"TaskSubmitted","id":1,"previousEventId":0,"taskSubmittedEventDetails":{"resourceType":"ssm","resource":"sendCommand.sync","output":"{}","outputDetails":{"truncated":false}}}
-        "#]]);
-        check(task(LAMBDA), true, expect![[r#"
+        "#]],
+        );
+        check(
+            task(LAMBDA),
+            true,
+            expect![[r#"
             {"type":"LambdaFunctionScheduled","id":1,"previousEventId":0,"lambdaFunctionScheduledEventDetails":{"resource":"arn:aws:lambda:us-east-1:111111111111:function:f","input":"{\"P\":[1]}","inputDetails":{"truncated":false},"timeoutInSeconds":60,"taskCredentials":{"roleArn":"arn:aws:iam::111111111111:role/t"}}}
             {"type":"LambdaFunctionStarted","id":2,"previousEventId":1}
             {"type":"LambdaFunctionSucceeded","id":3,"previousEventId":2,"lambdaFunctionSucceededEventDetails":{"output":"{}","outputDetails":{"truncated":false}}}
             {"type":"LambdaFunctionFailed","id":4,"previousEventId":3,"lambdaFunctionFailedEventDetails":{"error":"E","cause":"c"}}
             {"type":"LambdaFunctionTimedOut","id":5,"previousEventId":4,"lambdaFunctionTimedOutEventDetails":{"error":"States.Timeout"}}
-        "#]]);
-        check(task(ACTIVITY), true, expect![[r#"
+        "#]],
+        );
+        check(
+            task(ACTIVITY),
+            true,
+            expect![[r#"
             {"type":"ActivityScheduled","id":1,"previousEventId":0,"activityScheduledEventDetails":{"resource":"arn:aws:states:us-east-1:111111111111:activity:a","input":"{\"P\":[1]}","inputDetails":{"truncated":false},"timeoutInSeconds":60,"heartbeatInSeconds":5}}
             {"type":"ActivityStarted","id":2,"previousEventId":1,"activityStartedEventDetails":{"workerName":"w"}}
             {"type":"ActivitySucceeded","id":3,"previousEventId":2,"activitySucceededEventDetails":{"output":"{}","outputDetails":{"truncated":false}}}
             {"type":"ActivityFailed","id":4,"previousEventId":3,"activityFailedEventDetails":{"error":"E","cause":"c"}}
             {"type":"ActivityTimedOut","id":5,"previousEventId":4,"activityTimedOutEventDetails":{"error":"States.Timeout"}}
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
@@ -410,13 +474,25 @@ mod tests {
         let mut facts = task(SDK);
         facts.truncate(3);
         facts.push(Fact::StateEntered { kind: Kind::Pass, name: "S".into(), input: json("1") });
-        facts.push(started("1", Identity { role_arn: "r".into(), version_arn: Some("v".into()), alias_arn: Some("a".into()), ..Identity::default() }));
-        check(facts, false, expect![[r#"
+        facts.push(started(
+            "1",
+            Identity {
+                role_arn: "r".into(),
+                version_arn: Some("v".into()),
+                alias_arn: Some("a".into()),
+                ..Identity::default()
+            },
+        ));
+        check(
+            facts,
+            false,
+            expect![[r#"
             {"type":"TaskScheduled","id":1,"previousEventId":0,"taskScheduledEventDetails":{"resourceType":"aws-sdk:ssm","resource":"sendCommand","region":"us-east-1","parameters":"{\"P\":[1]}","timeoutInSeconds":60,"heartbeatInSeconds":5,"taskCredentials":{"roleArn":"arn:aws:iam::111111111111:role/t"}}}
             {"type":"TaskStarted","id":2,"previousEventId":1,"taskStartedEventDetails":{"resourceType":"aws-sdk:ssm","resource":"sendCommand"}}
             {"type":"TaskSucceeded","id":3,"previousEventId":2,"taskSucceededEventDetails":{"resourceType":"aws-sdk:ssm","resource":"sendCommand"}}
             {"type":"PassStateEntered","id":4,"previousEventId":3,"stateEnteredEventDetails":{"name":"S"}}
             {"type":"ExecutionStarted","id":5,"previousEventId":4,"executionStartedEventDetails":{"roleArn":"r","stateMachineAliasArn":"a","stateMachineVersionArn":"v"}}
-        "#]]);
+        "#]],
+        );
     }
 }

@@ -98,7 +98,9 @@ fn decode_update(input: &mut Input<'_>) -> Result<StateMachineUpdate, Error> {
 fn refuse_versions(input: &mut Input<'_>) -> Result<(), Error> {
     let publish = input.boolean("publish").unwrap_or(false);
     match (publish, input.text("versionDescription")) {
-        (true, _) => Err(Error::validation("State machine versions are not available in this version of Dandori: publish must be false")),
+        (true, _) => Err(Error::validation(
+            "State machine versions are not available in this version of Dandori: publish must be false",
+        )),
         (false, Some(_)) => Err(Error::validation("Version description can only be set when publish is true")),
         (false, None) => Ok(()),
     }
@@ -164,12 +166,17 @@ fn encode_configurations(out: &mut Writer, machine: &StateMachine) {
     let given = |json: &Option<Json>, key: &str| json.as_ref().and_then(|json| json.get(key)).cloned();
     out.object("loggingConfiguration", |out| {
         out.structure("level", &given(&machine.logging, "level").unwrap_or_else(|| "OFF".into()));
-        out.structure("includeExecutionData", &given(&machine.logging, "includeExecutionData").unwrap_or(Json::Bool(false)));
+        out.structure(
+            "includeExecutionData",
+            &given(&machine.logging, "includeExecutionData").unwrap_or(Json::Bool(false)),
+        );
         if let Some(destinations) = given(&machine.logging, "destinations") {
             out.structure("destinations", &destinations);
         }
     });
-    out.object("tracingConfiguration", |out| out.structure("enabled", &given(&machine.tracing, "enabled").unwrap_or(Json::Bool(false))));
+    out.object("tracingConfiguration", |out| {
+        out.structure("enabled", &given(&machine.tracing, "enabled").unwrap_or(Json::Bool(false)))
+    });
     match &machine.encryption {
         Some(encryption) => out.structure("encryptionConfiguration", encryption),
         None => out.object("encryptionConfiguration", |out| out.text("type", "AWS_OWNED_KEY")),
@@ -203,35 +210,62 @@ mod tests {
     fn a_machine_is_read_from_the_wire() {
         check_create(
             r#"{"name":"night","definition":"{\"StartAt\":\"A\"}","roleArn":"arn:aws:iam::111111111111:role/r","type":"EXPRESS","tags":[{"key":"team","value":"web"},{"key":"empty"}],"loggingConfiguration":{"level":"OFF","destinations":[]},"publish":false,"tracingConfiguration":null}"#,
-            expect![[r#"StateMachineCreate { name: "night", definition: "{\"StartAt\":\"A\"}", role_arn: "arn:aws:iam::111111111111:role/r", kind: Express, logging: Some(Object({"level": String("OFF"), "destinations": Array([])})), tracing: None, encryption: None, tags: [("team", "web"), ("empty", "")] }"#]],
+            expect![[
+                r#"StateMachineCreate { name: "night", definition: "{\"StartAt\":\"A\"}", role_arn: "arn:aws:iam::111111111111:role/r", kind: Express, logging: Some(Object({"level": String("OFF"), "destinations": Array([])})), tracing: None, encryption: None, tags: [("team", "web"), ("empty", "")] }"#
+            ]],
         );
     }
 
     #[test]
     fn what_cannot_be_a_machine_is_refused() {
         let with = |rest: &str| format!(r#"{{"name":"night","definition":"{{}}","roleArn":"r",{rest}}}"#);
-        check_create(&with(r#""versionDescription":"first""#), expect!["400 ValidationException: Version description can only be set when publish is true"]);
-        check_create(&with(r#""publish":true"#), expect!["400 ValidationException: State machine versions are not available in this version of Dandori: publish must be false"]);
-        check_create(&with(r#""loggingConfiguration":{"level":"ALL"}"#), expect!["400 InvalidLoggingConfiguration: Invalid Logging Configuration: Must specify exactly one Log Destination."]);
+        check_create(
+            &with(r#""versionDescription":"first""#),
+            expect!["400 ValidationException: Version description can only be set when publish is true"],
+        );
+        check_create(
+            &with(r#""publish":true"#),
+            expect![
+                "400 ValidationException: State machine versions are not available in this version of Dandori: publish must be false"
+            ],
+        );
+        check_create(
+            &with(r#""loggingConfiguration":{"level":"ALL"}"#),
+            expect![
+                "400 InvalidLoggingConfiguration: Invalid Logging Configuration: Must specify exactly one Log Destination."
+            ],
+        );
         check_create(
             &with(r#""loggingConfiguration":{"destinations":[{},{}]}"#),
-            expect!["400 InvalidLoggingConfiguration: Invalid Logging Configuration: Must specify exactly one Log Destination."],
+            expect![
+                "400 InvalidLoggingConfiguration: Invalid Logging Configuration: Must specify exactly one Log Destination."
+            ],
         );
         check_create(
             &with(r#""encryptionConfiguration":{"kmsDataKeyReusePeriodSeconds":1}"#),
-            expect!["400 ValidationException: 2 validation errors detected: Value '1' at 'encryptionConfiguration.kmsDataKeyReusePeriodSeconds' failed to satisfy constraint: Member must have value greater than or equal to 60; Value null at 'encryptionConfiguration.type' failed to satisfy constraint: Member must not be null"],
+            expect![
+                "400 ValidationException: 2 validation errors detected: Value '1' at 'encryptionConfiguration.kmsDataKeyReusePeriodSeconds' failed to satisfy constraint: Member must have value greater than or equal to 60; Value null at 'encryptionConfiguration.type' failed to satisfy constraint: Member must not be null"
+            ],
         );
         check_create(
             r#"{"name":"night"}"#,
-            expect!["400 ValidationException: 2 validation errors detected: Value null at 'definition' failed to satisfy constraint: Member must not be null; Value null at 'roleArn' failed to satisfy constraint: Member must not be null"],
+            expect![
+                "400 ValidationException: 2 validation errors detected: Value null at 'definition' failed to satisfy constraint: Member must not be null; Value null at 'roleArn' failed to satisfy constraint: Member must not be null"
+            ],
         );
     }
 
     #[test]
     fn every_operation_of_the_api_is_known() {
         assert_eq!(SERVICE.operations.len() + SERVICE.later.len(), 37);
-        assert_eq!(told(SERVICE.operation("RedriveExecution").expect_err("later")), "400 UnknownOperationException: RedriveExecution is not available in this version of Dandori");
-        assert_eq!(told(SERVICE.operation("Nonsense").expect_err("unknown")), "400 UnknownOperationException: The operation Nonsense is not known");
+        assert_eq!(
+            told(SERVICE.operation("RedriveExecution").expect_err("later")),
+            "400 UnknownOperationException: RedriveExecution is not available in this version of Dandori"
+        );
+        assert_eq!(
+            told(SERVICE.operation("Nonsense").expect_err("unknown")),
+            "400 UnknownOperationException: The operation Nonsense is not known"
+        );
         assert!(shape::check(SERVICE.operations[0].input, &Vec::new()).is_err());
     }
 
@@ -255,7 +289,9 @@ mod tests {
     fn a_machine_is_shown_with_awss_defaults() {
         expect![[r#"{"stateMachineArn":"arn:aws:states:us-east-1:111111111111:stateMachine:night","name":"night","status":"ACTIVE","definition":"{ }","roleArn":"arn:aws:iam::111111111111:role/r","type":"STANDARD","creationDate":1551225271.984,"loggingConfiguration":{"level":"OFF","includeExecutionData":false},"tracingConfiguration":{"enabled":false},"encryptionConfiguration":{"type":"AWS_OWNED_KEY"}}"#]]
             .assert_eq(&text(|out| encode(out, &machine(), false)));
-        let logging = Json::parse(r#"{"level":"ALL","destinations":[{"cloudWatchLogsLogGroup":{"logGroupArn":"a:*"}}]}"#).expect("JSON");
+        let logging =
+            Json::parse(r#"{"level":"ALL","destinations":[{"cloudWatchLogsLogGroup":{"logGroupArn":"a:*"}}]}"#)
+                .expect("JSON");
         let updated = StateMachine { logging: Some(logging), revision: Some("r1".into()), ..machine() };
         expect![[r#"{"stateMachineArn":"arn:aws:states:us-east-1:111111111111:stateMachine:night","name":"night","roleArn":"arn:aws:iam::111111111111:role/r","updateDate":1551225272.000,"loggingConfiguration":{"level":"ALL","includeExecutionData":false,"destinations":[{"cloudWatchLogsLogGroup":{"logGroupArn":"a:*"}}]},"tracingConfiguration":{"enabled":false},"encryptionConfiguration":{"type":"AWS_OWNED_KEY"},"revisionId":"r1"}"#]]
             .assert_eq(&text(|out| encode_for_execution(out, &updated, true)));

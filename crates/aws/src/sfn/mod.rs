@@ -28,7 +28,12 @@ pub(crate) const SERVICE: Service = Service {
 const OPERATIONS: &[Operation] = &[
     Operation {
         name: "StartExecution",
-        input: &[required("stateMachineArn", ARN), optional("name", NAME), optional("input", DATA), optional("traceHeader", TRACE_HEADER)],
+        input: &[
+            required("stateMachineArn", ARN),
+            optional("name", NAME),
+            optional("input", DATA),
+            optional("traceHeader", TRACE_HEADER),
+        ],
         run: |call| Box::pin(executions::start(call)),
     },
     Operation {
@@ -51,7 +56,10 @@ const OPERATIONS: &[Operation] = &[
         name: "ListExecutions",
         input: &[
             optional("stateMachineArn", ARN),
-            optional("statusFilter", Shape::Enum(&["SUCCEEDED", "TIMED_OUT", "PENDING_REDRIVE", "ABORTED", "FAILED", "RUNNING"])),
+            optional(
+                "statusFilter",
+                Shape::Enum(&["SUCCEEDED", "TIMED_OUT", "PENDING_REDRIVE", "ABORTED", "FAILED", "RUNNING"]),
+            ),
             optional("maxResults", PAGE_SIZE),
             optional("nextToken", text(1, 3096)),
             optional("mapRunArn", LONG_ARN),
@@ -61,7 +69,11 @@ const OPERATIONS: &[Operation] = &[
     },
     Operation {
         name: "StopExecution",
-        input: &[required("executionArn", ARN), optional("error", sensitive(0, 256)), optional("cause", sensitive(0, 32_768))],
+        input: &[
+            required("executionArn", ARN),
+            optional("error", sensitive(0, 256)),
+            optional("cause", sensitive(0, 32_768)),
+        ],
         run: |call| Box::pin(executions::stop(call)),
     },
     Operation {
@@ -104,19 +116,31 @@ const OPERATIONS: &[Operation] = &[
         ],
         run: |call| Box::pin(machines::update(call)),
     },
-    Operation { name: "DeleteStateMachine", input: &[required("stateMachineArn", ARN)], run: |call| Box::pin(machines::delete(call)) },
+    Operation {
+        name: "DeleteStateMachine",
+        input: &[required("stateMachineArn", ARN)],
+        run: |call| Box::pin(machines::delete(call)),
+    },
     Operation {
         name: "ListStateMachines",
         input: &[optional("maxResults", PAGE_SIZE), optional("nextToken", text(1, 1024))],
         run: |call| Box::pin(machines::list(call)),
     },
-    Operation { name: "TagResource", input: &[required("resourceArn", ARN), required("tags", TAGS)], run: |call| Box::pin(machines::tag(call)) },
+    Operation {
+        name: "TagResource",
+        input: &[required("resourceArn", ARN), required("tags", TAGS)],
+        run: |call| Box::pin(machines::tag(call)),
+    },
     Operation {
         name: "UntagResource",
         input: &[required("resourceArn", ARN), required("tagKeys", list(&TAG_KEY, 0, usize::MAX))],
         run: |call| Box::pin(machines::untag(call)),
     },
-    Operation { name: "ListTagsForResource", input: &[required("resourceArn", ARN)], run: |call| Box::pin(machines::tags(call)) },
+    Operation {
+        name: "ListTagsForResource",
+        input: &[required("resourceArn", ARN)],
+        run: |call| Box::pin(machines::tags(call)),
+    },
     Operation { name: "TestState", input: test_state::MEMBERS, run: |call| Box::pin(test_state::test_state(call)) },
 ];
 
@@ -168,7 +192,8 @@ const LOGGING: Shape = Shape::Structure(&[
     optional("includeExecutionData", Shape::Boolean),
     optional("destinations", list(&DESTINATION, 0, usize::MAX)),
 ]);
-const DESTINATION: Shape = Shape::Structure(&[optional("cloudWatchLogsLogGroup", Shape::Structure(&[optional("logGroupArn", ARN)]))]);
+const DESTINATION: Shape =
+    Shape::Structure(&[optional("cloudWatchLogsLogGroup", Shape::Structure(&[optional("logGroupArn", ARN)]))]);
 
 /// `maxResults` and `nextToken`; 0 means as many as is usual.
 fn page(input: &mut Input<'_>) -> Page {

@@ -27,7 +27,10 @@ pub(super) const MEMBERS: &[Member] = &[
 
 const MOCK: &[Member] = &[
     optional("result", DATA),
-    optional("errorOutput", Shape::Structure(&[optional("error", sensitive(0, 256)), optional("cause", sensitive(0, 32_768))])),
+    optional(
+        "errorOutput",
+        Shape::Structure(&[optional("error", sensitive(0, 256)), optional("cause", sensitive(0, 32_768))]),
+    ),
     // All three are let pass, and none compares a result with a model: this version has no models.
     optional("fieldValidationMode", Shape::Enum(&["STRICT", "PRESENT", "NONE"])),
 ];
@@ -72,7 +75,10 @@ fn decode(input: &mut Input<'_>) -> StateTest {
 }
 
 fn decode_mock(mut mock: Input<'_>) -> StateMock {
-    let failure = mock.input("errorOutput").map(|mut output| Failure { error: output.text("error").map(Into::into), cause: output.text("cause").map(Into::into) });
+    let failure = mock.input("errorOutput").map(|mut output| Failure {
+        error: output.text("error").map(Into::into),
+        cause: output.text("cause").map(Into::into),
+    });
     StateMock { result: mock.text("result"), failure }
 }
 

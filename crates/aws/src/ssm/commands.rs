@@ -68,7 +68,9 @@ pub(super) async fn list_invocations(mut call: Call<'_>) -> Result<(), Fault> {
             break Some(at);
         }
     };
-    call.out.list("CommandInvocations", &shown, |out, (run, index)| encode_invocation(out, run, &run.invocations()[*index], details));
+    call.out.list("CommandInvocations", &shown, |out, (run, index)| {
+        encode_invocation(out, run, &run.invocations()[*index], details)
+    });
     call.out.text_if("NextToken", next.map(|next| next.text()).as_deref());
     Ok(())
 }
@@ -89,7 +91,9 @@ pub(super) async fn get_invocation(mut call: Call<'_>) -> Result<(), Fault> {
     let instance = fleet::InstanceId::from(&*call.input.required("InstanceId"));
     // Right after it was sent a command may be unknown; whoever waits for it looks for this error and asks again.
     let run = match call.runtime.command(call.caller, &call.input.required("CommandId")).await {
-        Err(Refusal::Command(CommandRefusal::InvalidCommandId(_))) => return Err(Refusal::from(CommandRefusal::InvocationDoesNotExist).into()),
+        Err(Refusal::Command(CommandRefusal::InvalidCommandId(_))) => {
+            return Err(Refusal::from(CommandRefusal::InvocationDoesNotExist).into());
+        }
         run => run?,
     };
     let invocation = run.invocation(&instance).ok_or(Refusal::Command(CommandRefusal::InvocationDoesNotExist))?;
@@ -106,12 +110,19 @@ fn decode_send(input: &mut Input<'_>, task: Option<Origin>) -> Result<CommandSen
         document_version: input.text("DocumentVersion"),
         parameters: input.lists("Parameters").collect(),
         instance_ids: input.texts("InstanceIds").unwrap_or_default(),
-        targets: targets.map(|mut target| Target { key: target.required("Key"), values: target.texts("Values").unwrap_or_default() }).collect(),
+        targets: targets
+            .map(|mut target| Target {
+                key: target.required("Key"),
+                values: target.texts("Values").unwrap_or_default(),
+            })
+            .collect(),
         timeout_seconds: input.integer("TimeoutSeconds").and_then(|seconds| u64::try_from(seconds).ok()),
         comment: input.text("Comment"),
         max_concurrency: input.text("MaxConcurrency"),
         max_errors: input.text("MaxErrors"),
-        waiter: task.filter(|task| task.waits).map(|task| fleet::Waiter { execution: task.execution, task: task.task.0 }),
+        waiter: task
+            .filter(|task| task.waits)
+            .map(|task| fleet::Waiter { execution: task.execution, task: task.task.0 }),
     })
 }
 
@@ -126,11 +137,15 @@ fn refuse_outputs(input: &mut Input<'_>) -> Result<(), Error> {
     if input.text("OutputS3BucketName").is_some() {
         return Err(Error::new("InvalidOutputFolder", format!("Output to S3 {LATER}.")));
     }
-    let notifies = input.json("NotificationConfig").is_some_and(|config| config.get("NotificationArn").is_some_and(|arn| arn.as_str() != Some("")));
+    let notifies = input
+        .json("NotificationConfig")
+        .is_some_and(|config| config.get("NotificationArn").is_some_and(|arn| arn.as_str() != Some("")));
     if notifies {
         return Err(Error::new("InvalidNotificationConfig", format!("NotificationConfig {LATER}.")));
     }
-    let logs = input.json("CloudWatchOutputConfig").is_some_and(|config| config.get("CloudWatchOutputEnabled").and_then(base::Json::as_bool) == Some(true));
+    let logs = input
+        .json("CloudWatchOutputConfig")
+        .is_some_and(|config| config.get("CloudWatchOutputEnabled").and_then(base::Json::as_bool) == Some(true));
     if logs {
         return Err(Error::validation(format!("CloudWatchOutputConfig {LATER}.")));
     }
@@ -166,7 +181,14 @@ impl Wanted {
 }
 
 fn decode_filter(input: &mut Input<'_>) -> Result<Wanted, Error> {
-    let mut wanted = Wanted { runs: CommandFilter { command_id: input.text("CommandId"), instance_id: input.text("InstanceId"), ..CommandFilter::default() }, ended: None };
+    let mut wanted = Wanted {
+        runs: CommandFilter {
+            command_id: input.text("CommandId"),
+            instance_id: input.text("InstanceId"),
+            ..CommandFilter::default()
+        },
+        ended: None,
+    };
     for mut filter in input.inputs("Filters") {
         let (key, value) = (filter.required("key"), filter.required("value"));
         match &*key {
@@ -181,7 +203,8 @@ fn decode_filter(input: &mut Input<'_>) -> Result<Wanted, Error> {
 }
 
 fn time(text: &str) -> Result<Timestamp, Error> {
-    Timestamp::parse_rfc3339(text).ok_or_else(|| Error::new("InvalidFilterKey", format!("{text} is not a time such as 2021-07-07T00:00:00Z")))
+    Timestamp::parse_rfc3339(text)
+        .ok_or_else(|| Error::new("InvalidFilterKey", format!("{text} is not a time such as 2021-07-07T00:00:00Z")))
 }
 
 fn ended(stage: &str) -> Result<bool, Error> {
@@ -205,7 +228,9 @@ struct Place {
 impl Place {
     fn parse(token: Option<&str>) -> Result<Place, Fault> {
         let Some(token) = token else { return Ok(Place { skip: 0, page: None }) };
-        let place = token.split_once('.').and_then(|(skip, page)| Some(Place { skip: skip.parse().ok()?, page: Some(page.to_owned()).filter(|page| !page.is_empty()) }));
+        let place = token.split_once('.').and_then(|(skip, page)| {
+            Some(Place { skip: skip.parse().ok()?, page: Some(page.to_owned()).filter(|page| !page.is_empty()) })
+        });
         place.ok_or(Fault::Refusal(Refusal::InvalidToken))
     }
 
@@ -235,44 +260,88 @@ mod tests {
         check_send(
             r#"{"InstanceIds":["mi-0123456789abcdef0"],"DocumentName":"AWS-RunShellScript","Parameters":{"commands":["ls"],"executionTimeout":["60"]},"TimeoutSeconds":30,"Comment":"c","MaxConcurrency":"10%","MaxErrors":"0"}"#,
             None,
-            expect![[r#"CommandSend { command_id: None, document_name: "AWS-RunShellScript", document_version: None, parameters: {"commands": ["ls"], "executionTimeout": ["60"]}, instance_ids: ["mi-0123456789abcdef0"], targets: [], timeout_seconds: Some(30), comment: Some("c"), max_concurrency: Some("10%"), max_errors: Some("0"), waiter: None }"#]],
+            expect![[
+                r#"CommandSend { command_id: None, document_name: "AWS-RunShellScript", document_version: None, parameters: {"commands": ["ls"], "executionTimeout": ["60"]}, instance_ids: ["mi-0123456789abcdef0"], targets: [], timeout_seconds: Some(30), comment: Some("c"), max_concurrency: Some("10%"), max_errors: Some("0"), waiter: None }"#
+            ]],
         );
         check_send(
             r#"{"Targets":[{"Key":"InstanceIds","Values":["mi-0123456789abcdef0"]}],"DocumentName":"AWS-RunShellScript"}"#,
             Some(Origin { execution: Id(7), task: TaskId(3), waits: true }),
-            expect![[r#"CommandSend { command_id: Some("f1b80b05-00fb-483d-b50a-f4b908d5f00e"), document_name: "AWS-RunShellScript", document_version: None, parameters: {}, instance_ids: [], targets: [Target { key: "InstanceIds", values: ["mi-0123456789abcdef0"] }], timeout_seconds: None, comment: None, max_concurrency: None, max_errors: None, waiter: Some(Waiter { execution: Id(7), task: 3 }) }"#]],
+            expect![[
+                r#"CommandSend { command_id: Some("f1b80b05-00fb-483d-b50a-f4b908d5f00e"), document_name: "AWS-RunShellScript", document_version: None, parameters: {}, instance_ids: [], targets: [Target { key: "InstanceIds", values: ["mi-0123456789abcdef0"] }], timeout_seconds: None, comment: None, max_concurrency: None, max_errors: None, waiter: Some(Waiter { execution: Id(7), task: 3 }) }"#
+            ]],
         );
     }
 
     #[test]
     fn what_cannot_be_a_command_is_refused() {
-        check_send("{}", None, expect!["400 ValidationException: 1 validation error detected: Value null at 'documentName' failed to satisfy constraint: Member must not be null"]);
+        check_send(
+            "{}",
+            None,
+            expect![
+                "400 ValidationException: 1 validation error detected: Value null at 'documentName' failed to satisfy constraint: Member must not be null"
+            ],
+        );
         check_send(
             r#"{"InstanceIds":["web-1"],"DocumentName":"a b","DocumentVersion":"0","TimeoutSeconds":29,"MaxConcurrency":"0","MaxErrors":"-1"}"#,
             None,
-            expect![[r#"400 ValidationException: 6 validation errors detected: Value '[web-1]' at 'instanceIds' failed to satisfy constraint: Member must satisfy constraint: [Member must satisfy regular expression pattern: (^i-(\w{8}|\w{17})$)|(^mi-\w{17}$)]; Value 'a b' at 'documentName' failed to satisfy constraint: Member must satisfy regular expression pattern: ^[a-zA-Z0-9_\-.:/]{3,128}$; Value '0' at 'documentVersion' failed to satisfy constraint: Member must satisfy regular expression pattern: ([$]LATEST|[$]DEFAULT|^[1-9][0-9]*$); Value '29' at 'timeoutSeconds' failed to satisfy constraint: Member must have value greater than or equal to 30; Value '0' at 'maxConcurrency' failed to satisfy constraint: Member must satisfy regular expression pattern: ^([1-9][0-9]*|[1-9][0-9]%|[1-9]%|100%)$; Value '-1' at 'maxErrors' failed to satisfy constraint: Member must satisfy regular expression pattern: ^([1-9][0-9]*|[0]|[1-9][0-9]%|[0-9]%|100%)$"#]],
+            expect![[
+                r#"400 ValidationException: 6 validation errors detected: Value '[web-1]' at 'instanceIds' failed to satisfy constraint: Member must satisfy constraint: [Member must satisfy regular expression pattern: (^i-(\w{8}|\w{17})$)|(^mi-\w{17}$)]; Value 'a b' at 'documentName' failed to satisfy constraint: Member must satisfy regular expression pattern: ^[a-zA-Z0-9_\-.:/]{3,128}$; Value '0' at 'documentVersion' failed to satisfy constraint: Member must satisfy regular expression pattern: ([$]LATEST|[$]DEFAULT|^[1-9][0-9]*$); Value '29' at 'timeoutSeconds' failed to satisfy constraint: Member must have value greater than or equal to 30; Value '0' at 'maxConcurrency' failed to satisfy constraint: Member must satisfy regular expression pattern: ^([1-9][0-9]*|[1-9][0-9]%|[1-9]%|100%)$; Value '-1' at 'maxErrors' failed to satisfy constraint: Member must satisfy regular expression pattern: ^([1-9][0-9]*|[0]|[1-9][0-9]%|[0-9]%|100%)$"#
+            ]],
         );
         let with = |rest: &str| format!(r#"{{"DocumentName":"AWS-RunShellScript",{rest}}}"#);
-        check_send(&with(r#""OutputS3BucketName":"logs""#), None, expect!["400 InvalidOutputFolder: Output to S3 is not available in this version of Dandori."]);
-        check_send(&with(r#""CloudWatchOutputConfig":{"CloudWatchOutputEnabled":true}"#), None, expect!["400 ValidationException: CloudWatchOutputConfig is not available in this version of Dandori."]);
-        check_send(&with(r#""NotificationConfig":{"NotificationArn":"arn"}"#), None, expect!["400 InvalidNotificationConfig: NotificationConfig is not available in this version of Dandori."]);
-        check_send(&with(r#""Parameters":{"commands":"ls"}"#), None, expect!["400 SerializationException: Expected list or null"]);
+        check_send(
+            &with(r#""OutputS3BucketName":"logs""#),
+            None,
+            expect!["400 InvalidOutputFolder: Output to S3 is not available in this version of Dandori."],
+        );
+        check_send(
+            &with(r#""CloudWatchOutputConfig":{"CloudWatchOutputEnabled":true}"#),
+            None,
+            expect!["400 ValidationException: CloudWatchOutputConfig is not available in this version of Dandori."],
+        );
+        check_send(
+            &with(r#""NotificationConfig":{"NotificationArn":"arn"}"#),
+            None,
+            expect!["400 InvalidNotificationConfig: NotificationConfig is not available in this version of Dandori."],
+        );
+        check_send(
+            &with(r#""Parameters":{"commands":"ls"}"#),
+            None,
+            expect!["400 SerializationException: Expected list or null"],
+        );
     }
 
     #[test]
     fn filters_are_read_from_the_wire() {
         let check = |filters: &str, expect: Expect| {
             let operation = SERVICE.operation("ListCommands").expect("an operation");
-            let wanted = input(operation, &format!(r#"{{"Filters":{filters}}}"#)).and_then(|mut input| decode_filter(&mut input));
+            let wanted = input(operation, &format!(r#"{{"Filters":{filters}}}"#))
+                .and_then(|mut input| decode_filter(&mut input));
             expect.assert_eq(&wanted.map_or_else(told, |wanted| format!("{wanted:?}")));
         };
         check(
             r#"[{"key":"InvokedAfter","value":"2021-07-07T00:00:00Z"},{"key":"Status","value":"Success"},{"key":"ExecutionStage","value":"Complete"}]"#,
-            expect![[r#"Wanted { runs: CommandFilter { command_id: None, instance_id: None, invoked_after: Some(Timestamp(1625616000000)), invoked_before: None, status: Some("Success"), document_name: None }, ended: Some(true) }"#]],
+            expect![[
+                r#"Wanted { runs: CommandFilter { command_id: None, instance_id: None, invoked_after: Some(Timestamp(1625616000000)), invoked_before: None, status: Some("Success"), document_name: None }, ended: Some(true) }"#
+            ]],
         );
-        check(r#"[{"key":"InvokedBefore","value":"yesterday"}]"#, expect!["400 InvalidFilterKey: yesterday is not a time such as 2021-07-07T00:00:00Z"]);
-        check(r#"[{"key":"status","value":"Success"}]"#, expect!["400 ValidationException: 1 validation error detected: Value 'status' at 'filters.1.member.key' failed to satisfy constraint: Member must satisfy enum value set: [InvokedAfter, InvokedBefore, Status, ExecutionStage, DocumentName]"]);
-        check("[]", expect!["400 ValidationException: 1 validation error detected: Value '[]' at 'filters' failed to satisfy constraint: Member must have length greater than or equal to 1"]);
+        check(
+            r#"[{"key":"InvokedBefore","value":"yesterday"}]"#,
+            expect!["400 InvalidFilterKey: yesterday is not a time such as 2021-07-07T00:00:00Z"],
+        );
+        check(
+            r#"[{"key":"status","value":"Success"}]"#,
+            expect![
+                "400 ValidationException: 1 validation error detected: Value 'status' at 'filters.1.member.key' failed to satisfy constraint: Member must satisfy enum value set: [InvokedAfter, InvokedBefore, Status, ExecutionStage, DocumentName]"
+            ],
+        );
+        check(
+            "[]",
+            expect![
+                "400 ValidationException: 1 validation error detected: Value '[]' at 'filters' failed to satisfy constraint: Member must have length greater than or equal to 1"
+            ],
+        );
     }
 
     #[test]

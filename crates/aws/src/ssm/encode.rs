@@ -24,7 +24,10 @@ pub(crate) fn encode_command_with(out: &mut Writer, run: &Run, parameters: bool)
     out.text("Comment", &send.comment);
     out.time_if("ExpiresAfter", run.expires_after());
     if parameters {
-        out.map("Parameters", send.parameters.iter().map(|(key, values)| (key.as_str(), values.iter().map(String::as_str))));
+        out.map(
+            "Parameters",
+            send.parameters.iter().map(|(key, values)| (key.as_str(), values.iter().map(String::as_str))),
+        );
     }
     out.texts("InstanceIds", send.instances.iter().map(|instance| &*instance.0));
     out.list("Targets", [(); 0], |_, ()| {});
@@ -135,7 +138,9 @@ fn stderr(invocation: &Invocation) -> Cow<'_, str> {
     match invocation.outcome() {
         None => Cow::Borrowed(""),
         Some(outcome) => match &outcome.ended {
-            Ended::Failure(failure) if outcome.stderr.is_empty() => Cow::Owned(format!("{}: {}", failure.code, failure.cause)),
+            Ended::Failure(failure) if outcome.stderr.is_empty() => {
+                Cow::Owned(format!("{}: {}", failure.code, failure.cause))
+            }
             Ended::Failure(_) | Ended::ExitCode(_) => Cow::Borrowed(&outcome.stderr),
         },
     }
@@ -222,7 +227,14 @@ mod tests {
 
     #[test]
     fn durations_are_written_as_java_does() {
-        for (millis, expected) in [(0, "PT0S"), (20, "PT0.02S"), (1_000, "PT1S"), (65_500, "PT1M5.5S"), (3_600_000, "PT1H"), (90_061_001, "PT25H1M1.001S")] {
+        for (millis, expected) in [
+            (0, "PT0S"),
+            (20, "PT0.02S"),
+            (1_000, "PT1S"),
+            (65_500, "PT1M5.5S"),
+            (3_600_000, "PT1H"),
+            (90_061_001, "PT25H1M1.001S"),
+        ] {
             assert_eq!(duration_text(millis), expected);
         }
     }

@@ -43,10 +43,16 @@ impl Filter {
 }
 
 fn decode_filters(input: &mut Input<'_>) -> Result<Vec<Filter>, Error> {
-    let old = input.inputs("InstanceInformationFilterList").into_iter().map(|mut filter| (filter.required("key"), filter.texts("valueSet")));
+    let old = input
+        .inputs("InstanceInformationFilterList")
+        .into_iter()
+        .map(|mut filter| (filter.required("key"), filter.texts("valueSet")));
     let old: Vec<_> = old.collect();
     let new = input.inputs("Filters").into_iter().map(|mut filter| (filter.required("Key"), filter.texts("Values")));
-    let filters = old.into_iter().chain(new).map(|(key, values)| Ok(Filter { of: member(&key)?, values: values.unwrap_or_default() }));
+    let filters = old
+        .into_iter()
+        .chain(new)
+        .map(|(key, values)| Ok(Filter { of: member(&key)?, values: values.unwrap_or_default() }));
     filters.collect()
 }
 
@@ -118,8 +124,19 @@ mod tests {
             filters.map_or_else(told, |filters| filters.iter().all(|filter| filter.has(&instance())).to_string())
         };
         assert_eq!(found("{}"), "true");
-        assert_eq!(found(r#"{"Filters":[{"Key":"InstanceIds","Values":["mi-0","mi-0123456789abcdef0"]},{"Key":"PingStatus","Values":["Online"]}]}"#), "true");
-        assert_eq!(found(r#"{"InstanceInformationFilterList":[{"key":"PingStatus","valueSet":["Inactive"]}]}"#), "false");
-        assert_eq!(found(r#"{"Filters":[{"Key":"tag:Role","Values":["web"]}]}"#), "400 InvalidFilterKey: The filter key tag:Role is not available");
+        assert_eq!(
+            found(
+                r#"{"Filters":[{"Key":"InstanceIds","Values":["mi-0","mi-0123456789abcdef0"]},{"Key":"PingStatus","Values":["Online"]}]}"#
+            ),
+            "true"
+        );
+        assert_eq!(
+            found(r#"{"InstanceInformationFilterList":[{"key":"PingStatus","valueSet":["Inactive"]}]}"#),
+            "false"
+        );
+        assert_eq!(
+            found(r#"{"Filters":[{"Key":"tag:Role","Values":["web"]}]}"#),
+            "400 InvalidFilterKey: The filter key tag:Role is not available"
+        );
     }
 }

@@ -40,11 +40,27 @@ const OPERATIONS: &[Operation] = &[
             optional("OutputS3Region", text(3, 20)),
             optional("OutputS3BucketName", text(3, 63)),
             optional("OutputS3KeyPrefix", text(0, 500)),
-            optional("MaxConcurrency", pattern(1, 7, "^([1-9][0-9]*|[1-9][0-9]%|[1-9]%|100%)$", |text| fleet::Rate::parse_concurrency(text).is_some())),
-            optional("MaxErrors", pattern(1, 7, "^([1-9][0-9]*|[0]|[1-9][0-9]%|[0-9]%|100%)$", |text| fleet::Rate::parse_errors(text).is_some())),
+            optional(
+                "MaxConcurrency",
+                pattern(1, 7, "^([1-9][0-9]*|[1-9][0-9]%|[1-9]%|100%)$", |text| {
+                    fleet::Rate::parse_concurrency(text).is_some()
+                }),
+            ),
+            optional(
+                "MaxErrors",
+                pattern(1, 7, "^([1-9][0-9]*|[0]|[1-9][0-9]%|[0-9]%|100%)$", |text| {
+                    fleet::Rate::parse_errors(text).is_some()
+                }),
+            ),
             optional("ServiceRoleArn", ANY_TEXT),
             optional("NotificationConfig", NOTIFICATION),
-            optional("CloudWatchOutputConfig", Shape::Structure(&[optional("CloudWatchLogGroupName", text(1, 512)), optional("CloudWatchOutputEnabled", Shape::Boolean)])),
+            optional(
+                "CloudWatchOutputConfig",
+                Shape::Structure(&[
+                    optional("CloudWatchLogGroupName", text(1, 512)),
+                    optional("CloudWatchOutputEnabled", Shape::Boolean),
+                ]),
+            ),
             optional("AlarmConfiguration", Shape::Structure(ALARMS)),
         ],
         run: |call| Box::pin(commands::send(call)),
@@ -79,7 +95,11 @@ const OPERATIONS: &[Operation] = &[
     },
     Operation {
         name: "GetCommandInvocation",
-        input: &[required("CommandId", COMMAND_ID), required("InstanceId", INSTANCE_ID), optional("PluginName", text(4, usize::MAX))],
+        input: &[
+            required("CommandId", COMMAND_ID),
+            required("InstanceId", INSTANCE_ID),
+            optional("PluginName", text(4, usize::MAX)),
+        ],
         run: |call| Box::pin(commands::get_invocation(call)),
     },
     Operation {
@@ -104,15 +124,20 @@ const FILTER: Shape = Shape::Structure(&[
 ]);
 const NOTIFICATION: Shape = Shape::Structure(&[
     optional("NotificationArn", ANY_TEXT),
-    optional("NotificationEvents", list(&Shape::Enum(&["All", "InProgress", "Success", "TimedOut", "Cancelled", "Failed"]), 0, usize::MAX)),
+    optional(
+        "NotificationEvents",
+        list(&Shape::Enum(&["All", "InProgress", "Success", "TimedOut", "Cancelled", "Failed"]), 0, usize::MAX),
+    ),
     optional("NotificationType", Shape::Enum(&["Command", "Invocation"])),
 ]);
 const ALARMS: &[Member] = &[
     optional("IgnorePollAlarmFailure", Shape::Boolean),
     required("Alarms", list(&Shape::Structure(&[required("Name", sensitive(1, 255))]), 1, 1)),
 ];
-const INSTANCE_FILTER: Shape = Shape::Structure(&[required("Key", text(1, usize::MAX)), required("Values", list(&text(1, usize::MAX), 1, 100))]);
-const OLD_INSTANCE_FILTER: Shape = Shape::Structure(&[required("key", text(1, usize::MAX)), required("valueSet", list(&text(1, usize::MAX), 1, 100))]);
+const INSTANCE_FILTER: Shape =
+    Shape::Structure(&[required("Key", text(1, usize::MAX)), required("Values", list(&text(1, usize::MAX), 1, 100))]);
+const OLD_INSTANCE_FILTER: Shape =
+    Shape::Structure(&[required("key", text(1, usize::MAX)), required("valueSet", list(&text(1, usize::MAX), 1, 100))]);
 
 fn is_document(text: &str) -> bool {
     (3..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.:/".contains(&byte))

@@ -22,7 +22,9 @@ fn check(state: &str, spec: &str, expected: Expect) {
         }
         Ok(Next::Call { trial, call }) => {
             out += &format!("call {} {} timeout {:?}\n", call.resource.arn(), call.parameters, call.timeout_seconds);
-            trial.task_over(failure(spec.get("error")).map_or_else(|| Ok(spec.get("answer").cloned().unwrap_or_default()), Err))
+            trial.task_over(
+                failure(spec.get("error")).map_or_else(|| Ok(spec.get("answer").cloned().unwrap_or_default()), Err),
+            )
         }
     };
     expected.assert_eq(&(out + &show(&tested)));
@@ -49,7 +51,9 @@ fn failure(json: Option<&Json>) -> Option<Failure> {
 }
 
 fn show(tested: &Tested) -> String {
-    let failed = |failure: &Failure| format!("{}: {}", failure.error.as_deref().unwrap_or("-"), failure.cause.as_deref().unwrap_or("-"));
+    let failed = |failure: &Failure| {
+        format!("{}: {}", failure.error.as_deref().unwrap_or("-"), failure.cause.as_deref().unwrap_or("-"))
+    };
     let outcome = match &tested.outcome {
         Outcome::Succeeded { output, next } => format!("succeeded {output} -> {}", next.as_deref().unwrap_or("end")),
         Outcome::Failed { failure } => format!("failed {}", failed(failure)),
@@ -104,27 +108,42 @@ const TASK: &str = r#"{"Type":"Task","Resource":"arn:aws:states:::aws-sdk:ssm:se
 #[test]
 fn a_pass_is_seen_at_every_station() {
     let pass = r#"{"Type":"Pass","InputPath":"$.i","Parameters":{"p.$":"$.x"},"ResultPath":"$.o","Next":"N"}"#;
-    check(pass, r#"{"input":{"i":{"x":1}}}"#, expect![[r#"
+    check(
+        pass,
+        r#"{"input":{"i":{"x":1}}}"#,
+        expect![[r#"
         succeeded {"i":{"x":1},"o":{"p":1}} -> N
           input {"i":{"x":1}}
           input path {"x":1}
           parameters {"p":1}
           result selector {"p":1}
           result path {"i":{"x":1},"o":{"p":1}}
-    "#]]);
-    check(&pass.replace(r#""Next""#, r#""Result":7,"Next""#), r#"{"input":{"i":{"x":1}}}"#, expect![[r#"
+    "#]],
+    );
+    check(
+        &pass.replace(r#""Next""#, r#""Result":7,"Next""#),
+        r#"{"input":{"i":{"x":1}}}"#,
+        expect![[r#"
         succeeded {"i":{"x":1},"o":7} -> N
           input {"i":{"x":1}}
           result 7
           result selector 7
           result path {"i":{"x":1},"o":7}
-    "#]]);
-    check(pass, r#"{"input":{"i":{}}}"#, expect![[r#"
+    "#]],
+    );
+    check(
+        pass,
+        r#"{"input":{"i":{}}}"#,
+        expect![[r#"
         failed States.Runtime: The JSONPath '$.x' specified for the field 'p.$' could not be found in the input '{}'
           input {"i":{}}
           input path {}
-    "#]]);
-    check(r#"{"Type":"Pass","Parameters":{"v.$":"$v.x"},"End":true}"#, r#"{"input":1,"variables":{"v":{"x":2}}}"#, expect![[r#"
+    "#]],
+    );
+    check(
+        r#"{"Type":"Pass","Parameters":{"v.$":"$v.x"},"End":true}"#,
+        r#"{"input":1,"variables":{"v":{"x":2}}}"#,
+        expect![[r#"
         succeeded {"v":2} -> end
           input 1
           input path 1
@@ -132,56 +151,92 @@ fn a_pass_is_seen_at_every_station() {
           result selector {"v":2}
           result path {"v":2}
           variables {"v":{"x":2}}
-    "#]]);
-    check(r#"{"Type":"Pass","QueryLanguage":"JSONata","Output":[1],"End":true}"#, r#"{"input":0}"#, expect![[r#"
+    "#]],
+    );
+    check(
+        r#"{"Type":"Pass","QueryLanguage":"JSONata","Output":[1],"End":true}"#,
+        r#"{"input":0}"#,
+        expect![[r#"
         succeeded [1] -> end
           input 0
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn states_that_only_lead_on() {
-    check(r#"{"Type":"Succeed","OutputPath":"$.a"}"#, r#"{"input":{"a":1}}"#, expect![[r#"
+    check(
+        r#"{"Type":"Succeed","OutputPath":"$.a"}"#,
+        r#"{"input":{"a":1}}"#,
+        expect![[r#"
         succeeded 1 -> end
           input {"a":1}
           input path {"a":1}
-    "#]]);
-    check(r#"{"Type":"Fail","Error":"E","CausePath":"$.c"}"#, r#"{"input":{"c":"why"}}"#, expect![[r#"
+    "#]],
+    );
+    check(
+        r#"{"Type":"Fail","Error":"E","CausePath":"$.c"}"#,
+        r#"{"input":{"c":"why"}}"#,
+        expect![[r#"
         failed E: why
           input {"c":"why"}
           input path {"c":"why"}
-    "#]]);
-    check(r#"{"Type":"Wait","SecondsPath":"$.s","Next":"N"}"#, r#"{"input":{"s":3}}"#, expect![[r#"
+    "#]],
+    );
+    check(
+        r#"{"Type":"Wait","SecondsPath":"$.s","Next":"N"}"#,
+        r#"{"input":{"s":3}}"#,
+        expect![[r#"
         wait until 3000
         succeeded {"s":3} -> N
           input {"s":3}
           input path {"s":3}
-    "#]]);
-    check(r#"{"Type":"Wait","Seconds":0,"Next":"N"}"#, r#"{"input":1}"#, expect![[r#"
+    "#]],
+    );
+    check(
+        r#"{"Type":"Wait","Seconds":0,"Next":"N"}"#,
+        r#"{"input":1}"#,
+        expect![[r#"
         succeeded 1 -> N
           input 1
           input path 1
-    "#]]);
+    "#]],
+    );
     let choice = r#"{"Type":"Choice","Choices":[{"Variable":"$.a","NumericEquals":1,"Next":"One"}]}"#;
-    check(choice, r#"{"input":{"a":1}}"#, expect![[r#"
+    check(
+        choice,
+        r#"{"input":{"a":1}}"#,
+        expect![[r#"
         succeeded {"a":1} -> One
           input {"a":1}
           input path {"a":1}
-    "#]]);
-    check(choice, r#"{"input":{"a":2}}"#, expect![[r#"
+    "#]],
+    );
+    check(
+        choice,
+        r#"{"input":{"a":2}}"#,
+        expect![[r#"
         failed States.Runtime: Failed to transition out of the state. The state does not point to a next state.
           input {"a":2}
           input path {"a":2}
-    "#]]);
-    check(r#"{"Type":"Choice","QueryLanguage":"JSONata","Choices":[{"Condition":true,"Output":"o","Next":"One"}]}"#, r#"{"input":1}"#, expect![[r#"
+    "#]],
+    );
+    check(
+        r#"{"Type":"Choice","QueryLanguage":"JSONata","Choices":[{"Condition":true,"Output":"o","Next":"One"}]}"#,
+        r#"{"input":1}"#,
+        expect![[r#"
         succeeded "o" -> One
           input 1
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_task_is_called_or_mocked() {
-    check(TASK, r#"{"input":{"i":{"x":1}},"answer":{"r":2}}"#, expect![[r#"
+    check(
+        TASK,
+        r#"{"input":{"i":{"x":1}},"answer":{"r":2}}"#,
+        expect![[r#"
         call arn:aws:states:::aws-sdk:ssm:sendCommand {"p":1} timeout Some(9)
         succeeded {"s":2,"state":"S"} -> N
           input {"i":{"x":1}}
@@ -190,8 +245,12 @@ fn a_task_is_called_or_mocked() {
           result {"r":2}
           result selector {"s":2,"state":"S"}
           result path {"i":{"x":1},"o":{"s":2,"state":"S"}}
-    "#]]);
-    check(TASK, r#"{"input":{"i":{"x":1}},"result":{"r":2}}"#, expect![[r#"
+    "#]],
+    );
+    check(
+        TASK,
+        r#"{"input":{"i":{"x":1}},"result":{"r":2}}"#,
+        expect![[r#"
         succeeded {"s":2,"state":"S"} -> N
           input {"i":{"x":1}}
           input path {"x":1}
@@ -199,70 +258,102 @@ fn a_task_is_called_or_mocked() {
           result {"r":2}
           result selector {"s":2,"state":"S"}
           result path {"i":{"x":1},"o":{"s":2,"state":"S"}}
-    "#]]);
-    check(TASK, r#"{"input":{"i":{"x":1}},"error":"C"}"#, expect![[r#"
+    "#]],
+    );
+    check(
+        TASK,
+        r#"{"input":{"i":{"x":1}},"error":"C"}"#,
+        expect![[r#"
         call arn:aws:states:::aws-sdk:ssm:sendCommand {"p":1} timeout Some(9)
         caught C: why {"i":{"x":1},"e":{"Error":"C","Cause":"why"}} -> H
           input {"i":{"x":1}}
           input path {"x":1}
           parameters {"p":1}
           catch 0
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn what_handles_a_failure_is_told_and_not_done() {
-    check(TASK, r#"{"input":{"i":{"x":1}},"failure":"R"}"#, expect![[r#"
+    check(
+        TASK,
+        r#"{"input":{"i":{"x":1}},"failure":"R"}"#,
+        expect![[r#"
         retriable R: why
           input {"i":{"x":1}}
           input path {"x":1}
           parameters {"p":1}
           retry 0
           backoff 2
-    "#]]);
-    check(TASK, r#"{"input":{"i":{"x":1}},"failure":"R","retries":2}"#, expect![[r#"
+    "#]],
+    );
+    check(
+        TASK,
+        r#"{"input":{"i":{"x":1}},"failure":"R","retries":2}"#,
+        expect![[r#"
         retriable R: why
           input {"i":{"x":1}}
           input path {"x":1}
           parameters {"p":1}
           retry 0
           backoff 7
-    "#]]);
-    check(TASK, r#"{"input":{"i":{"x":1}},"failure":"R","retries":3}"#, expect![[r#"
+    "#]],
+    );
+    check(
+        TASK,
+        r#"{"input":{"i":{"x":1}},"failure":"R","retries":3}"#,
+        expect![[r#"
         caught R: why {"Error":"R","Cause":"why"} -> A
           input {"i":{"x":1}}
           input path {"x":1}
           parameters {"p":1}
           catch 1
           retry 0
-    "#]]);
-    check(TASK, r#"{"input":{"i":{"x":1}},"failure":"C"}"#, expect![[r#"
+    "#]],
+    );
+    check(
+        TASK,
+        r#"{"input":{"i":{"x":1}},"failure":"C"}"#,
+        expect![[r#"
         caught C: why {"i":{"x":1},"e":{"Error":"C","Cause":"why"}} -> H
           input {"i":{"x":1}}
           input path {"x":1}
           parameters {"p":1}
           catch 0
-    "#]]);
-    check(TASK, r#"{"input":{"i":{"x":1}},"failure":"States.Runtime"}"#, expect![[r#"
+    "#]],
+    );
+    check(
+        TASK,
+        r#"{"input":{"i":{"x":1}},"failure":"States.Runtime"}"#,
+        expect![[r#"
         failed States.Runtime: why
           input {"i":{"x":1}}
           input path {"x":1}
           parameters {"p":1}
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_mock_stands_for_branches_and_iterations() {
     let parallel = r#"{"Type":"Parallel","InputPath":"$.i","ResultPath":"$.o","End":true,"Branches":[{"StartAt":"B","States":{"B":{"Type":"Succeed"}}}]}"#;
-    check(parallel, r#"{"input":{"i":1},"result":[2]}"#, expect![[r#"
+    check(
+        parallel,
+        r#"{"input":{"i":1},"result":[2]}"#,
+        expect![[r#"
         succeeded {"i":1,"o":[2]} -> end
           input {"i":1}
           result selector [2]
           result path {"i":1,"o":[2]}
-    "#]]);
+    "#]],
+    );
     let map = r#"{"Type":"Map","ItemsPath":"$.l","ItemSelector":{"v.$":"$$.Map.Item.Value","n.$":"$$.State.Name"},"MaxConcurrency":2,"End":true,
         "ItemProcessor":{"StartAt":"I","States":{"I":{"Type":"Succeed"}}}}"#;
-    check(map, r#"{"input":{"l":[1,2]},"result":[3,4],"failed":2}"#, expect![[r#"
+    check(
+        map,
+        r#"{"input":{"l":[1,2]},"result":[3,4],"failed":2}"#,
+        expect![[r#"
         succeeded [3,4] -> end
           input {"l":[1,2]}
           input path {"l":[1,2]}
@@ -271,44 +362,91 @@ fn a_mock_stands_for_branches_and_iterations() {
           concurrency 2
           result selector [3,4]
           result path [3,4]
-    "#]]);
-    check(map, r#"{"input":{"l":[1,2]},"failure":"E"}"#, expect![[r#"
+    "#]],
+    );
+    check(
+        map,
+        r#"{"input":{"l":[1,2]},"failure":"E"}"#,
+        expect![[r#"
         failed E: why
           input {"l":[1,2]}
           input path {"l":[1,2]}
           items path [1,2]
           item selector [{"v":1,"n":"S"},{"v":2,"n":"S"}]
           concurrency 2
-    "#]]);
-    check(map, r#"{"input":{"l":1},"result":[]}"#, expect![[r#"
+    "#]],
+    );
+    check(
+        map,
+        r#"{"input":{"l":1},"result":[]}"#,
+        expect![[r#"
         failed States.Runtime: Reference path "$.l" must point to array.
           input {"l":1}
           input path {"l":1}
           concurrency 2
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_test_that_contradicts_its_state_is_refused() {
     let parallel = r#"{"Type":"Parallel","End":true,"Branches":[{"StartAt":"B","States":{"B":{"Type":"Succeed"}}}]}"#;
     let map = r#"{"Type":"Map","End":true,"ItemProcessor":{"StartAt":"I","States":{"I":{"Type":"Succeed"}}}}"#;
-    check(parallel, r#"{"result":[1,2]}"#, expect!["refused: Mocked result must contain the same number of items as number of Parallel branches."]);
+    check(
+        parallel,
+        r#"{"result":[1,2]}"#,
+        expect!["refused: Mocked result must contain the same number of items as number of Parallel branches."],
+    );
     check(parallel, r#"{"result":{}}"#, expect!["refused: Mocked result must be an array."]);
-    check(parallel, "{}", expect!["refused: TestState API does not support Map or Parallel states. Supported state types include: [Task, Wait, Pass, Succeed, Fail, Choice]"]);
-    check(map, "{}", expect!["refused: TestState API does not support Map or Parallel states. Supported state types include: [Task, Wait, Pass, Succeed, Fail, Choice]"]);
-    check(map, r#"{"failed":1}"#, expect!["refused: TestState does not support MapIterationFailureCount when a mock is not specified."]);
+    check(
+        parallel,
+        "{}",
+        expect![
+            "refused: TestState API does not support Map or Parallel states. Supported state types include: [Task, Wait, Pass, Succeed, Fail, Choice]"
+        ],
+    );
+    check(
+        map,
+        "{}",
+        expect![
+            "refused: TestState API does not support Map or Parallel states. Supported state types include: [Task, Wait, Pass, Succeed, Fail, Choice]"
+        ],
+    );
+    check(
+        map,
+        r#"{"failed":1}"#,
+        expect!["refused: TestState does not support MapIterationFailureCount when a mock is not specified."],
+    );
     check(map, r#"{"result":1}"#, expect!["refused: Mocked result must be an array."]);
-    check(map, r#"{"result":[1],"failed":2}"#, expect!["refused: Map iteration failure count must be less than or equal to the number of Map iterations"]);
-    check(r#"{"Type":"Choice","Choices":[{"Variable":"$.a","IsNull":true,"Next":"X"}]}"#, r#"{"result":1}"#, expect!["refused: State type 'Choice' is not supported when a mock is specified"]);
-    check(r#"{"Type":"Task","Resource":"arn:aws:states:::ssm:sendCommand.sync","End":true}"#, "{}", expect!["refused: TestState API does not support activities and the service integration patterns '.sync' and '.waitForTaskToken' when a mock is not specified"]);
+    check(
+        map,
+        r#"{"result":[1],"failed":2}"#,
+        expect!["refused: Map iteration failure count must be less than or equal to the number of Map iterations"],
+    );
+    check(
+        r#"{"Type":"Choice","Choices":[{"Variable":"$.a","IsNull":true,"Next":"X"}]}"#,
+        r#"{"result":1}"#,
+        expect!["refused: State type 'Choice' is not supported when a mock is specified"],
+    );
+    check(
+        r#"{"Type":"Task","Resource":"arn:aws:states:::ssm:sendCommand.sync","End":true}"#,
+        "{}",
+        expect![
+            "refused: TestState API does not support activities and the service integration patterns '.sync' and '.waitForTaskToken' when a mock is not specified"
+        ],
+    );
 }
 
 #[test]
 fn an_output_has_an_end() {
     let input = "x".repeat(99);
-    check(r#"{"Type":"Succeed"}"#, &format!(r#"{{"input":"{input}"}}"#), expect![[r#"
+    check(
+        r#"{"Type":"Succeed"}"#,
+        &format!(r#"{{"input":"{input}"}}"#),
+        expect![[r#"
         failed States.DataLimitExceeded: The state/task 'StateName' returned a result with a size exceeding the maximum number of bytes service limit.
           input "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
           input path "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
-    "#]]);
+    "#]],
+    );
 }

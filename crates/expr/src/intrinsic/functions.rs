@@ -61,9 +61,7 @@ impl Function {
             ("States.Format", Some((Argument::Template { parts, .. }, rest))) => {
                 check_holes(parts.len() - 1, rest.len())
             }
-            ("States.Format", Some((Argument::Value(Json::String(_)), rest))) => {
-                check_holes(0, rest.len())
-            }
+            ("States.Format", Some((Argument::Value(Json::String(_)), rest))) => check_holes(0, rest.len()),
             (_, _) => Ok(()),
         }
     }
@@ -102,10 +100,7 @@ impl<'a> Given<'a> {
         };
         match i32::try_from(rounded) {
             Ok(_) => Ok(rounded),
-            Err(_) => Err(format!(
-                "Argument {} is {rounded}, which is not from -2147483648 to 2147483647",
-                index + 1
-            )),
+            Err(_) => Err(format!("Argument {} is {rounded}, which is not from -2147483648 to 2147483647", index + 1)),
         }
     }
 
@@ -158,9 +153,7 @@ fn array_range(given: &Given<'_>) -> Outcome {
 fn array_get_item(given: &Given<'_>) -> Outcome {
     let (items, index) = (given.array(0)?, given.integer(1)?);
     let item = usize::try_from(index).ok().and_then(|index| items.get(index));
-    item.cloned().ok_or_else(|| {
-        format!("The index {index} is not in the array, which has {} items", items.len())
-    })
+    item.cloned().ok_or_else(|| format!("The index {index} is not in the array, which has {} items", items.len()))
 }
 
 fn array_length(given: &Given<'_>) -> Outcome {
@@ -289,11 +282,7 @@ fn format(given: &Given<'_>) -> Outcome {
     Ok(Json::from(filled.0))
 }
 
-fn fill<'a>(
-    into: &mut Bounded,
-    parts: impl Iterator<Item = &'a str>,
-    values: &[Json],
-) -> Result<(), String> {
+fn fill<'a>(into: &mut Bounded, parts: impl Iterator<Item = &'a str>, values: &[Json]) -> Result<(), String> {
     let mut values = values.iter();
     for (index, part) in parts.enumerate() {
         if index > 0
@@ -310,9 +299,7 @@ fn check_holes(holes: usize, values: usize) -> Result<(), String> {
     if holes == values {
         return Ok(());
     }
-    Err(format!(
-        "The number of {{}} in the template is {holes}, but the number of values is {values}"
-    ))
+    Err(format!("The number of {{}} in the template is {holes}, but the number of values is {values}"))
 }
 
 /// A version 4 UUID.
@@ -400,9 +387,7 @@ impl Ord for Canonical<'_> {
             (Json::Bool(a), Json::Bool(b)) => a.cmp(b),
             (Json::Number(a), Json::Number(b)) => cmp_numbers(a, b),
             (Json::String(a), Json::String(b)) => a.cmp(b),
-            (Json::Array(a), Json::Array(b)) => {
-                a.iter().map(Canonical).cmp(b.iter().map(Canonical))
-            }
+            (Json::Array(a), Json::Array(b)) => a.iter().map(Canonical).cmp(b.iter().map(Canonical)),
             (Json::Object(a), Json::Object(b)) => {
                 let sorted = |members: &base::Object| {
                     let mut keys: Vec<_> = members.keys().cloned().collect();
@@ -411,9 +396,9 @@ impl Ord for Canonical<'_> {
                 };
                 let (keys_a, keys_b) = (sorted(a), sorted(b));
                 let values_a = keys_a.iter().filter_map(|key| a.get(key)).map(Canonical);
-                keys_a.cmp(&keys_b).then_with(|| {
-                    values_a.cmp(keys_b.iter().filter_map(|key| b.get(key)).map(Canonical))
-                })
+                keys_a
+                    .cmp(&keys_b)
+                    .then_with(|| values_a.cmp(keys_b.iter().filter_map(|key| b.get(key)).map(Canonical)))
             }
             (_, _) => self.rank().cmp(&other.rank()),
         }

@@ -32,18 +32,12 @@ impl<'a> Parser<'a> {
             return fail_at(start, format!("'{name}' is not an intrinsic function"));
         };
         if depth > INTRINSIC_DEPTH_MAX {
-            return fail_at(
-                start,
-                format!("intrinsic functions nest at most {INTRINSIC_DEPTH_MAX} deep"),
-            );
+            return fail_at(start, format!("intrinsic functions nest at most {INTRINSIC_DEPTH_MAX} deep"));
         }
         self.skip_space();
         let arguments = self.arguments(depth)?;
         if !function.arguments.contains(&arguments.len()) {
-            return fail_at(
-                start,
-                format!("the function '{name}' does not take {} arguments", arguments.len()),
-            );
+            return fail_at(start, format!("the function '{name}' does not take {} arguments", arguments.len()));
         }
         function.check(&arguments).map_err(|message| SyntaxError { message, at: start })?;
         Ok(Call { function, arguments })
@@ -89,8 +83,7 @@ impl<'a> Parser<'a> {
 
     fn scalar(&mut self) -> Parsed<Argument> {
         let start = self.at;
-        let word =
-            self.take_while(|char| char.is_ascii_alphanumeric() || matches!(char, '-' | '+' | '.'));
+        let word = self.take_while(|char| char.is_ascii_alphanumeric() || matches!(char, '-' | '+' | '.'));
         match Json::parse(word) {
             Ok(value) => Ok(Argument::Value(value)),
             Err(_) => fail_at(start, format!("'{word}' is not a value")),

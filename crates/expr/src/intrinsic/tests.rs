@@ -18,9 +18,7 @@ fn recorded_of_aws() {
     let mut call = None;
     for line in include_str!("recorded.txt").lines().filter(|line| !line.starts_with('#')) {
         match line.trim().split_once(" => ") {
-            None => {
-                call = json(line).as_str().map(|text| Intrinsic::parse(text).expect("AWS took it"))
-            }
+            None => call = json(line).as_str().map(|text| Intrinsic::parse(text).expect("AWS took it")),
             Some((input, output)) => {
                 let call = call.as_ref().expect("the call stands first");
                 assert_eq!(call.eval(&World::new(input)), Ok(json(output)), "{call:?} of {input}");
@@ -179,8 +177,7 @@ fn encodings() {
 
 #[test]
 fn encodings_take_ten_thousand_characters() {
-    let (fits, too_long) =
-        (format!("\"{}\"", "é".repeat(10_000)), format!("\"{}\"", "é".repeat(10_001)));
+    let (fits, too_long) = (format!("\"{}\"", "é".repeat(10_000)), format!("\"{}\"", "é".repeat(10_001)));
     for call in ["States.Base64Encode($)", "States.Hash($, 'MD5')"] {
         let call = Intrinsic::parse(call).expect("valid");
         assert!(call.eval(&World::new(&fits)).is_ok());
@@ -393,8 +390,7 @@ fn nesting_and_spaces() {
 
 #[test]
 fn a_path_that_finds_nothing_is_named() {
-    let call =
-        Intrinsic::parse("States.Format('{}', States.JsonToString($.gone.x))").expect("valid");
+    let call = Intrinsic::parse("States.Format('{}', States.JsonToString($.gone.x))").expect("valid");
     let failure = call.eval(&World::new(r#"{"a":1}"#)).expect_err("missing");
     assert_eq!(failure.kind, FailureKind::Missing);
     expect![[r#"The function 'States.Format('{}', States.JsonToString($.gone.x))' had the following error: The JsonPath argument for the field '$.gone.x' could not be found in the input '{"a":1}'"#]]
@@ -504,12 +500,8 @@ fn calls_nest_ten_deep() {
 #[test]
 fn a_text_does_not_grow_without_end() {
     let call = format!("States.Format('{}'{})", "{}".repeat(100), ", $".repeat(100));
-    let failure = Intrinsic::parse(&call)
-        .expect("valid")
-        .eval(&World::new(&format!("\"{}\"", "x".repeat(200_000))));
-    assert!(
-        failure.expect_err("too long").message.ends_with("The text has more than 1048576 bytes")
-    );
+    let failure = Intrinsic::parse(&call).expect("valid").eval(&World::new(&format!("\"{}\"", "x".repeat(200_000))));
+    assert!(failure.expect_err("too long").message.ends_with("The text has more than 1048576 bytes"));
 }
 
 #[test]

@@ -27,9 +27,7 @@ pub(super) fn eval(query: &Query, scope: &dyn Scope) -> Result<Json, Failure> {
         Root::Variable(name) => variable(scope, name)?,
     };
     if document.is_null() && query.root == Root::Document && !query.steps.is_empty() {
-        return Err(missing(
-            "Unable to apply Path transformation to null or empty input.".to_owned(),
-        ));
+        return Err(missing("Unable to apply Path transformation to null or empty input.".to_owned()));
     }
     Evaluation { scope, document, visits: Cell::new(0) }.query(query, document, 0)
 }
@@ -40,12 +38,7 @@ fn variable<'a>(scope: &'a dyn Scope, name: &str) -> Result<&'a Json, Failure> {
 
 impl Evaluation<'_> {
     /// A path in a filter or in a function's arguments, where `@` is `current`.
-    pub(super) fn inner(
-        &self,
-        query: &Query,
-        current: &Json,
-        depth: usize,
-    ) -> Result<Json, Failure> {
+    pub(super) fn inner(&self, query: &Query, current: &Json, depth: usize) -> Result<Json, Failure> {
         match &query.root {
             Root::Current => self.query(query, current, depth),
             Root::Document => self.query(query, self.document, depth),
@@ -55,11 +48,7 @@ impl Evaluation<'_> {
     }
 
     fn query(&self, query: &Query, from: &Json, depth: usize) -> Result<Json, Failure> {
-        let found = if query.is_single() {
-            self.single(query, from)?
-        } else {
-            self.several(query, from, depth)?
-        };
+        let found = if query.is_single() { self.single(query, from)? } else { self.several(query, from, depth)? };
         match &query.call {
             None => Ok(found),
             Some(call) => self.call(call, &found, from, depth),
@@ -90,13 +79,7 @@ impl Evaluation<'_> {
         Ok(Json::array(found))
     }
 
-    fn call(
-        &self,
-        call: &Call,
-        found: &Json,
-        current: &Json,
-        depth: usize,
-    ) -> Result<Json, Failure> {
+    fn call(&self, call: &Call, found: &Json, current: &Json, depth: usize) -> Result<Json, Failure> {
         let mut arguments = Vec::with_capacity(call.arguments.len());
         for argument in &call.arguments {
             arguments.push(match argument {
@@ -108,47 +91,28 @@ impl Evaluation<'_> {
         (call.function.run)(found, &arguments)
     }
 
-    fn collect(
-        &self,
-        steps: &[Step],
-        node: &Json,
-        depth: usize,
-        found: &mut Vec<Json>,
-    ) -> Result<(), Failure> {
+    fn collect(&self, steps: &[Step], node: &Json, depth: usize, found: &mut Vec<Json>) -> Result<(), Failure> {
         self.visit(depth)?;
         let Some((step, rest)) = steps.split_first() else {
             found.push(node.clone());
             return Ok(());
         };
         match (step, node) {
-            (Step::Name(name), Json::Object(members)) => {
-                self.collect_all(rest, members.get(name), depth, found)
-            }
+            (Step::Name(name), Json::Object(members)) => self.collect_all(rest, members.get(name), depth, found),
             (Step::Names(names), Json::Object(members)) if rest.is_empty() => {
                 found.push(pick(members, names));
                 Ok(())
             }
-            (Step::Names(names), Json::Object(members)) => self.collect_all(
-                rest,
-                names.iter().filter_map(|name| members.get(name)),
-                depth,
-                found,
-            ),
-            (Step::Index(index), Json::Array(items)) => {
-                self.collect_all(rest, item(items, *index), depth, found)
+            (Step::Names(names), Json::Object(members)) => {
+                self.collect_all(rest, names.iter().filter_map(|name| members.get(name)), depth, found)
             }
-            (Step::Indexes(indexes), Json::Array(items)) => self.collect_all(
-                rest,
-                indexes.iter().filter_map(|index| item(items, *index)),
-                depth,
-                found,
-            ),
-            (Step::Slice(slice), Json::Array(items)) => self.collect_all(
-                rest,
-                slice.indexes(items.len()).filter_map(|index| item(items, index)),
-                depth,
-                found,
-            ),
+            (Step::Index(index), Json::Array(items)) => self.collect_all(rest, item(items, *index), depth, found),
+            (Step::Indexes(indexes), Json::Array(items)) => {
+                self.collect_all(rest, indexes.iter().filter_map(|index| item(items, *index)), depth, found)
+            }
+            (Step::Slice(slice), Json::Array(items)) => {
+                self.collect_all(rest, slice.indexes(items.len()).filter_map(|index| item(items, index)), depth, found)
+            }
             (Step::Each, _) => self.collect_all(rest, children(node), depth, found),
             (Step::Descend, _) => self.descend(rest, node, depth, found),
             (Step::Filter(filter), Json::Array(items)) => {
@@ -167,18 +131,8 @@ impl Evaluation<'_> {
             }
             // Past the first fork whatever does not fit is passed over.
             (
-                Step::Name(_)
-                | Step::Names(_)
-                | Step::Index(_)
-                | Step::Indexes(_)
-                | Step::Slice(_)
-                | Step::Filter(_),
-                Json::Null
-                | Json::Bool(_)
-                | Json::Number(_)
-                | Json::String(_)
-                | Json::Array(_)
-                | Json::Object(_),
+                Step::Name(_) | Step::Names(_) | Step::Index(_) | Step::Indexes(_) | Step::Slice(_) | Step::Filter(_),
+                Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Array(_) | Json::Object(_),
             ) => Ok(()),
         }
     }
@@ -194,13 +148,7 @@ impl Evaluation<'_> {
     }
 
     /// Every object and array from `node` down, each before what is in it.
-    fn descend(
-        &self,
-        steps: &[Step],
-        node: &Json,
-        depth: usize,
-        found: &mut Vec<Json>,
-    ) -> Result<(), Failure> {
+    fn descend(&self, steps: &[Step], node: &Json, depth: usize, found: &mut Vec<Json>) -> Result<(), Failure> {
         match (steps.first(), node) {
             (_, Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_)) => return Ok(()),
             // Its items are asked when their turn comes; asking here too would find them twice.
@@ -248,9 +196,7 @@ fn children(node: &Json) -> Box<dyn Iterator<Item = &Json> + '_> {
     match node {
         Json::Array(items) => Box::new(items.iter()),
         Json::Object(members) => Box::new(members.values()),
-        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => {
-            Box::new(std::iter::empty())
-        }
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => Box::new(std::iter::empty()),
     }
 }
 
@@ -279,12 +225,8 @@ fn walk<'j>(query: &Query, way: &[Step], from: &'j Json) -> Result<&'j Json, Fai
     let mut node = from;
     for (at, step) in way.iter().enumerate() {
         node = match (step, node) {
-            (Step::Name(name), Json::Object(members)) => {
-                members.get(name).ok_or_else(|| no_member(query, at))?
-            }
-            (Step::Index(index), Json::Array(items)) => {
-                item(items, *index).ok_or_else(|| no_results(query))?
-            }
+            (Step::Name(name), Json::Object(members)) => members.get(name).ok_or_else(|| no_member(query, at))?,
+            (Step::Index(index), Json::Array(items)) => item(items, *index).ok_or_else(|| no_results(query))?,
             (Step::Index(_), Json::Null) => {
                 return Err(missing(format!("The path {} is null", Jayway(&query.steps[..at]))));
             }
@@ -327,9 +269,7 @@ fn refuse_filter_of_scalar(step: &Step, node: &Json) -> Result<(), Failure> {
     match (step, node) {
         (Step::Filter(_), Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_)) => {
             let java = Java(node);
-            Err(other(format!(
-                "Filter: [?] can not be applied to primitives. Current context is: {java}"
-            )))
+            Err(other(format!("Filter: [?] can not be applied to primitives. Current context is: {java}")))
         }
         (_, _) => Ok(()),
     }

@@ -12,12 +12,7 @@ use super::syntax::{Filter, Operand, Operator, Pattern, Query};
 use crate::{Failure, FailureKind};
 
 impl Filter {
-    pub(super) fn holds(
-        &self,
-        evaluation: &Evaluation<'_>,
-        current: &Json,
-        depth: usize,
-    ) -> Result<bool, Failure> {
+    pub(super) fn holds(&self, evaluation: &Evaluation<'_>, current: &Json, depth: usize) -> Result<bool, Failure> {
         match self {
             Filter::Or(parts) => {
                 for part in parts {
@@ -56,12 +51,7 @@ impl Filter {
 }
 
 impl Operand {
-    fn value(
-        &self,
-        evaluation: &Evaluation<'_>,
-        current: &Json,
-        depth: usize,
-    ) -> Result<Option<Json>, Failure> {
+    fn value(&self, evaluation: &Evaluation<'_>, current: &Json, depth: usize) -> Result<Option<Json>, Failure> {
         match self {
             Operand::Value(value) => Ok(Some(value.clone())),
             Operand::Path(query) => look(query, evaluation, current, depth),
@@ -70,12 +60,7 @@ impl Operand {
 }
 
 /// What a path in a filter finds. What is missing is undefined, not a failure.
-fn look(
-    query: &Query,
-    evaluation: &Evaluation<'_>,
-    current: &Json,
-    depth: usize,
-) -> Result<Option<Json>, Failure> {
+fn look(query: &Query, evaluation: &Evaluation<'_>, current: &Json, depth: usize) -> Result<Option<Json>, Failure> {
     match evaluation.inner(query, current, depth + 1) {
         Ok(value) => Ok(Some(value)),
         Err(failure) => match failure.kind {
@@ -106,9 +91,7 @@ fn cost(left: &Json, operator: Operator, right: &Json) -> usize {
 /// Values of different kinds differ at the first look.
 fn equality_cost(left: &Json, right: &Json) -> usize {
     match (left, right) {
-        (Json::Array(_), Json::Array(_))
-        | (Json::Object(_), Json::Object(_))
-        | (Json::String(_), _) => weight(left),
+        (Json::Array(_), Json::Array(_)) | (Json::Object(_), Json::Object(_)) | (Json::String(_), _) => weight(left),
         (_, _) => 1,
     }
 }
@@ -133,18 +116,10 @@ fn compare(left: &Json, operator: Operator, right: &Json) -> bool {
         Operator::GreaterOrEqual => order(left, right).is_some_and(Ordering::is_ge),
         Operator::In => has(right, left),
         Operator::NotIn => !has(right, left),
-        Operator::SubsetOf => {
-            left.as_array().is_some_and(|items| items.iter().all(|item| has(right, item)))
-        }
-        Operator::AnyOf => {
-            left.as_array().is_some_and(|items| items.iter().any(|item| has(right, item)))
-        }
-        Operator::NoneOf => {
-            left.as_array().is_some_and(|items| !items.iter().any(|item| has(right, item)))
-        }
-        Operator::All => {
-            right.as_array().is_some_and(|items| items.iter().all(|item| has(left, item)))
-        }
+        Operator::SubsetOf => left.as_array().is_some_and(|items| items.iter().all(|item| has(right, item))),
+        Operator::AnyOf => left.as_array().is_some_and(|items| items.iter().any(|item| has(right, item))),
+        Operator::NoneOf => left.as_array().is_some_and(|items| !items.iter().any(|item| has(right, item))),
+        Operator::All => right.as_array().is_some_and(|items| items.iter().all(|item| has(left, item))),
         Operator::Contains => match (left, right) {
             (Json::String(text), Json::String(part)) => text.contains(&**part),
             (_, _) => has(left, right),
@@ -156,9 +131,7 @@ fn compare(left: &Json, operator: Operator, right: &Json) -> bool {
 
 fn equal(left: &Json, right: &Json) -> bool {
     match (left, right) {
-        (Json::Number(left), Json::Number(right)) => {
-            order_numbers(left, right) == Some(Ordering::Equal)
-        }
+        (Json::Number(left), Json::Number(right)) => order_numbers(left, right) == Some(Ordering::Equal),
         (Json::Number(left), Json::String(right)) => read_number(right) == left.as_f64(),
         (Json::String(left), Json::Number(right)) => **left == right.to_string(),
         (_, _) => left == right,
@@ -186,9 +159,7 @@ fn order_numbers(left: &Number, right: &Number) -> Option<Ordering> {
 
 /// A text that is a number; Rust would also read `inf` and `nan`.
 fn read_number(text: &str) -> Option<f64> {
-    let is_numeric = text
-        .bytes()
-        .all(|byte| byte.is_ascii_digit() || matches!(byte, b'+' | b'-' | b'.' | b'e' | b'E'));
+    let is_numeric = text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'+' | b'-' | b'.' | b'e' | b'E'));
     if is_numeric { text.parse().ok() } else { None }
 }
 
@@ -210,9 +181,7 @@ impl Pattern {
     fn matches(&self, value: &Json) -> bool {
         match value {
             Json::String(text) => self.0.is_match(text),
-            Json::Array(items) => {
-                items.iter().any(|item| item.as_str().is_some_and(|text| self.0.is_match(text)))
-            }
+            Json::Array(items) => items.iter().any(|item| item.as_str().is_some_and(|text| self.0.is_match(text))),
             Json::Number(number) => self.0.is_match(&number.to_string()),
             Json::Null | Json::Bool(_) | Json::Object(_) => false,
         }

@@ -61,9 +61,7 @@ fn length(of: &Json, _: &[Json]) -> Given {
 /// Over the numbers in the array and the numbers among the arguments; at least one.
 fn aggregate(of: &Json, with: &[Json], sum_up: fn(Vec<f64>) -> f64) -> Given {
     let items = of.as_array().unwrap_or_default();
-    let given = with
-        .iter()
-        .flat_map(|argument| argument.as_array().unwrap_or(std::slice::from_ref(argument)));
+    let given = with.iter().flat_map(|argument| argument.as_array().unwrap_or(std::slice::from_ref(argument)));
     let numbers: Vec<f64> = items.iter().chain(given).filter_map(Json::as_f64).collect();
     if numbers.is_empty() {
         return Err(failure("Aggregation function attempted to calculate value using empty array"));
@@ -81,12 +79,8 @@ fn deviation(numbers: Vec<f64>) -> f64 {
 
 fn keys(of: &Json, _: &[Json]) -> Given {
     match of {
-        Json::Object(members) => {
-            Ok(Json::array(members.keys().map(|key| Json::String(key.clone()))))
-        }
-        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Array(_) => {
-            Ok(Json::Null)
-        }
+        Json::Object(members) => Ok(Json::array(members.keys().map(|key| Json::String(key.clone())))),
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Array(_) => Ok(Json::Null),
     }
 }
 
@@ -116,9 +110,7 @@ fn concat(of: &Json, with: &[Json]) -> Given {
 fn append(of: &Json, with: &[Json]) -> Given {
     match of {
         Json::Array(items) => Ok(Json::array(items.iter().chain(with).cloned())),
-        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Object(_) => {
-            Ok(of.clone())
-        }
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Object(_) => Ok(of.clone()),
     }
 }
 

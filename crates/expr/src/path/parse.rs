@@ -5,9 +5,7 @@ use std::sync::Arc;
 use base::Json;
 
 use super::function::{self, Function};
-use super::syntax::{
-    Call, Filter, OPERATORS, Operand, Operator, Pattern, Query, Root, Slice, Step,
-};
+use super::syntax::{Call, Filter, OPERATORS, Operand, Operator, Pattern, Query, Root, Slice, Step};
 use crate::SyntaxError;
 use crate::limits::{FILTER_DEPTH_MAX, PATH_STEPS_MAX, PATTERN_BYTES_MAX};
 
@@ -109,10 +107,7 @@ impl<'a> Parser<'a> {
 
     fn call(&mut self, name: &str, start: usize) -> Parsed<Call> {
         let Some(function) = function::find(name) else {
-            return Err(SyntaxError {
-                message: format!("there is no function '{name}()' in paths"),
-                at: start,
-            });
+            return Err(SyntaxError { message: format!("there is no function '{name}()' in paths"), at: start });
         };
         self.expect("(")?;
         let mut arguments = Vec::new();
@@ -133,11 +128,7 @@ impl<'a> Parser<'a> {
             return Ok(());
         }
         Err(SyntaxError {
-            message: format!(
-                "the function '{}()' does not take {} arguments",
-                function.name,
-                arguments.len()
-            ),
+            message: format!("the function '{}()' does not take {} arguments", function.name, arguments.len()),
             at,
         })
     }
@@ -230,9 +221,7 @@ impl<'a> Parser<'a> {
             // The sizes of Java's arrays: what does not fit there is not an index.
             digits => match digits.parse::<i32>() {
                 Ok(index) => Ok(Some(index.into())),
-                Err(_) => {
-                    Err(SyntaxError { message: format!("'{digits}' is not an index"), at: start })
-                }
+                Err(_) => Err(SyntaxError { message: format!("'{digits}' is not an index"), at: start }),
             },
         }
     }
@@ -311,8 +300,7 @@ impl<'a> Parser<'a> {
 
     fn operator(&mut self) -> Option<Operator> {
         let rest = &self.text[self.at..];
-        let (text, operator) =
-            OPERATORS.iter().find(|(text, _)| starts_with_operator(rest, text))?;
+        let (text, operator) = OPERATORS.iter().find(|(text, _)| starts_with_operator(rest, text))?;
         self.at += text.len();
         Some(*operator)
     }
@@ -380,14 +368,10 @@ impl<'a> Parser<'a> {
 
     fn scalar(&mut self) -> Parsed<Json> {
         let start = self.at;
-        let word =
-            self.take_while(|char| char.is_ascii_alphanumeric() || matches!(char, '-' | '+' | '.'));
+        let word = self.take_while(|char| char.is_ascii_alphanumeric() || matches!(char, '-' | '+' | '.'));
         match Json::parse(word) {
             Ok(value) => Ok(value),
-            Err(_) => Err(SyntaxError {
-                message: format!("'{word}' is not a value in a filter"),
-                at: start,
-            }),
+            Err(_) => Err(SyntaxError { message: format!("'{word}' is not a value in a filter"), at: start }),
         }
     }
 
@@ -475,8 +459,7 @@ fn ends_name(char: char, in_filter: bool) -> bool {
 fn starts_with_operator(rest: &str, operator: &str) -> bool {
     let is_word = operator.starts_with(char::is_alphabetic);
     let Some(start) = rest.get(..operator.len()) else { return false };
-    start.eq_ignore_ascii_case(operator)
-        && !(is_word && rest[operator.len()..].starts_with(char::is_alphanumeric))
+    start.eq_ignore_ascii_case(operator) && !(is_word && rest[operator.len()..].starts_with(char::is_alphanumeric))
 }
 
 /// How much of `rest`, which begins with a brace, is up to the brace that closes it.

@@ -142,12 +142,7 @@ impl Step {
     pub(super) fn is_single(&self) -> bool {
         match self {
             Step::Name(_) | Step::Index(_) => true,
-            Step::Names(_)
-            | Step::Indexes(_)
-            | Step::Slice(_)
-            | Step::Each
-            | Step::Descend
-            | Step::Filter(_) => false,
+            Step::Names(_) | Step::Indexes(_) | Step::Slice(_) | Step::Each | Step::Descend | Step::Filter(_) => false,
         }
     }
 }

@@ -856,19 +856,12 @@ prop_compose! {
 }
 
 fn document() -> impl Strategy<Value = Json> {
-    let leaf = prop_oneof![
-        Just(Json::Null),
-        any::<i64>().prop_map(Json::from),
-        "[a-z]{0,3}".prop_map(Json::from)
-    ];
+    let leaf = prop_oneof![Just(Json::Null), any::<i64>().prop_map(Json::from), "[a-z]{0,3}".prop_map(Json::from)];
     leaf.prop_recursive(4, 32, 4, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..3).prop_map(Json::array),
-            prop::collection::vec(
-                (prop_oneof![Just("a"), Just("b-c"), Just("x y"), Just("あ")], inner),
-                0..3
-            )
-            .prop_map(Json::object),
+            prop::collection::vec((prop_oneof![Just("a"), Just("b-c"), Just("x y"), Just("あ")], inner), 0..3)
+                .prop_map(Json::object),
         ]
     })
 }

@@ -62,7 +62,10 @@ pub(crate) fn step(name: &str, expected: u64, size: usize) -> Step {
         expected: Seq(expected),
         header: Bytes::from_static(b"header"),
         chunks: vec![Chunk { first: Seq(expected), count: 1, bytes: Bytes::from(vec![b'e'; size]) }],
-        index_put: vec![IndexRow { at: IndexKey { list: Bytes::from_static(b"list"), key: Bytes::from(name.to_owned()) }, value: Bytes::new() }],
+        index_put: vec![IndexRow {
+            at: IndexKey { list: Bytes::from_static(b"list"), key: Bytes::from(name.to_owned()) },
+            value: Bytes::new(),
+        }],
         ..Step::default()
     }
 }

@@ -31,7 +31,12 @@ fn a_step_costs_the_same_however_old_the_value_is() {
     assert_eq!(costs[100], costs[9_900]);
     // On disk too, but for a tree that is one or two levels deeper.
     let mean = |pages: &[u64]| pages.iter().sum::<u64>() as f64 / pages.len() as f64;
-    assert!(mean(&pages[9_000..]) < mean(&pages[..1_000]) + 2.0, "{} then {}", mean(&pages[..1_000]), mean(&pages[9_000..]));
+    assert!(
+        mean(&pages[9_000..]) < mean(&pages[..1_000]) + 2.0,
+        "{} then {}",
+        mean(&pages[..1_000]),
+        mean(&pages[9_000..])
+    );
 }
 
 #[test]

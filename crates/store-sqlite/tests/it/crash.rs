@@ -25,7 +25,10 @@ fn what_was_acknowledged_survives_a_kill() {
         acknowledged = write_and_kill(dir.path(), Duration::from_micros(u64::from(seed % 60_000))).max(acknowledged);
         let there = look(&dir.open());
         // One more may have been committed than was heard of.
-        assert!(there == acknowledged || there == acknowledged + 1, "kill {kill}: {acknowledged} acknowledged, {there} there");
+        assert!(
+            there == acknowledged || there == acknowledged + 1,
+            "kill {kill}: {acknowledged} acknowledged, {there} there"
+        );
         acknowledged = there;
     }
     assert!(acknowledged > 0, "nothing was ever written");
@@ -33,7 +36,10 @@ fn what_was_acknowledged_survives_a_kill() {
 
 /// How many steps the child acknowledged before it was killed, some time after the first.
 fn write_and_kill(dir: &Path, after: Duration) -> u64 {
-    let mut child = again("crash::write", WRITE, &dir.display().to_string()).stdout(Stdio::piped()).spawn().expect("a child starts");
+    let mut child = again("crash::write", WRITE, &dir.display().to_string())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("a child starts");
     let mut lines = BufReader::new(child.stdout.take().expect("its output is ours")).lines().map_while(Result::ok);
     let number = |line: &String| line.strip_prefix("acknowledged ")?.parse().ok();
     let first: Option<u64> = lines.by_ref().find_map(|line| number(&line));

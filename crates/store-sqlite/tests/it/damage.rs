@@ -36,7 +36,10 @@ fn a_record_that_changed_is_named() {
     assert_eq!(changed, "failed to load a value: the chunk at event 1 of a is damaged");
     assert_eq!(load_after("UPDATE value SET header = x'00'"), "failed to load a value: the header of a is damaged");
     assert_eq!(load_after("UPDATE value SET seq = 2"), "failed to load a value: the header of a is damaged");
-    assert_eq!(load_after("UPDATE snapshot SET bytes = x'010204'"), "failed to load a value: the snapshot of a is damaged");
+    assert_eq!(
+        load_after("UPDATE snapshot SET bytes = x'010204'"),
+        "failed to load a value: the snapshot of a is damaged"
+    );
     assert_eq!(load_after("UPDATE idx SET value = x'00'"), "failed to read an index: row a of index list is damaged");
 }
 

@@ -54,7 +54,10 @@ const HOLD: &str = "STORE_TEST_HOLD";
 #[test]
 fn the_lock_dies_with_its_process() {
     let dir = TempDir::new();
-    let mut child = again("directory::hold", HOLD, &dir.path().display().to_string()).stdout(Stdio::piped()).spawn().expect("a child starts");
+    let mut child = again("directory::hold", HOLD, &dir.path().display().to_string())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("a child starts");
     let lines = BufReader::new(child.stdout.take().expect("its output is ours")).lines();
     assert!(lines.map_while(Result::ok).any(|line| line.ends_with("held")));
     assert!(matches!(SqliteStore::open(dir.path(), options()), Err(OpenError::InUse { .. })));

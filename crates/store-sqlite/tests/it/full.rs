@@ -29,7 +29,14 @@ fn a_full_store_says_so_and_goes_on_when_there_is_room() {
     }
     assert!(block_on(store.head(id(&landed.to_string()))).expect("it can be read").is_none());
     // What needs no room is still done.
-    let answer = commit(&store, epoch, vec![Step { chunks: vec![store::Chunk { first: store::Seq(1), count: 1, bytes: "e".into() }], ..step("0", 1, 1) }]);
+    let answer = commit(
+        &store,
+        epoch,
+        vec![Step {
+            chunks: vec![store::Chunk { first: store::Seq(1), count: 1, bytes: "e".into() }],
+            ..step("0", 1, 1)
+        }],
+    );
     assert!(matches!(answer, Answer::Committed), "{answer:?}");
 
     drop(store);
@@ -43,8 +50,15 @@ fn of_batches_that_share_a_transaction_those_that_fit_land() {
     let dir = TempDir::new();
     let store = small(&dir, 1 << 20);
     let epoch = acquire(&store);
-    let ask = |name: &str, size: usize| store.commit(store::Batch { shard: crate::common::SHARD, epoch, steps: vec![step(name, 0, size)] });
-    let answers = block_on(store::conformance::all(vec![ask("first", 100), ask("small", 100), ask("large", 5_000_000), ask("late", 100)]));
+    let ask = |name: &str, size: usize| {
+        store.commit(store::Batch { shard: crate::common::SHARD, epoch, steps: vec![step(name, 0, size)] })
+    };
+    let answers = block_on(store::conformance::all(vec![
+        ask("first", 100),
+        ask("small", 100),
+        ask("large", 5_000_000),
+        ask("late", 100),
+    ]));
     let shown: Vec<String> = answers.iter().map(|answer| format!("{answer:?}")).collect();
     assert_eq!(shown, ["Committed", "Committed", "Full", "Committed"]);
 }
@@ -97,7 +111,10 @@ fn a_full_disk_ends_new_work_and_lets_old_work_end() {
     let filler = std::path::Path::new(&disk).join("filler");
     let filled = std::fs::write(&filler, vec![0; 64 << 20]);
     assert!(filled.is_err(), "the disk is not small");
-    let refused = (0..landed).map(|n| commit(&store, epoch, vec![step(&format!("{n}'"), 0, 50_000)])).filter(|answer| matches!(answer, Answer::Full)).count();
+    let refused = (0..landed)
+        .map(|n| commit(&store, epoch, vec![step(&format!("{n}'"), 0, 50_000)]))
+        .filter(|answer| matches!(answer, Answer::Full))
+        .count();
     assert!(refused > 0 && !*store.poisoned().borrow());
     for n in 0..landed {
         assert!(block_on(store.load(id(&n.to_string()))).expect("it can be read").is_some());
@@ -119,12 +136,23 @@ fn after_a_failed_write_nothing_is_acknowledged_again() {
     let dir = TempDir::new();
     let child = again("full::write_until_it_fails", FAIL, &dir.path().display().to_string());
     let mut shell = Command::new("sh");
-    shell.args(["-c", "trap '' XFSZ; ulimit -f 4000; exec \"$0\" \"$@\""]).arg(child.get_program()).args(child.get_args());
+    shell
+        .args(["-c", "trap '' XFSZ; ulimit -f 4000; exec \"$0\" \"$@\""])
+        .arg(child.get_program())
+        .args(child.get_args());
     shell.env(FAIL, dir.path());
     let output = shell.output().expect("a child runs");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success() && text.contains("poisoned after"), "{text}{}", String::from_utf8_lossy(&output.stderr));
-    let landed = text.split("poisoned after ").nth(1).and_then(|rest| rest.split_whitespace().next()?.parse().ok()).expect("it said how many");
+    assert!(
+        output.status.success() && text.contains("poisoned after"),
+        "{text}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let landed = text
+        .split("poisoned after ")
+        .nth(1)
+        .and_then(|rest| rest.split_whitespace().next()?.parse().ok())
+        .expect("it said how many");
 
     let store = dir.open();
     let there = |n: u32| block_on(store.load(id(&n.to_string()))).expect("it can be read").is_some();
@@ -138,7 +166,9 @@ fn write_until_it_fails() {
     let store = SqliteStore::open(dir.as_ref(), options()).expect("the store opens");
     let epoch = acquire(&store);
     let poisoned = store.poisoned();
-    let landed = (0..1_000).take_while(|n| matches!(commit(&store, epoch, vec![step(&n.to_string(), 0, 20_000)]), Answer::Committed)).count();
+    let landed = (0..1_000)
+        .take_while(|n| matches!(commit(&store, epoch, vec![step(&n.to_string(), 0, 20_000)]), Answer::Committed))
+        .count();
     assert!(*poisoned.borrow());
     for name in ["new", "0"] {
         let answer = commit(&store, epoch, vec![step(name, 0, 1)]);

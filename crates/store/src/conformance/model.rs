@@ -4,7 +4,9 @@ use base::{Id, Timestamp};
 use bytes::Bytes;
 
 use crate::memory::MemoryStore;
-use crate::{Answer, Batch, Chunk, Direction, Due, Epoch, IndexKey, IndexRow, Kind, Seq, ShardId, Snapshot, Step, Store, Timer};
+use crate::{
+    Answer, Batch, Chunk, Direction, Due, Epoch, IndexKey, IndexRow, Kind, Seq, ShardId, Snapshot, Step, Store, Timer,
+};
 
 const SHARDS: u64 = 3;
 const VALUES: u64 = 12;
@@ -17,7 +19,13 @@ const TIMES: u64 = 10;
 /// The store must have nothing in it yet.
 pub async fn agrees_with_memory(store: &dyn Store, seed: u64, operations: u32) {
     let memory = MemoryStore::new();
-    let mut model = Model { chance: Chance(seed), memory: &memory, store, epochs: vec![Epoch(0); SHARDS as usize], seqs: vec![0; VALUES as usize] };
+    let mut model = Model {
+        chance: Chance(seed),
+        memory: &memory,
+        store,
+        epochs: vec![Epoch(0); SHARDS as usize],
+        seqs: vec![0; VALUES as usize],
+    };
     for operation in 0..operations {
         let (expected, answered) = model.operation().await;
         assert_eq!(answered, expected, "operation {operation} of seed {seed}");
