@@ -69,7 +69,7 @@ impl Report {
             let cell = |cell: &Option<f64>| cell.map_or("-".to_owned(), |value| format!("{value:.digits$}"));
             let ratio = compared(self, shape.load, |run| of(run).unwrap_or_default())
                 .map(|(product, ceiling)| product / ceiling);
-            let ratio = ratio.map_or(String::new(), |ratio| format!("{ratio:.2}"));
+            let ratio = ratio.filter(|ratio| ratio.is_finite()).map_or(String::new(), |ratio| format!("{ratio:.2}"));
             table.push(std::iter::once(name.to_owned()).chain(cells.iter().map(cell)).chain([ratio]).collect());
         };
         row("executions/s", 0, &|run| Some(run.executions_per_s));
