@@ -35,10 +35,9 @@ impl Id {
 
     /// Written as a version 4 UUID, for names that AWS would make up.
     pub fn to_uuid(self) -> String {
-        let mut bytes = self.to_bytes();
-        bytes[6] = (bytes[6] & 0x0f) | 0x40;
-        bytes[8] = (bytes[8] & 0x3f) | 0x80;
-        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let version = (self.0 & !(0xf << 76)) | (0x4 << 76);
+        let variant = (version & !(0x3 << 62)) | (0x2 << 62);
+        let hex = format!("{variant:032x}");
         format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
     }
 }
@@ -94,6 +93,7 @@ mod tests {
         assert_ne!(Id::of("execution", "a"), Id::of("machine", "a"));
         let id = Id::of("execution", "a");
         assert_eq!(Id::from_bytes(id.to_bytes()), id);
-        assert_eq!(id.to_uuid().len(), 36);
+        assert_eq!(Id(0).to_uuid(), "00000000-0000-4000-8000-000000000000");
+        assert_eq!(Id(u128::MAX).to_uuid(), "ffffffff-ffff-4fff-bfff-ffffffffffff");
     }
 }

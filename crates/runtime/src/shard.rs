@@ -30,8 +30,11 @@ pub(crate) const SHARDS: u16 = 8;
 /// Requests decided in one turn.
 const TURN_MAX: usize = 1_024;
 
+/// Alarms that go off in one turn: when many are due at one instant, the first need not wait for the last.
+const ALARMS_MAX: usize = 256;
+
 /// Values kept in memory between turns, by each shard. The rest is on disk, and read when it is asked for.
-const CACHED_MAX: usize = 512;
+const CACHED_MAX: usize = 128;
 
 /// How long the machinery waits before it asks again for what could not be committed.
 const AGAIN_AFTER: Duration = Duration::from_millis(200);
@@ -229,7 +232,8 @@ impl Shard {
 
     fn add_due(&mut self, requests: &mut Vec<Request>) {
         let now = self.world.now();
-        while requests.len() < 2 * TURN_MAX
+        let full = requests.len() + ALARMS_MAX;
+        while requests.len() < full
             && let Some(first) = self.timers.first().copied()
             && first.due <= now
         {

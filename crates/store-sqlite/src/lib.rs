@@ -63,7 +63,7 @@ impl Default for Options {
             free_bytes_min: 512 << 20,
             ballast_bytes: 64 << 20,
             database_bytes_max: None,
-            cache_bytes: 64 << 20,
+            cache_bytes: 16 << 20,
             readers: const { NonZeroU32::new(2).expect("two is not zero") },
         }
     }
