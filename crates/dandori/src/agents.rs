@@ -40,6 +40,15 @@ pub(crate) async fn interrupted() {
     }
 }
 
+/// The same, or the terminal is gone.
+pub(crate) async fn interrupted_or_hung_up() {
+    let Ok(mut hangup) = signal(SignalKind::hangup()) else { return interrupted().await };
+    tokio::select! {
+        () = interrupted() => (),
+        _ = hangup.recv() => (),
+    }
+}
+
 /// Signs with the keys that AWS's tools would use, where there are any.
 fn signer_from_environment() -> Option<agent::Sign> {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());

@@ -73,12 +73,14 @@ pub(crate) struct Agent {
 pub(crate) enum Error {
     #[error("read {}", path.display())]
     Read { path: PathBuf, source: std::io::Error },
-    #[error("read {}: {source}", path.display())]
+    #[error("read {}", path.display())]
     Form { path: PathBuf, source: Box<toml::de::Error> },
     #[error("use account '{0}': it has to have 12 digits")]
     Account(String),
     #[error("use access key '{0}': it is there twice")]
     Twice(String),
+    #[error("use limits.{name} = {found}: at least {least} is needed")]
+    Limit { name: &'static str, found: u64, least: u64 },
 }
 
 pub(crate) fn read(path: &Path) -> Result<Config, Error> {
@@ -101,10 +103,27 @@ fn check(config: Config) -> Result<Config, Error> {
             return Err(Error::Twice(key.access_key.clone()));
         }
     }
+    config.limits.check()?;
     Ok(config)
 }
 
 impl Limits {
+    fn check(&self) -> Result<(), Error> {
+        let payload_bytes = self.payload_bytes.map(|bytes| bytes as u64);
+        // A history holds more than its beginning and its end, a payload at least `{}`.
+        let given = [
+            ("history_events", self.history_events, 10),
+            ("payload_bytes", payload_bytes, 1_024),
+            ("map_concurrency", self.map_concurrency, 1),
+        ];
+        for (name, found, least) in given {
+            if let Some(found) = found.filter(|found| *found < least) {
+                return Err(Error::Limit { name, found, least });
+            }
+        }
+        Ok(())
+    }
+
     pub(crate) fn of_engine(&self) -> engine::Limits {
         let default = engine::Limits::default();
         engine::Limits {
@@ -123,11 +142,20 @@ mod tests {
     fn everything_is_optional_and_nothing_is_unknown() {
         assert!(parse("").is_ok());
         let config =
-            parse("[[key]]\naccess_key = 'a'\nsecret = 's'\naccount = '111111111111'\n[limits]\nhistory_events = 5")
+            parse("[[key]]\naccess_key = 'a'\nsecret = 's'\naccount = '111111111111'\n[limits]\nhistory_events = 50")
                 .expect("valid");
-        assert_eq!((config.keys.len(), config.limits.of_engine().history_events_max), (1, 5));
+        assert_eq!((config.keys.len(), config.limits.of_engine().history_events_max), (1, 50));
         assert!(!format!("{config:?}").contains("\"s\""), "a secret is never printed");
         assert!(parse("lisen = '127.0.0.1:1'").is_err());
+    }
+
+    #[test]
+    fn limits_leave_room_to_run() {
+        let with = |limits: &str| check(parse(&format!("[limits]\n{limits}")).expect("valid"));
+        for bad in ["history_events = 1", "payload_bytes = 0", "map_concurrency = 0"] {
+            assert!(matches!(with(bad), Err(Error::Limit { .. })), "{bad}");
+        }
+        assert!(with("history_events = 10").is_ok());
     }
 
     #[test]

@@ -5,11 +5,13 @@
 
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use base::Json;
 use cli::Lang;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::process::Command;
@@ -77,8 +79,12 @@ pub(crate) async fn main(options: args::Demo, global: cli::Global) -> ExitCode {
             teller.say(&Say::Failed { why: &chain(&*fault) });
             End::Badly
         }),
-        () = agents::interrupted() => End::Interrupted,
+        () = agents::interrupted_or_hung_up() => End::Interrupted,
     };
+    if matches!(end, End::Well) && std::io::stdin().is_terminal() {
+        teller.say(&Say::Waiting);
+        agents::interrupted_or_hung_up().await;
+    }
     teller.say(&Say::Cleaning);
     home.stop_services().await;
     if let Some(server) = server {
@@ -169,10 +175,6 @@ async fn show(
     teller.say(&Say::AllWell { jobs: JOBS });
     let program = std::env::args().next().unwrap_or_else(|| "dandori".to_owned());
     teller.say(&Say::Try { program: &program, url: &url, arn });
-    if std::io::stdin().is_terminal() {
-        teller.say(&Say::Waiting);
-        agents::interrupted().await;
-    }
     Ok(End::Well)
 }
 
@@ -220,20 +222,46 @@ impl Home {
         }
     }
 
+    /// Ends whatever still works below this directory (a script that was under way, its supervisor, a service that it
+    /// started meanwhile), then removes the directory.
     async fn remove(&self) {
-        // A script that has just been killed may still let go of its files.
-        for _ in 0..20 {
-            match std::fs::remove_dir_all(&self.0) {
-                Ok(()) => return,
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => return,
-                Err(_) => tokio::time::sleep(std::time::Duration::from_millis(100)).await,
+        const ROUNDS_MAX: usize = 100;
+        let mut quiet = 0;
+        for round in 0..ROUNDS_MAX {
+            let still_here = self.processes();
+            // First asked, then made to; and looked for twice, since what is ended may just have started another.
+            let signal = if round < 10 { Signal::SIGTERM } else { Signal::SIGKILL };
+            for pid in &still_here {
+                // It may have ended by itself in between.
+                let _gone = kill(*pid, signal);
             }
+            quiet = if still_here.is_empty() { quiet + 1 } else { 0 };
+            if quiet == 2 {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
+        // What cannot be removed is left in the system's directory for temporary files.
+        let _left = std::fs::remove_dir_all(&self.0);
+    }
+
+    /// Processes other than this one whose command line names the demo's directory: it is this run's alone.
+    fn processes(&self) -> Vec<Pid> {
+        let name = self.0.as_os_str().as_encoded_bytes();
+        let named = |pid: &i32| {
+            let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            line.windows(name.len()).any(|part| part == name)
+        };
+        let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+        let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+        let this = i32::try_from(std::process::id()).unwrap_or(0);
+        pids.filter(|pid| *pid != this).filter(named).map(Pid::from_raw).collect()
     }
 
     fn script(&self, name: &str) -> Command {
         let mut command = Command::new("sh");
-        command.arg(Path::new(&self.net()).join("bin").join(name));
+        // A group of its own: Ctrl-C is for the demo, which then stops the services in order.
+        command.arg(self.net().join("bin").join(name)).process_group(0).env("TMPDIR", &self.0);
         command
     }
 }

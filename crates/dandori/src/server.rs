@@ -22,7 +22,7 @@ use crate::{agents, args, fail};
 const LISTEN_DEFAULT: &str = "127.0.0.1:8333";
 const DATA_DEFAULT: &str = "./data";
 
-/// `EX_SOFTWARE` of sysexits: the disk has failed, and only a restart can tell what is on it.
+/// `EX_SOFTWARE` of sysexits: only a new start can go on from what is on the disk.
 const EXIT_POISONED: u8 = 70;
 
 /// Everything that a server needs to know.
@@ -78,6 +78,7 @@ pub(crate) struct Server {
     stop: watch::Sender<bool>,
     faces: JoinHandle<()>,
     poisoned: Poisoned,
+    runtime: Runtime,
 }
 
 pub(crate) async fn main(options: args::Server) -> ExitCode {
@@ -101,6 +102,7 @@ pub(crate) async fn main(options: args::Server) -> ExitCode {
             tracing::error!("the disk has failed a write: ending, so that nothing is acknowledged that may not be there");
             ExitCode::from(EXIT_POISONED)
         }
+        () = server.runtime.failed() => ExitCode::from(EXIT_POISONED),
     }
 }
 
@@ -160,11 +162,11 @@ pub(crate) async fn start(settings: Settings) -> Result<Server, Error> {
     let runtime = Runtime::open(runtime_config, store, Arc::new(aws::Tasks::default())).await?;
     let (stop, stopped) = watch::channel(false);
     let doors = doors(&settings.config);
-    let faces = tokio::spawn(web::serve(listener, runtime, doors, until(stopped.clone())));
+    let faces = tokio::spawn(web::serve(listener, runtime.clone(), doors, until(stopped.clone())));
     if let Some(inside) = settings.agent {
         start_agent(address, &settings.data, inside, stopped).map_err(Error::Agent)?;
     }
-    Ok(Server { address, stop, faces, poisoned })
+    Ok(Server { address, stop, faces, poisoned, runtime })
 }
 
 /// As many open files as the system allows: every client is one.

@@ -925,7 +925,9 @@ impl<'a> Run<'a> {
         if self.overflown.is_some() && !ends(&fact) {
             return;
         }
-        if id >= self.env.limits.history_events_max && !ends(&fact) {
+        // A history has at least a beginning and an end.
+        let begins = matches!(fact, Fact::ExecutionStarted { .. });
+        if id >= self.env.limits.history_events_max && !ends(&fact) && !begins {
             self.overflown = Some(frame);
             return;
         }

@@ -1032,3 +1032,10 @@ fn what_cannot_be_evaluated_is_told_apart_and_can_be_caught() {
     "#]],
     );
 }
+
+#[test]
+fn a_history_of_one_event_has_an_end_all_the_same() {
+    let limits = Limits { history_events_max: 1, ..Limits::default() };
+    let out = play(r#"{"StartAt":"A","States":{"A":{"Type":"Pass","End":true}}}"#, "start {}", limits);
+    assert!(out.contains("1<0 ExecutionStarted") && out.contains("2<0 ExecutionFailed"), "{out}");
+}

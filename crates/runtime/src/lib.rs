@@ -41,7 +41,7 @@ pub use refusal::Refusal;
 use std::sync::Arc;
 
 use store::{ShardId, Store};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 use dispatch::World;
 use shard::{Ask, Refused, Reply, SHARDS, Shard};
@@ -66,6 +66,15 @@ struct Inner {
     store: Arc<dyn Store>,
     world: World,
     requests: Semaphore,
+    failed: watch::Receiver<bool>,
+}
+
+/// Runs a shard. One that panics took a part of all values with it: whoever runs the server has to start it again.
+async fn guard(shard: Shard, broken: watch::Sender<bool>) {
+    if tokio::spawn(shard.run()).await.is_err() {
+        tracing::error!("a shard has failed");
+        let _nobody = broken.send(true);
+    }
 }
 
 impl Runtime {
@@ -81,12 +90,21 @@ impl Runtime {
         for (id, inbox) in (0..SHARDS).map(ShardId).zip(inboxes) {
             shards.push(Shard::open(id, store.clone(), world.clone(), inbox).await?);
         }
-        let inner = Arc::new(Inner { store, world, requests: Semaphore::new(REQUESTS_MAX) });
+        let (broken, failed) = watch::channel(false);
+        let inner = Arc::new(Inner { store, world, requests: Semaphore::new(REQUESTS_MAX), failed });
         inner.world.belongs_to(&inner);
-        shards.into_iter().for_each(|shard| drop(tokio::spawn(shard.run())));
+        shards.into_iter().for_each(|shard| drop(tokio::spawn(guard(shard, broken.clone()))));
         let runtime = Runtime { inner };
         tokio::spawn(runtime.clone().watch_agents());
         Ok(runtime)
+    }
+
+    /// Waits until a part of this server has failed so that only a new start can bring it back; for ever when none does.
+    pub async fn failed(&self) {
+        let mut failed = self.inner.failed.clone();
+        if failed.wait_for(|failed| *failed).await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 
     /// Asks a value on a client's behalf.

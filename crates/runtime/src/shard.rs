@@ -10,6 +10,7 @@
 //! is decided; what a client asked is answered with why not.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -329,7 +330,12 @@ impl Shard {
         if reply.is_none() {
             turn.again.push((id, ask.clone()));
         }
-        let result = self.decide(id, ask, turn);
+        // A value that makes its rules panic fails its own request, and nobody else's.
+        let decided = catch_unwind(AssertUnwindSafe(|| self.decide(id, ask, turn)));
+        let result = decided.unwrap_or_else(|_| {
+            self.cache.remove(&id);
+            Err(Refused::Internal("a rule of this value does not hold".into()))
+        });
         match reply {
             Some(reply) => turn.answers.push((reply, result)),
             // A late outcome, an alarm that nobody wants any more: refused, and that is all.
