@@ -1,6 +1,6 @@
 //! What can be typed. The words of its help are in [`crate::help`].
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 
 use crate::lang::Lang;
 
@@ -104,6 +104,9 @@ pub struct ExecutionHistory {
 }
 
 #[derive(Debug, Clone, Args)]
+#[command(group(ArgGroup::new("followed").args(["watch", "wait"])))]
+// How to follow means nothing where nobody follows.
+#[command(group(ArgGroup::new("following").args(["warn_exit", "timeout"]).multiple(true).requires("followed")))]
 pub struct ExecutionStart {
     #[arg(value_name = "DEFINITION")]
     pub definition: String,
@@ -113,7 +116,7 @@ pub struct ExecutionStart {
     pub name: Option<String>,
     #[arg(long)]
     pub watch: bool,
-    #[arg(long, conflicts_with = "watch")]
+    #[arg(long)]
     pub wait: bool,
     #[command(flatten)]
     pub follow: Follow,
@@ -185,6 +188,31 @@ impl From<StatusArg> for api::Status {
             StatusArg::Failed => api::Status::Failed,
             StatusArg::TimedOut => api::Status::TimedOut,
             StatusArg::Aborted => api::Status::Aborted,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_taken(typed: &str) -> bool {
+        let command = Command::augment_subcommands(clap::Command::new("dandori"));
+        command.try_get_matches_from(format!("dandori {typed}").split(' ')).is_ok()
+    }
+
+    #[test]
+    fn how_to_follow_is_said_only_where_something_is_followed() {
+        for taken in [
+            "start net",
+            "start net --watch --timeout 5",
+            "start net --wait --timeout 5 --warn-exit",
+            "watch x --timeout 5",
+        ] {
+            assert!(is_taken(&format!("execution {taken}")), "{taken}");
+        }
+        for refused in ["start net --timeout 5", "start net --warn-exit", "start net --watch --wait"] {
+            assert!(!is_taken(&format!("execution {refused}")), "{refused}");
         }
     }
 }
