@@ -126,11 +126,7 @@ fn states(progress: &Progress) -> Table {
 async fn watch(client: &Client, out: &Out, command: args::ExecutionWatch) -> Result<Exit, Fault> {
     let arn = ids::execution(client, &command.id, out.look.lang).await?;
     let execution: Execution = client.get(&execution_path(&arn)).await?;
-    watch::follow(client, out, &title(&execution.summary), &command.follow, Show::of(out)).await
-}
-
-fn title(summary: &ExecutionSummary) -> Title {
-    Title { definition: summary.definition.clone(), name: summary.name.clone(), arn: summary.arn.clone() }
+    watch::follow(client, out, &Title::of(&execution.summary), &command.follow, Show::of(out)).await
 }
 
 /// All events of an execution, oldest first, each with the state that it belongs to.
@@ -205,7 +201,7 @@ async fn start(client: &Client, out: &Out, command: args::ExecutionStart) -> Res
     let name = &started.name;
     if command.watch {
         out.message(&out.say(Say::Started { name }));
-        return watch::follow(client, out, &title(&started), &command.follow, Show::of(out)).await;
+        return watch::follow(client, out, &Title::of(&started), &command.follow, Show::of(out)).await;
     }
     if command.wait {
         return wait(client, out, &started, &command.follow).await;
@@ -217,12 +213,12 @@ async fn start(client: &Client, out: &Out, command: args::ExecutionStart) -> Res
             (Column::Arn, Cell::text(&started.arn)),
         ])
     })?;
-    out.message(&out.say(Say::HowToWatch { name }));
+    out.message(&out.say(Say::HowToWatch { id: &Title::of(&started).id() }));
     Ok(Exit::Ok)
 }
 
 async fn wait(client: &Client, out: &Out, started: &ExecutionSummary, follow: &Follow) -> Result<Exit, Fault> {
-    let exit = watch::follow(client, out, &title(started), follow, Show::Nothing).await?;
+    let exit = watch::follow(client, out, &Title::of(started), follow, Show::Nothing).await?;
     let execution: Execution = client.get(&execution_path(&started.arn)).await?;
     out.one(&execution, || fields(&execution))?;
     Ok(exit)

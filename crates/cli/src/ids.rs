@@ -113,6 +113,7 @@ mod tests {
         assert_eq!(names("night-1"), ["net:night-1"]);
         assert_eq!(names("night"), ["net:night-1", "net:night-12"]);
         assert_eq!(names("x"), ["net:x", "other:x"]);
+        assert_eq!(names("net:x"), ["net:x"]);
         assert_eq!(names("other:"), ["other:x"]);
         assert!(names("nobody").is_empty());
     }

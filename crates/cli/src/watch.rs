@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use api::{Event, Progress, StateProgress, StateStatus};
+use api::{Event, ExecutionSummary, Progress, StateProgress, StateStatus};
 use base::{Json, Timestamp};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -39,6 +39,17 @@ pub struct Title {
     pub definition: String,
     pub name: String,
     pub arn: String,
+}
+
+impl Title {
+    pub fn of(summary: &ExecutionSummary) -> Title {
+        Title { definition: summary.definition.clone(), name: summary.name.clone(), arn: summary.arn.clone() }
+    }
+
+    /// The short form that means no other execution: names are unique within a definition only.
+    pub fn id(&self) -> String {
+        format!("{}:{}", self.definition, self.name)
+    }
 }
 
 /// How it is shown while it goes on.
@@ -281,14 +292,14 @@ impl Viewer<'_> {
             exit => exit,
         };
         if exit == Exit::ExecutionFailed {
-            self.out.message(&self.out.say(Say::HowToSeeHistory { name: &self.title.name }));
+            self.out.message(&self.out.say(Say::HowToSeeHistory { id: &self.title.id() }));
         }
         Ok(exit)
     }
 
     fn detached(&self) -> Exit {
-        let name = &self.title.name;
-        for say in [Say::Detached { name }, Say::HowToWatch { name }, Say::HowToStop { name }] {
+        let (name, id) = (&self.title.name, &self.title.id());
+        for say in [Say::Detached { name }, Say::HowToWatch { id }, Say::HowToStop { id }] {
             self.out.message(&self.out.say(say));
         }
         Exit::Interrupted
