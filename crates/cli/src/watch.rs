@@ -18,9 +18,9 @@ use crate::exit::Exit;
 use crate::fault::Fault;
 use crate::ids::execution_path;
 use crate::output::Out;
-use crate::table::{Look, Tone, clean, cut, state_key, width};
+use crate::table::{Look, Table, Tone, clean, cut, state_key, width};
 use crate::time::duration;
-use crate::words::Say;
+use crate::words::{Column, Say};
 
 const REDRAW_INTERVAL: Duration = Duration::from_millis(100);
 const TICK: Duration = Duration::from_secs(1);
@@ -79,6 +79,9 @@ pub async fn follow(client: &Client, out: &Out, title: &Title, follow: &Follow, 
         Viewer { out, title, show, progress: Progress::default(), transcript: Transcript::default(), drawn: 0 };
     let deadline = follow.timeout.map(|seconds| Instant::now() + Duration::from_secs(seconds));
     let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
+    if show == Show::Lines && out.format == Format::Tsv {
+        out.data(&Change::header().tabbed(out.look.headers))?;
+    }
     loop {
         tokio::select! {
             news = feed.next() => match news {
@@ -349,7 +352,11 @@ impl Change {
         self.at.0 - self.state.entered.0
     }
 
-    /// Time, status, path, seconds, attempt, error.
+    /// What the columns of [`Change::tabbed`] are.
+    fn header() -> Table {
+        Table::new([Column::Time, Column::Status, Column::State, Column::Duration, Column::Attempt, Column::Error])
+    }
+
     fn tabbed(&self) -> String {
         let StateProgress { status, path, attempt, error, .. } = &self.state;
         let seconds = self.length();
@@ -624,8 +631,8 @@ mod tests {
         expected.assert_eq(&(lines.join("\n") + "\n"));
     }
 
-    fn check_transcript(lines: impl Fn(&Change) -> String, expected: Expect) {
-        let (mut progress, mut transcript, mut text) = (Progress::default(), Transcript::default(), String::new());
+    fn check_transcript(header: &str, lines: impl Fn(&Change) -> String, expected: Expect) {
+        let (mut progress, mut transcript, mut text) = (Progress::default(), Transcript::default(), header.to_owned());
         for event in events(99) {
             progress.apply(&event);
             text.extend(transcript.changes(&progress, event.at).iter().map(&lines));
@@ -691,8 +698,10 @@ mod tests {
     #[test]
     fn a_pipe_gets_one_line_for_each_change() {
         check_transcript(
+            &Change::header().tabbed(true),
             Change::tabbed,
             expect![[r#"
+            at	status	state	seconds	attempt	error
             2026-11-23T03:00:00.000Z	running	Webサーバー停止	0.000	0	
             2026-11-23T03:00:02.000Z	succeeded	Webサーバー停止	2.000	1	
             2026-11-23T03:00:02.000Z	running	Stop-DB	0.000	0	
@@ -709,6 +718,7 @@ mod tests {
         "#]],
         );
         check_transcript(
+            "",
             |change| change.shown(&look(Lang::Ja)),
             expect![[r#"
             03:00:00  ▸ 実行中  Webサーバー停止
