@@ -1,16 +1,17 @@
 //! `dandori execution …`
 
-use api::{Event, Execution, ExecutionSummary, Page, Progress};
-use base::Json;
+use api::{Event, Execution, ExecutionSummary, Page, Progress, StateProgress};
+use base::{Json, Timestamp};
 use hyper::Method;
+use serde::Serialize;
 
-use crate::args::{self, Follow};
+use crate::args::{self, Follow, Format};
 use crate::client::{Client, encoded};
 use crate::exit::Exit;
 use crate::fault::Fault;
 use crate::ids::{self, execution_path};
 use crate::output::Out;
-use crate::table::{Cell, Fields, Table};
+use crate::table::{Cell, Fields, Look, Table};
 use crate::watch::{self, Show, Title};
 use crate::words::{Column, Say};
 
@@ -80,16 +81,42 @@ fn executions(items: &[ExecutionSummary]) -> Table {
 async fn show(client: &Client, out: &Out, id: &str) -> Result<Exit, Fault> {
     let arn = ids::execution(client, id, out.look.lang).await?;
     let execution: Execution = client.get(&execution_path(&arn)).await?;
-    out.one(&execution, || fields(&execution))?;
-    if out.terminal && out.format == args::Format::Table {
-        let progress = Progress::of(&events(client, &arn, "").await?);
-        out.data("\n")?;
-        out.data(&states(&progress).aligned(&out.look))?;
+    let states = client.get::<Page<StateProgress>>(&format!("{}/states", execution_path(&arn))).await?.items;
+    let shown = Shown { execution, states };
+    match out.format {
+        Format::Table => out.data(&shown.aligned(watch::now(), &out.look))?,
+        Format::Tsv => out.data(&shown.tabbed(watch::now()))?,
+        Format::Json => out.json(&shown)?,
+        Format::Jsonl => out.json_line(&shown)?,
     }
     Ok(Exit::Ok)
 }
 
-fn fields(execution: &Execution) -> Fields {
+/// An execution with its states.
+#[derive(Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    execution: Execution,
+    states: Vec<StateProgress>,
+}
+
+impl Shown {
+    fn aligned(&self, now: Timestamp, look: &Look) -> String {
+        let fields = fields(&self.execution, Format::Table, now).aligned(look);
+        let states = watch::whole(&self.states, now, look);
+        if states.is_empty() { fields } else { fields + "\n" + &states }
+    }
+
+    /// The fields, then each state: `state`, its status, path, entry, seconds, attempt and error.
+    fn tabbed(&self, now: Timestamp) -> String {
+        let states = states(&self.states, now).tabbed(false);
+        let states: String = states.lines().map(|line| format!("{}\t{line}\n", Column::State.key())).collect();
+        fields(&self.execution, Format::Tsv, now).tabbed() + &states
+    }
+}
+
+/// People get the gist of a cause, programs get all of it.
+fn fields(execution: &Execution, format: Format, now: Timestamp) -> Fields {
     let Execution { summary, input, output, error, cause } = execution;
     let mut fields = vec![
         (Column::Status, Cell::Status(summary.status)),
@@ -98,26 +125,30 @@ fn fields(execution: &Execution) -> Fields {
         (Column::Arn, Cell::text(&summary.arn)),
         (Column::Start, Cell::Time(Some(summary.started))),
         (Column::End, Cell::Time(summary.stopped)),
-        (Column::Duration, Cell::Length(Some(summary.stopped.unwrap_or_else(watch::now).0 - summary.started.0))),
+        (Column::Duration, Cell::Length(Some(summary.stopped.unwrap_or(now).0 - summary.started.0))),
         (Column::Input, Cell::text(input.to_string())),
     ];
     fields.extend(output.as_ref().map(|output| (Column::Output, Cell::text(output.to_string()))));
     fields.extend(error.as_ref().map(|error| (Column::Error, Cell::text(error))));
-    fields.extend(cause.as_ref().map(|cause| (Column::Cause, Cell::text(cause))));
+    let causes = match format {
+        Format::Table => watch::reasons(None, cause.as_deref()),
+        Format::Tsv | Format::Json | Format::Jsonl => cause.iter().cloned().collect(),
+    };
+    fields.extend(causes.into_iter().map(|line| (Column::Cause, Cell::text(line))));
     Table::fields(fields)
 }
 
-fn states(progress: &Progress) -> Table {
+fn states(states: &[StateProgress], now: Timestamp) -> Table {
     let mut table =
         Table::new([Column::Status, Column::State, Column::Start, Column::Duration, Column::Attempt, Column::Error]);
-    table.rows.extend(progress.states.iter().map(|state| {
+    table.rows.extend(states.iter().map(|state| {
         vec![
             Cell::State(state.status),
             Cell::text(&state.path),
             Cell::Time(Some(state.entered)),
-            Cell::Length(Some(state.left.unwrap_or_else(watch::now).0 - state.entered.0)),
-            Cell::text(if state.attempt > 1 { state.attempt.to_string() } else { "-".to_owned() }),
-            Cell::text(state.error.as_deref().unwrap_or("-")),
+            Cell::Length(Some(state.left.unwrap_or(now).0 - state.entered.0)),
+            Cell::Number(state.attempt.into()),
+            Cell::text(state.error.as_deref().unwrap_or_default()),
         ]
     }));
     table
@@ -220,7 +251,7 @@ async fn start(client: &Client, out: &Out, command: args::ExecutionStart) -> Res
 async fn wait(client: &Client, out: &Out, started: &ExecutionSummary, follow: &Follow) -> Result<Exit, Fault> {
     let exit = watch::follow(client, out, &Title::of(started), follow, Show::Nothing).await?;
     let execution: Execution = client.get(&execution_path(&started.arn)).await?;
-    out.one(&execution, || fields(&execution))?;
+    out.one(&execution, || fields(&execution, out.format, watch::now()))?;
     Ok(exit)
 }
 
@@ -257,4 +288,75 @@ async fn stop(client: &Client, out: &Out, command: args::ExecutionStop) -> Resul
     let stopped: ExecutionSummary = client.send(Method::POST, &format!("{}/stop", execution_path(&arn)), &body).await?;
     out.message(&out.say(Say::Stopped { name: &stopped.name }));
     Ok(Exit::Ok)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lang::Lang;
+    use crate::time::Clock;
+    use expect_test::expect;
+
+    const NOW: Timestamp = Timestamp(1_795_402_900_000);
+
+    fn shown() -> Shown {
+        let execution = r#"{"arn":"arn:e","name":"夜間-1","definition":"backup-net","definition_arn":"arn:m",
+            "status":"failed","started":"2026-11-23T03:00:00Z","stopped":"2026-11-23T03:00:09Z","input":{"a":1},
+            "error":"Agent.ExitCode","cause":"{\"Command\":{},\"CommandInvocations\":[{\"InstanceId\":\"mi-2\",\"Status\":\"Failed\",\"Cause\":\"script exited with 1\",\"StandardErrorContent\":\"disk full\"}]}"}"#;
+        let states = r#"[
+            {"path":"両方","name":"両方","type":"Parallel","frame":0,"depth":0,"status":"failed","attempt":0,
+             "entered":"2026-11-23T03:00:00Z","left":"2026-11-23T03:00:09Z"},
+            {"path":"両方/0/web","name":"web","type":"Task","frame":1,"depth":1,"parent":0,"status":"stopped","attempt":1,
+             "entered":"2026-11-23T03:00:00Z","left":"2026-11-23T03:00:09Z"},
+            {"path":"両方/1/db","name":"db","type":"Task","frame":2,"depth":1,"parent":0,"status":"failed","attempt":2,
+             "entered":"2026-11-23T03:00:00Z","left":"2026-11-23T03:00:08.5Z","error":"Agent.ExitCode"}]"#;
+        Shown {
+            execution: serde_json::from_str(execution).expect("an execution"),
+            states: serde_json::from_str(states).expect("states"),
+        }
+    }
+
+    #[test]
+    fn people_see_the_states_and_the_gist_of_a_cause() {
+        let look = Look { lang: Lang::En, colour: false, headers: true, clock: Clock::utc() };
+        expect![[r#"
+            STATUS      ✗ Failed
+            DEFINITION  backup-net
+            NAME        夜間-1
+            ARN         arn:e
+            START       2026-11-23 03:00:00
+            END         2026-11-23 03:00:09
+            TIME        9.0s
+            INPUT       {"a":1}
+            ERROR       Agent.ExitCode
+            CAUSE       mi-2: script exited with 1
+                        | disk full
+
+              ✗ Failed   両方   03:00:00    9.0s
+              ▪ Stopped    web  03:00:00    9.0s
+              ✗ Failed     db   03:00:00    8.5s  attempt 2  Agent.ExitCode
+        "#]]
+        .assert_eq(&shown().aligned(NOW, &look));
+    }
+
+    #[test]
+    fn programs_get_a_line_for_each_state_and_the_whole_cause() {
+        expect![[r#"
+            status	failed
+            definition	backup-net
+            name	夜間-1
+            arn	arn:e
+            started	2026-11-23T03:00:00.000Z
+            stopped	2026-11-23T03:00:09.000Z
+            seconds	9.000
+            input	{"a":1}
+            error	Agent.ExitCode
+            cause	{"Command":{},"CommandInvocations":[{"InstanceId":"mi-2","Status":"Failed","Cause":"script exited with 1","StandardErrorContent":"disk full"}]}
+            state	failed	両方	2026-11-23T03:00:00.000Z	9.000	0	
+            state	stopped	両方/0/web	2026-11-23T03:00:00.000Z	9.000	1	
+            state	failed	両方/1/db	2026-11-23T03:00:00.000Z	8.500	2	Agent.ExitCode
+        "#]].assert_eq(&shown().tabbed(NOW));
+        let json = serde_json::to_value(shown()).expect("a text");
+        assert_eq!((&json["name"], &json["states"][1]["path"]), (&"夜間-1".into(), &"両方/0/web".into()));
+    }
 }

@@ -166,7 +166,10 @@ impl Fields {
         let names: Vec<String> = self.0.iter().map(|(column, _)| look.say(Say::Column(*column))).collect();
         let widest = names.iter().map(|name| width(name)).max().unwrap_or(0);
         let mut text = String::new();
-        for ((_, cell), name) in self.0.iter().zip(&names) {
+        let mut last = None;
+        for ((column, cell), name) in self.0.iter().zip(&names) {
+            // Lines that belong together have one name.
+            let name = if last.replace(column) == Some(column) { "" } else { name };
             let (shown, tone) = cell.shown(look);
             let shown = tone.map_or_else(|| shown.clone(), |tone| look.paint(tone, &shown));
             text.push_str(&format!("{name}{}  {shown}\n", " ".repeat(widest - width(name))));

@@ -315,7 +315,7 @@ impl Viewer<'_> {
 }
 
 /// Why an execution ended, on few lines. A command's whole answer comes down to what its scripts said last.
-fn reasons(error: Option<&str>, cause: Option<&str>) -> Vec<String> {
+pub fn reasons(error: Option<&str>, cause: Option<&str>) -> Vec<String> {
     let answer = cause.and_then(|cause| Json::parse(cause).ok());
     let invocations = answer.as_ref().and_then(|answer| answer.get("CommandInvocations")).and_then(Json::as_array);
     let Some(invocations) = invocations else {
@@ -429,24 +429,32 @@ pub fn screen(progress: &Progress, title: &Title, now: Timestamp, size: Size, lo
     let room = size.rows.saturating_sub(2).max(1);
     let order = tree(&progress.states);
     let shown = chosen(&progress.states, &order, room);
-    let rows: Vec<Row> = shown.iter().map(|&index| Row::of(&progress.states[index], now, look)).collect();
-    let widest = |part: fn(&Row) -> usize| rows.iter().map(part).max().unwrap_or(0);
-    let (word_width, name_width) =
-        (widest(|row| width(&row.word)), widest(|row| width(&row.name)).min(size.columns / 2));
-
     let mut lines = vec![headline(progress, title, now, size.columns, look)];
-    for row in &rows {
-        let name = cut(&row.name, name_width);
-        let (word_gap, name_gap) = (" ".repeat(word_width - width(&row.word)), " ".repeat(name_width - width(&name)));
-        let plain = format!("  {}{word_gap}  {name}{name_gap}  {}", row.word, row.rest);
-        // Cut first and coloured then: a colour has no width.
-        let plain = cut(plain.trim_end(), size.columns);
-        lines.push(plain.replacen(&row.word, &look.paint(row.tone, &row.word), 1));
-    }
+    lines.extend(picture(&progress.states, &shown, now, size.columns, look));
     if shown.len() < order.len() {
         lines.push(format!("  {}", look.say(Say::Hidden { count: order.len() - shown.len() })));
     }
     lines
+}
+
+/// Every state on a line of its own, however many and however wide.
+pub fn whole(states: &[StateProgress], now: Timestamp, look: &Look) -> String {
+    picture(states, &tree(states), now, usize::MAX, look).into_iter().map(|line| line + "\n").collect()
+}
+
+fn picture(states: &[StateProgress], shown: &[usize], now: Timestamp, columns: usize, look: &Look) -> Vec<String> {
+    let rows: Vec<Row> = shown.iter().map(|&index| Row::of(&states[index], now, look)).collect();
+    let widest = |part: fn(&Row) -> usize| rows.iter().map(part).max().unwrap_or(0);
+    let (word_width, name_width) = (widest(|row| width(&row.word)), widest(|row| width(&row.name)).min(columns / 2));
+    let line = |row: &Row| {
+        let name = cut(&row.name, name_width);
+        let (word_gap, name_gap) = (" ".repeat(word_width - width(&row.word)), " ".repeat(name_width - width(&name)));
+        let plain = format!("  {}{word_gap}  {name}{name_gap}  {}", row.word, row.rest);
+        // Cut first and coloured then: a colour has no width.
+        let plain = cut(plain.trim_end(), columns);
+        plain.replacen(&row.word, &look.paint(row.tone, &row.word), 1)
+    };
+    rows.iter().map(line).collect()
 }
 
 fn headline(progress: &Progress, title: &Title, now: Timestamp, columns: usize, look: &Look) -> String {
