@@ -73,6 +73,8 @@ impl Tasks {
             .run(target.operation, &call.caller, runtime, input, &mut out, Some(target.origin(call)))
             .await;
         match (answer, target.waits) {
+            // Our own doubt is not the task's failure: a retry of it would be another attempt.
+            (Err(error), _) if error.status >= 500 => TaskReply::Again,
             (Err(error), _) => TaskReply::Failed(failed(&error, target.service, &self.ids.next())),
             (Ok(()), true) => TaskReply::Submitted(json(out)),
             (Ok(()), false) => TaskReply::Succeeded(json(out)),

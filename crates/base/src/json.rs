@@ -165,6 +165,16 @@ impl std::io::Write for Bounded {
     }
 }
 
+/// Reads what this program has stored, without the parser's limit on depth: a client's values are as deep as they may
+/// be, and lie some levels down in what is stored.
+pub fn read_stored<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, serde_json::Error> {
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    deserializer.disable_recursion_limit();
+    let value = T::deserialize(&mut deserializer)?;
+    deserializer.end()?;
+    Ok(value)
+}
+
 struct Counter(usize);
 
 impl std::io::Write for Counter {

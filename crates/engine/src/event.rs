@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use asl::StateKind;
-use base::{Json, Timestamp};
+use base::{Json, Timestamp, limits};
 use serde::{Deserialize, Serialize};
 
 use crate::Identity;
@@ -205,6 +205,18 @@ pub struct Failure {
 impl Failure {
     pub fn new(error: &str, cause: impl Into<Arc<str>>) -> Failure {
         Failure { error: Some(error.into()), cause: Some(cause.into()) }
+    }
+
+    /// Within AWS's limits on an error's name and its cause; what is beyond is left out.
+    pub(crate) fn cut(self) -> Failure {
+        let cut = |text: Arc<str>, chars_max: usize| match text.char_indices().nth(chars_max) {
+            Some((end, _)) => Arc::from(&text[..end]),
+            None => text,
+        };
+        Failure {
+            error: self.error.map(|error| cut(error, limits::ERROR_CHARS_MAX)),
+            cause: self.cause.map(|cause| cut(cause, limits::CAUSE_CHARS_MAX)),
+        }
     }
 
     /// With a name and no cause, as AWS reports a task's timeout.

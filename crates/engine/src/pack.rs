@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use base::Json;
+use base::json::read_stored;
 use serde::{Deserialize, Serialize};
 
 use crate::event::Event;
@@ -41,7 +42,7 @@ pub fn encode(events: &[Event]) -> Vec<u8> {
 
 /// The events that `bytes` hold. Payloads that were one value are one value again.
 pub fn decode(bytes: &[u8]) -> Result<Vec<Event>, Damage> {
-    let pack: Pack = read(bytes)?;
+    let pack: Pack = read_stored(bytes)?;
     let mut get = |place: u32| pack.d.get(place as usize).cloned().ok_or(Damage::Payload(place));
     pack.e.into_iter().map(|event| event.map(&mut get)).collect()
 }
@@ -52,17 +53,7 @@ pub fn encode_snapshot(execution: &Execution) -> Vec<u8> {
 }
 
 pub fn decode_snapshot(bytes: &[u8]) -> Result<Execution, Damage> {
-    Ok(read(bytes)?)
-}
-
-/// Without the parser's limit on depth: payloads are as deep as a client's may be, and lie some levels down. What is
-/// read here was written here.
-fn read<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, serde_json::Error> {
-    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    deserializer.disable_recursion_limit();
-    let value = T::deserialize(&mut deserializer)?;
-    deserializer.end()?;
-    Ok(value)
+    Ok(read_stored(bytes)?)
 }
 
 #[derive(Default)]

@@ -7,7 +7,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use asl::{BlockId, Body, Catcher, Flow, Jitter, Machine, Map, Name, Parallel, Retrier, State, Task, Then, Wait};
+use asl::{
+    BlockId, Body, Catcher, Flow, Jitter, Machine, Map, Name, Parallel, Payload, Retrier, State, Task, Then, Wait,
+};
 use base::{Json, Timestamp};
 
 use crate::choice;
@@ -156,6 +158,7 @@ impl Run<'_> {
                 self.advance(frame, Go::Result { result: output });
             }
             Err(failure) => {
+                let failure = failure.cut();
                 self.record_here(frame, Fact::TaskFailed { task, resource, failure: failure.clone() });
                 self.advance(frame, Go::Fail { failure, also: None });
             }
@@ -360,7 +363,7 @@ impl Run<'_> {
                 };
                 let failure =
                     Failure { error: text(&fail.error, "ErrorPath")?, cause: text(&fail.cause, "CausePath")? };
-                Ok(Go::Fail { failure, also: None })
+                Ok(Go::Fail { failure: failure.cut(), also: None })
             }),
             Body::Wait(wait) => {
                 let due = self.decide(frame, |run| {
@@ -408,8 +411,8 @@ impl Run<'_> {
             let timeout = task.timeout.as_ref().map(|it| data::seconds(it, "TimeoutSecondsPath", &view)).transpose()?;
             let heartbeat =
                 task.heartbeat.as_ref().map(|it| data::seconds(it, "HeartbeatSecondsPath", &view)).transpose()?;
-            let parameters = data::payload(task.parameters.as_ref(), &view)?;
-            let credentials = task.credentials.as_ref().map(|it| data::payload(Some(it), &view)).transpose()?;
+            let parameters = run.payload(state, task.parameters.as_ref(), &view)?;
+            let credentials = task.credentials.as_ref().map(|it| run.payload(state, Some(it), &view)).transpose()?;
             Ok((parameters, credentials, timeout, heartbeat))
         });
         let (parameters, credentials, timeout_seconds, heartbeat_seconds) = match decided {
@@ -447,7 +450,7 @@ impl Run<'_> {
     fn start_branches(&mut self, frame: FrameId, state: &State, parallel: &Parallel) -> Next {
         let input = self.decide(frame, |run| {
             let input = run.input(frame, state)?;
-            Ok(data::payload(parallel.parameters.as_ref(), &run.view(frame, &input))?)
+            run.payload(state, parallel.parameters.as_ref(), &run.view(frame, &input))
         });
         let input = match input {
             Ok(input) => input,
@@ -506,7 +509,7 @@ impl Run<'_> {
             None => Ok(item),
             Some(selector) => {
                 let input = run.input(frame, state)?;
-                Ok(data::payload(Some(selector), &run.view(frame, &input).with_item(index, item))?)
+                run.payload(state, Some(selector), &run.view(frame, &input).with_item(index, item))
             }
         });
         let input = match input {
@@ -636,7 +639,11 @@ impl Run<'_> {
         self.record_children_failed(frame, state, &failure);
         let catcher = catchers.iter().find(|catcher| names.are_in_catch(&catcher.error_equals));
         match catcher {
-            Some(catcher) => Some((frame, self.catch(frame, &failure, catcher))),
+            Some(catcher) => match self.catch(frame, &failure, catcher) {
+                // A failure to catch is not caught: it could go on for ever.
+                Go::Fail { failure, also } => self.give_up(frame, failure, also),
+                go => Some((frame, go)),
+            },
             None => self.give_up(frame, failure, also),
         }
     }
@@ -667,6 +674,7 @@ impl Run<'_> {
     fn catch(&mut self, frame: FrameId, failure: &Failure, catcher: &Catcher) -> Go {
         self.decided(frame, |run| {
             let output = data::caught(&catcher.output, &run.raw(frame), failure)?;
+            let output = run.within_limit(output, &run.execution.visit(frame).name).map_err(Stop::Failure)?;
             Ok(Go::Exit { output, then: Then::Next(catcher.next.clone()) })
         })
     }
@@ -856,6 +864,15 @@ impl<'a> Run<'a> {
         self.within_limit(output, &state.name).map_err(Stop::Failure)
     }
 
+    /// What a template makes, within the limit on payloads: a small definition can make much of a large input.
+    fn payload(&self, state: &State, template: Option<&Payload>, view: &View<'_>) -> Result<Json, Stop> {
+        let made = data::payload(template, view)?;
+        match template {
+            Some(_) => self.within_limit(made, &state.name).map_err(Stop::Failure),
+            None => Ok(made),
+        }
+    }
+
     fn within_limit(&self, output: Json, of: &str) -> Result<Json, Failure> {
         within_limit(output, of, self.env.limits.payload_bytes_max)
     }
@@ -941,8 +958,8 @@ impl<'a> Run<'a> {
 }
 
 pub(crate) fn within_limit(output: Json, of: &str, bytes_max: usize) -> Result<Json, Failure> {
-    // What nests too deeply could be written and never be read again.
-    if !output.is_too_deep() && output.fits(bytes_max) {
+    // What nests too deeply could be written and never be read again. Size first: it ends the walk early.
+    if output.fits(bytes_max) && !output.is_too_deep() {
         return Ok(output);
     }
     let cause = format!(

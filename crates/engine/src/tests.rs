@@ -1039,3 +1039,23 @@ fn a_history_of_one_event_has_an_end_all_the_same() {
     let out = play(r#"{"StartAt":"A","States":{"A":{"Type":"Pass","End":true}}}"#, "start {}", limits);
     assert!(out.contains("1<0 ExecutionStarted") && out.contains("2<0 ExecutionFailed"), "{out}");
 }
+
+#[test]
+fn parameters_and_caught_errors_have_an_end_too() {
+    let limits = Limits { payload_bytes_max: 100, ..Limits::default() };
+    let big = r#""Parameters":{"a.$":"$","b.$":"$","c.$":"$"},"#;
+    let out = play(&one_task(big), r#"start "0123456789012345678901234567890123456789""#, limits);
+    assert!(out.contains("ExecutionFailed States.DataLimitExceeded") && !out.contains("TaskScheduled"), "{out}");
+    let catch = r#""Catch":[{"ErrorEquals":["States.ALL","States.DataLimitExceeded"],"ResultPath":"$.e","Next":"B"}],"#
+        .replace("\"States.ALL\",", "");
+    let cause = "x".repeat(200);
+    let out = play(
+        &one_task(&catch.replace("States.DataLimitExceeded", "E")),
+        &format!("start {{}}\nfail 0 E {cause}"),
+        limits,
+    );
+    assert!(out.contains("ExecutionFailed States.DataLimitExceeded"), "{out}");
+    let out = play(&one_task(""), &format!("start {{}}\nfail 0 E {}", "y".repeat(40_000)), Limits::default());
+    let cut = out.lines().filter(|line| line.starts_with("  ")).map(|line| line.matches('y').count()).max();
+    assert_eq!(cut, Some(32_768), "the cause is cut");
+}

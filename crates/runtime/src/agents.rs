@@ -255,9 +255,20 @@ impl Runtime {
     /// is owed.
     async fn hear_reports(&self, session: &Session, instance: &fleet::InstanceId, hello: &agent::Hello, work: Vec<Id>) {
         let world = &self.inner.world;
-        for id in work {
+        // What we know of, and what it knows of: a script of a run that was decided without it has to be stopped.
+        let named = hello.attempts.iter().filter_map(|report| {
+            let (command_id, of) = fleet::AttemptId::from(&*report.attempt).parts()?;
+            (of == *instance).then(|| keys::run(&session.caller, &command_id.0))
+        });
+        let runs: BTreeSet<Id> = work.into_iter().chain(named).collect();
+        for id in runs {
             let Ok(Reply::Run(run)) = world.ask(id, Ask::LookAtRun).await else { continue };
-            let Some(attempt) = run.attempt_at(instance).cloned() else { continue };
+            let of_run = |report: &&agent::AttemptReport| {
+                let parts = fleet::AttemptId::from(&*report.attempt).parts();
+                parts.is_some_and(|(command_id, of)| of == *instance && keys::run(&session.caller, &command_id.0) == id)
+            };
+            let theirs = hello.attempts.iter().find(of_run).map(|report| fleet::AttemptId::from(&*report.attempt));
+            let Some(attempt) = run.attempt_at(instance).cloned().or(theirs) else { continue };
             let reported = hello.attempts.iter().find(|report| report.attempt == *attempt.0);
             let state = reported.map_or(fleet::AttemptState::Unknown, |report| state(report.state));
             let command = fleet::Command::AgentReported { attempt, state };

@@ -1,25 +1,39 @@
 //! Time and chance: the only place that asks the machine for either.
 
 use std::cell::RefCell;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use base::Timestamp;
 
-/// The wall clock, but never backwards: a clock that is set back stands still until it has caught up, so that no
-/// history has a later event with an earlier time.
-#[derive(Debug, Default)]
+/// The wall clock, but never backwards: when it is set back, time goes on from where it was at its own pace, so that
+/// no history has a later event with an earlier time and no wait stands still.
+#[derive(Debug)]
 pub(crate) struct Clock {
-    last: AtomicI64,
+    anchor: Mutex<(Instant, i64)>,
+}
+
+impl Default for Clock {
+    fn default() -> Clock {
+        Clock { anchor: Mutex::new((Instant::now(), wall())) }
+    }
 }
 
 impl Clock {
     pub(crate) fn now(&self) -> Timestamp {
-        let wall = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX));
-        Timestamp(self.last.fetch_max(wall, Ordering::Relaxed).max(wall))
+        let mut anchor = self.anchor.lock().unwrap_or_else(PoisonError::into_inner);
+        let elapsed = i64::try_from(anchor.0.elapsed().as_millis()).unwrap_or(i64::MAX);
+        let (steady, wall) = (anchor.1.saturating_add(elapsed), wall());
+        if wall > steady {
+            *anchor = (Instant::now(), wall);
+        }
+        Timestamp(wall.max(steady))
     }
+}
+
+fn wall() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// Random bytes taken from the operating system at a time.

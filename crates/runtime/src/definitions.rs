@@ -71,7 +71,7 @@ pub(crate) async fn read(store: &dyn Store, reference: &str) -> Result<(Arc<str>
     let (machine, place) = parts(reference).ok_or_else(lost)?;
     let chunks = store.chunks(machine, Seq(place), Direction::Forward, 1).await?;
     let chunk = chunks.first().ok_or_else(lost)?;
-    let events: Vec<Event> = serde_json::from_slice(&chunk.bytes)?;
+    let events: Vec<Event> = base::json::read_stored(&chunk.bytes)?;
     let within = usize::try_from(place.saturating_sub(chunk.first.0)).unwrap_or(usize::MAX);
     match events.get(within) {
         Some(Event::Created { settings, .. } | Event::Updated { settings, .. }) => {

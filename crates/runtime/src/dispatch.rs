@@ -98,10 +98,12 @@ impl World {
         self.clock.now()
     }
 
-    /// Sleeps until `due`; for ever when there is none.
+    /// Sleeps until `due` or a second, whichever is sooner: the clock is looked at again, since it may have been set
+    /// or the host may have slept. For ever when nothing is due.
     pub(crate) async fn sleep_until(&self, due: Option<Timestamp>) {
+        const LOOK_EVERY: Duration = Duration::from_secs(1);
         match due {
-            Some(due) => tokio::time::sleep(due_in(self.now(), due)).await,
+            Some(due) => tokio::time::sleep(due_in(self.now(), due).min(LOOK_EVERY)).await,
             None => std::future::pending().await,
         }
     }
@@ -167,7 +169,7 @@ impl World {
                 let call = self.call(id, arn, task, &resource);
                 match call {
                     Some(call) => self.run_task(TaskCall { parameters, credentials, ..call }),
-                    None => self.complete(id, task, TaskReply::Failed(unknown_resource(&resource))),
+                    None => self.complete(id, task, Err(unknown_resource(&resource))),
                 }
             }
             Effect::AbandonTask { task, resource } => {
@@ -191,7 +193,7 @@ impl World {
     }
 
     fn run_task(&self, call: TaskCall) {
-        let (world, id, task) = (self.clone(), call.execution, call.task);
+        let (world, again) = (self.clone(), call.clone());
         let called = self.spawn(async move |runtime, tasks| tasks.call(&runtime, call).await);
         tokio::spawn(async move {
             // A panic in a connector fails its task, and nothing else.
@@ -200,8 +202,39 @@ impl World {
                 Ok(None) => return,
                 Err(_) => TaskReply::Failed(Failure::new("States.TaskFailed", "The task's connector failed.")),
             };
-            world.complete(id, task, reply);
+            world.replied(again, reply).await;
         });
+    }
+
+    /// The outcome of a call is the execution's next command.
+    async fn replied(&self, call: TaskCall, reply: TaskReply) {
+        const AGAIN_AFTER: Duration = Duration::from_millis(500);
+        let (id, task) = (call.execution, call.task);
+        match reply {
+            TaskReply::Succeeded(output) => self.complete(id, task, Ok(output)),
+            TaskReply::Failed(failure) => self.complete(id, task, Err(failure)),
+            TaskReply::Submitted(output) => {
+                let submit = Ask::Execution(engine::Command::Submit { task, output });
+                match self.ask(id, submit.clone()).await {
+                    // The execution went on without it while the job was being started: nobody will ask for its end.
+                    Err(Refused::Execution(_)) => self.abandon_if_unawaited(call).await,
+                    Err(_) => self.ask_again(vec![(id, submit)], AGAIN_AFTER),
+                    Ok(_) => (),
+                }
+            }
+            TaskReply::Again => {
+                tokio::time::sleep(AGAIN_AFTER).await;
+                if !matches!(self.ask(id, Ask::Awaits(task)).await, Ok(Reply::Awaits(Awaits::Nothing))) {
+                    self.run_task(call);
+                }
+            }
+        }
+    }
+
+    async fn abandon_if_unawaited(&self, call: TaskCall) {
+        if matches!(self.ask(call.execution, Ask::Awaits(call.task)).await, Ok(Reply::Awaits(Awaits::Nothing))) {
+            self.abandon_task(call);
+        }
     }
 
     fn abandon_task(&self, call: TaskCall) {
@@ -225,13 +258,8 @@ impl World {
         })
     }
 
-    fn complete(&self, id: Id, task: TaskId, reply: TaskReply) {
-        let command = match reply {
-            TaskReply::Succeeded(output) => engine::Command::Complete { task, outcome: Ok(output) },
-            TaskReply::Failed(failure) => engine::Command::Complete { task, outcome: Err(failure) },
-            TaskReply::Submitted(output) => engine::Command::Submit { task, output },
-        };
-        self.tell(id, Ask::Execution(command));
+    fn complete(&self, id: Id, task: TaskId, outcome: Result<base::Json, Failure>) {
+        self.tell(id, Ask::Execution(engine::Command::Complete { task, outcome }));
     }
 
     fn perform_fleet(&self, id: Id, caller: &Caller, run: &fleet::Run, effect: fleet::Effect) {
@@ -268,9 +296,9 @@ impl World {
     /// Tells the execution that waits for a command of its end, and then the command that it has been told. Told
     /// twice, the execution refuses the second.
     fn notify(&self, id: Id, run: &fleet::Run, waiter: fleet::Waiter) {
-        let world = self.clone();
-        let outcome = self.tasks.command_ended(run);
+        let (world, run) = (self.clone(), run.clone());
         tokio::spawn(async move {
+            let outcome = world.tasks.command_ended(&run);
             world.wait_for_submission(waiter).await;
             let complete = engine::Command::Complete { task: TaskId(waiter.task), outcome };
             match world.ask(waiter.execution, Ask::Execution(complete)).await {

@@ -279,7 +279,13 @@ impl Runtime {
                     return Ok(());
                 }
             }
-            while let Some((first, events)) = happened.recv().await {
+            loop {
+                // Whoever watched may leave while nothing happens.
+                let next = tokio::select! {
+                    next = happened.recv() => next,
+                    () = sender.closed() => return Ok(()),
+                };
+                let Some((first, events)) = next else { break };
                 let known = usize::try_from(from.saturating_sub(first)).unwrap_or(usize::MAX).min(events.len());
                 from = from.max(first + events.len() as u64);
                 let ended = events.iter().any(|event| ends(&event.fact));

@@ -69,12 +69,13 @@ struct Inner {
     failed: watch::Receiver<bool>,
 }
 
-/// Runs a shard. One that panics took a part of all values with it: whoever runs the server has to start it again.
+/// Runs a shard, which ends only when it has panicked or another server has taken it. A part of all values is then out
+/// of reach: whoever runs the server has to start it again.
 async fn guard(shard: Shard, broken: watch::Sender<bool>) {
     if tokio::spawn(shard.run()).await.is_err() {
         tracing::error!("a shard has failed");
-        let _nobody = broken.send(true);
     }
+    let _nobody = broken.send(true);
 }
 
 impl Runtime {

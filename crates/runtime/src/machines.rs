@@ -223,6 +223,9 @@ impl Runtime {
     /// Adds tags; a key that is there gets the new value.
     pub async fn tag(&self, caller: &Caller, arn: &str, tags: Vec<(String, String)>) -> Result<(), Refusal> {
         let arn = taggable_arn(caller, arn)?;
+        if tags.len() > limits::TAGS_MAX {
+            return Err(Refusal::TooManyTags(arn.to_string()));
+        }
         self.machine_ask(&arn, Command::Tag(tags)).await.map_err(|refusal| not_found(refusal, &arn))?;
         Ok(())
     }

@@ -40,6 +40,9 @@ const CACHED_MAX: usize = 128;
 /// How long the machinery waits before it asks again for what could not be committed.
 const AGAIN_AFTER: Duration = Duration::from_millis(200);
 
+/// After the store was full, how long nothing new is taken in, in milliseconds: what there is goes first.
+const FULL_FOR_MS: i64 = 1_000;
+
 /// Rows read at a time when a shard starts.
 const START_PAGE: u32 = 10_000;
 
@@ -134,6 +137,12 @@ pub(crate) struct Shard {
     /// Grows with each use of a cached value: the smallest was used longest ago.
     uses: u64,
     timers: BTreeSet<Due>,
+    /// Values that are there and could not be read in this turn.
+    unreadable: BTreeSet<Id>,
+    /// Until then nothing new is taken in: the store was full, and what there is has to be able to end.
+    full_until: Timestamp,
+    fenced: bool,
+    owed: Vec<Id>,
     watchers: HashMap<Id, Vec<mpsc::Sender<Happened>>>,
 }
 
@@ -151,6 +160,8 @@ struct Turn {
     happened: Vec<(Id, Happened)>,
     /// The machinery's own requests, to be asked again if the commit fails.
     again: Vec<(Id, Ask)>,
+    /// The machinery's own requests to values that could not be read, to be asked again in any case.
+    later: Vec<(Id, Ask)>,
     timers_set: Vec<Due>,
     timers_cleared: Vec<Due>,
 }
@@ -173,9 +184,14 @@ impl Shard {
             cache: HashMap::new(),
             uses: 0,
             timers: BTreeSet::new(),
+            unreadable: BTreeSet::new(),
+            full_until: Timestamp(0),
+            fenced: false,
+            owed: vec![],
             watchers: HashMap::new(),
         };
         shard.read_timers().await?;
+        shard.owed = shard.owing().await?;
         Ok(shard)
     }
 
@@ -206,14 +222,9 @@ impl Shard {
 
     /// Runs until nobody can ask any more.
     pub(crate) async fn run(mut self) {
-        match self.owing().await {
-            Ok(owing) => {
-                for ids in owing.chunks(TURN_MAX) {
-                    let resume = |id: &Id| Request { id: *id, ask: Ask::Resume, reply: None };
-                    self.turn(ids.iter().map(resume).collect()).await;
-                }
-            }
-            Err(error) => tracing::error!(shard = self.id.0, %error, "cannot read what is owed"),
+        for ids in std::mem::take(&mut self.owed).chunks(TURN_MAX) {
+            let resume = |id: &Id| Request { id: *id, ask: Ask::Resume, reply: None };
+            self.turn(ids.iter().map(resume).collect()).await;
         }
         let mut requests = Vec::with_capacity(TURN_MAX);
         loop {
@@ -227,6 +238,9 @@ impl Shard {
             let turn = std::mem::take(&mut requests);
             if !turn.is_empty() {
                 self.turn(turn).await;
+            }
+            if self.fenced {
+                return;
             }
         }
     }
@@ -245,7 +259,11 @@ impl Shard {
     }
 
     async fn turn(&mut self, requests: Vec<Request>) {
+        self.unreadable.clear();
         self.fetch(&requests).await;
+        for request in &requests {
+            self.fetch_definition(request.id).await;
+        }
         let mut turn = Turn::default();
         for request in requests {
             self.handle(request, &mut turn);
@@ -260,7 +278,10 @@ impl Shard {
         };
         match answer {
             Answer::Committed => self.committed(turn),
-            Answer::Full => self.failed(turn, touched, || Refused::Full),
+            Answer::Full => {
+                self.full_until = Timestamp(self.world.now().0 + FULL_FOR_MS);
+                self.failed(turn, touched, || Refused::Full);
+            }
             Answer::Conflict(id) => {
                 tracing::error!(shard = self.id.0, %id, "a value moved on without its owner");
                 self.failed(turn, touched, || Refused::Unknown);
@@ -271,13 +292,15 @@ impl Shard {
             }
             Answer::Fenced => {
                 tracing::error!(shard = self.id.0, "another server has taken this shard");
+                self.fenced = true;
+                self.cache.clear();
                 self.failed(turn, touched, || Refused::Unknown);
             }
         }
         self.forget_some();
     }
 
-    /// Reads the values that are not in memory, and the definitions that they run, all at once.
+    /// Reads the values that are not in memory, all at once.
     async fn fetch(&mut self, requests: &[Request]) {
         let mut wanted: Vec<Id> = requests
             .iter()
@@ -287,9 +310,6 @@ impl Shard {
             .collect();
         wanted.sort_unstable();
         wanted.dedup();
-        if wanted.is_empty() {
-            return;
-        }
         let store = &self.store;
         let loaded = join_all(wanted.iter().map(|id| async move { (*id, store.load(*id).await) })).await;
         for (id, loaded) in loaded {
@@ -303,11 +323,11 @@ impl Shard {
                     let used = self.uses;
                     self.cache.insert(id, Cached { value, used });
                 }
-                Err(error) => tracing::error!(%id, %error, "cannot read a value"),
+                Err(error) => {
+                    tracing::error!(%id, %error, "cannot read a value");
+                    self.unreadable.insert(id);
+                }
             }
-        }
-        for id in wanted {
-            self.fetch_definition(id).await;
         }
     }
 
@@ -320,13 +340,24 @@ impl Shard {
         if machine.is_none() && !execution.has_ended() {
             match self.world.definitions.get(&*self.store, &execution.identity().definition).await {
                 Ok(found) => *machine = Some(found),
-                Err(error) => tracing::error!(%id, %error, "cannot read an execution's definition"),
+                Err(error) => {
+                    tracing::error!(%id, %error, "cannot read an execution's definition");
+                    self.unreadable.insert(id);
+                }
             }
         }
     }
 
     fn handle(&mut self, request: Request, turn: &mut Turn) {
         let Request { id, ask, reply } = request;
+        // It is there, and nobody can say what it is: neither absent nor as it was.
+        if self.unreadable.contains(&id) {
+            match reply {
+                Some(reply) => turn.answers.push((reply, Err(Refused::Internal("the value cannot be read".into())))),
+                None => turn.later.push((id, ask)),
+            }
+            return;
+        }
         if reply.is_none() {
             turn.again.push((id, ask.clone()));
         }
@@ -348,6 +379,13 @@ impl Shard {
     }
 
     fn decide(&mut self, id: Id, ask: Ask, turn: &mut Turn) -> Result<Reply, Refused> {
+        let makes = matches!(
+            &ask,
+            Ask::Start(_) | Ask::Send { .. } | Ask::Instance { .. } | Ask::Machine(machine::Command::Create { .. })
+        );
+        if makes && self.world.now() < self.full_until && self.what(id).is_none() {
+            return Err(Refused::Full);
+        }
         match ask {
             Ask::Machine(command) => self.step_machine(id, command, turn),
             Ask::Start(start) => self.start(id, *start, turn),
@@ -607,11 +645,21 @@ impl Shard {
         match self.what(id) {
             Some(What::Execution { execution, head, .. }) => {
                 let (arn, effects) = (head.arn.clone(), execution.outstanding());
+                let alarms = effects.iter().filter_map(|effect| match effect {
+                    engine::Effect::SetTimer(alarm) => Some(Due { due: alarm.due, id, timer: alarm.timer.0 }),
+                    _ => None,
+                });
+                turn.timers_set.extend(alarms);
                 turn.dispatches.push(Dispatch::Execution { id, arn, effects });
             }
             Some(What::Run { run, head, .. }) => {
                 let caller = Caller::new(&head.account, &head.region);
                 let (run, effects) = (run.clone(), run.outstanding());
+                let alarms = effects.iter().filter_map(|effect| match effect {
+                    fleet::Effect::SetTimer { timer, due } => Some(Due { due: *due, id, timer: *timer }),
+                    _ => None,
+                });
+                turn.timers_set.extend(alarms);
                 if let Some(waiter) = run.sent().and_then(|(send, _)| send.waiter) {
                     turn.dispatches.push(Dispatch::CheckWaiter { id, waiter });
                 }
@@ -628,6 +676,11 @@ impl Shard {
             self.timers.remove(due);
         }
         self.timers.extend(turn.timers_set);
+        // Who hears of a new definition and starts at once starts the new one.
+        let (machines, dispatches): (Vec<_>, Vec<_>) =
+            turn.dispatches.into_iter().partition(|dispatch| matches!(dispatch, Dispatch::Machine { .. }));
+        machines.into_iter().for_each(|dispatch| self.world.dispatch(dispatch));
+        self.world.ask_again(turn.later, AGAIN_AFTER);
         for (reply, result) in turn.answers {
             // Whoever asked may have gone; it happened all the same.
             let _gone = reply.send(result);
@@ -635,9 +688,7 @@ impl Shard {
         for (id, happened) in turn.happened {
             self.tell(id, &happened);
         }
-        for dispatch in turn.dispatches {
-            self.world.dispatch(dispatch);
-        }
+        dispatches.into_iter().for_each(|dispatch| self.world.dispatch(dispatch));
     }
 
     /// Tells watchers; one that does not keep up is dropped, and reads the history instead.
@@ -651,13 +702,17 @@ impl Shard {
     }
 
     fn failed(&mut self, turn: Turn, touched: Vec<Id>, why: impl Fn() -> Refused) {
+        let mut again = turn.again;
+        again.extend(turn.later);
         for id in touched {
             self.cache.remove(&id);
+            // It may have been committed all the same: then its effects are owed and its alarms are set.
+            again.push((id, Ask::Resume));
         }
         for (reply, _) in turn.answers {
             let _gone = reply.send(Err(why()));
         }
-        self.world.ask_again(turn.again, AGAIN_AFTER);
+        self.world.ask_again(again, AGAIN_AFTER);
     }
 
     /// Lets go of what has ended and, beyond the limit, of what was used longest ago.

@@ -30,6 +30,9 @@ pub enum TaskReply {
     Failed(Failure),
     /// A job was started (`.sync`); its end will be told by other means.
     Submitted(Json),
+    /// This server cannot say whether it was done, or has no room for it now: call again. Nothing is done twice,
+    /// because what the call starts carries its identity.
+    Again,
 }
 
 pub type Replying<'a> = Pin<Box<dyn Future<Output = TaskReply> + Send + 'a>>;

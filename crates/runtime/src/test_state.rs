@@ -101,7 +101,7 @@ impl Runtime {
             Ok(Ok(TaskReply::Succeeded(result))) => Ok(result),
             Ok(Ok(TaskReply::Failed(failure))) => Err(failure),
             // A panic in a connector fails its task, and nothing else.
-            Ok(Ok(TaskReply::Submitted(_)) | Err(_)) => {
+            Ok(Ok(TaskReply::Submitted(_) | TaskReply::Again) | Err(_)) => {
                 Err(Failure::new("States.TaskFailed", "The task's connector failed."))
             }
             Err(_) => {

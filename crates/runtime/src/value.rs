@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use base::json::read_stored;
 use base::{Arn, Caller, Id, Json, Timestamp};
 use bytes::Bytes;
 use engine::{Effect, Event, Execution, Failure, Outcome, Status};
@@ -211,11 +212,11 @@ where
     E: for<'de> Deserialize<'de>,
 {
     let mut value = match &loaded.snapshot {
-        Some(snapshot) => serde_json::from_slice(&snapshot.bytes)?,
+        Some(snapshot) => read_stored(&snapshot.bytes)?,
         None => V::default(),
     };
     for chunk in &loaded.chunks {
-        let events: Vec<E> = serde_json::from_slice(&chunk.bytes)?;
+        let events: Vec<E> = read_stored(&chunk.bytes)?;
         events.iter().for_each(|event| apply(&mut value, event));
     }
     Ok(value)

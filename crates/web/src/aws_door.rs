@@ -8,11 +8,14 @@ use http_body_util::BodyExt;
 use tokio::time::timeout;
 
 use crate::State;
-use crate::gate::{BODY_BYTES_MAX, BODY_TIME_MAX, Peer, texts};
+use crate::gate::{BODY_BYTES_MAX, BODY_TIME_MAX, Peer, not_from_a_foreign_page, texts};
 use crate::refusal::Refused;
 
 pub(crate) async fn handle(Extracted(state): Extracted<State>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
+    if let Err(refused) = not_from_a_foreign_page(&parts.headers) {
+        return refused.into_response();
+    }
     let body = match timeout(BODY_TIME_MAX, read(body)).await {
         Ok(Ok(body)) => body,
         Ok(Err(error)) => {

@@ -150,6 +150,16 @@ fn from_here(headers: &HeaderMap) -> Result<(), Refused> {
     }
 }
 
+/// A page in a browser always says its origin when it posts; AWS's tools never do. Only a page of this host's own is
+/// let in, under a name that no other host can take: a name that was made to point here is not one.
+pub(crate) fn not_from_a_foreign_page(headers: &HeaderMap) -> Result<(), Refused> {
+    if !headers.contains_key("origin") {
+        return Ok(());
+    }
+    from_here(headers)?;
+    is_local_name(headers).then_some(()).ok_or_else(|| not_permitted("the request comes from a page of another origin"))
+}
+
 /// Whether the request was sent to a name that can only mean this host, or to an address.
 fn is_local_name(headers: &HeaderMap) -> bool {
     let host = header(headers, "host").unwrap_or("");
