@@ -2,7 +2,7 @@
 //!
 //! It puts `starting` on disk, runs the script in a process group of its own, keeps the first part of what the
 //! script writes, ends it when it runs too long or when it is told to (`SIGTERM`), kills what is left of the
-//! group, and puts `exit.json` on disk.
+//! group, and puts `exit.json` on disk. It tries that until it succeeds, is told to end, or has no directory.
 //!
 //! **It does not know** the agent or the server. Its only words are one line on its standard output when
 //! `starting` is on disk, which nobody needs to hear.
@@ -80,10 +80,19 @@ async fn supervise_to_end(directory: &Path) -> io::Result<()> {
         stdout_truncated: outputs.stdout_truncated,
         stderr_truncated: outputs.stderr_truncated,
     };
+    // Heard from here on: an earlier SIGTERM was for the script.
+    let mut told_to_end = signal(SignalKind::terminate())?;
     // A full disk must not cost a result: while we live, the attempt is running.
     while let Err(error) = journal::conclude(directory, &exit) {
         let _nobody_hears = writeln!(io::stderr(), "failed to write the result: {error}");
-        sleep(RESULT_RETRY).await;
+        // Where there is no directory any more, nobody would find the result.
+        if !directory.try_exists().unwrap_or(true) {
+            return Err(error);
+        }
+        tokio::select! {
+            _ = told_to_end.recv() => return Err(error),
+            () = sleep(RESULT_RETRY) => (),
+        }
     }
     Ok(())
 }

@@ -166,6 +166,46 @@ impl Drop for AgentProcess {
     }
 }
 
+/// A supervisor without an agent, whose script waits for a gate.
+struct Supervised {
+    process: Child,
+    directory: PathBuf,
+    gate: PathBuf,
+}
+
+impl Supervised {
+    async fn new(stage: &Stage) -> Supervised {
+        let (directory, gate) = (stage.data().join("attempts/a"), stage.path("gate"));
+        let script = format!("while [ ! -e {} ]; do sleep 0.05; done", gate.display());
+        let stored = serde_json::json!({ "instance_id": "mi-1", "offer": offer(&script) });
+        fs::create_dir_all(directory.join("work")).expect("a directory");
+        fs::write(directory.join("offer.json"), stored.to_string()).expect("an offer");
+        fs::write(directory.join("script"), script).expect("a script");
+        let log = fs::File::create(stage.path("log")).expect("a log");
+        let mut command = Command::new(PROGRAM);
+        let process = command.arg("agent-supervise").arg(&directory).stderr(log).spawn().expect("a supervisor");
+        appears(&directory.join("script.json")).await;
+        Supervised { process, directory, gate }
+    }
+
+    async fn ends(&mut self) {
+        soon(async {
+            while self.process.try_wait().expect("a child").is_none() {
+                sleep(Duration::from_millis(5)).await;
+            }
+        })
+        .await;
+    }
+}
+
+impl Drop for Supervised {
+    fn drop(&mut self) {
+        let _lets_the_script_end = fs::write(&self.gate, "");
+        let _already_gone = self.process.kill();
+        let _already_gone = self.process.wait();
+    }
+}
+
 /// The server's end of one connection.
 struct Server {
     socket: WebSocketStream<TcpStream>,
@@ -643,6 +683,32 @@ async fn a_supervisor_that_is_killed_leaves_an_indeterminate_attempt_and_no_scri
     assert_eq!((finished.stdout.as_str(), finished.started_at.is_some()), ("begun\n", true));
     goes(pids[0]).await;
     agent.stop().await;
+}
+
+#[tokio::test]
+async fn a_supervisor_without_its_directory_gives_up() {
+    let stage = Stage::new().await;
+    let mut supervised = Supervised::new(&stage).await;
+    fs::rename(&supervised.directory, stage.path("away")).expect("away");
+    fs::write(&supervised.gate, "").expect("a gate");
+    supervised.ends().await;
+}
+
+#[tokio::test]
+async fn a_supervisor_that_cannot_write_its_result_tries_until_it_is_told_to_end() {
+    let stage = Stage::new().await;
+    let mut supervised = Supervised::new(&stage).await;
+    let aside = format!("exit.tmp-{}", supervised.process.id());
+    fs::create_dir(supervised.directory.join(aside)).expect("an obstacle");
+    fs::write(&supervised.gate, "").expect("a gate");
+    soon(async {
+        while fs::read_to_string(stage.path("log")).expect("a log").lines().count() < 2 {
+            sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    kill(Pid::from_raw(supervised.process.id() as i32), Signal::SIGTERM).expect("the supervisor is ours");
+    supervised.ends().await;
 }
 
 #[tokio::test]
