@@ -53,6 +53,21 @@ pub struct Identity {
     pub incarnation: u64,
 }
 
+/// Why an agent cannot be who it is asked to be.
+#[derive(Debug, thiserror::Error)]
+pub enum IdentifyError {
+    #[error("use the instance id {asked:?}: it must be mi- or i- and 8 to 17 letters, digits or underscores")]
+    Form { asked: String },
+    #[error("use the instance id {asked}: {} belongs to {kept}; leave the id out, or use another directory", data.display())]
+    Other { asked: String, kept: String, data: PathBuf },
+    #[error("keep the identity in {}", data.display())]
+    Disk {
+        data: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+}
+
 /// Held by the one agent that uses a directory; let go when dropped.
 #[derive(Debug)]
 pub struct Lock {
@@ -121,17 +136,25 @@ impl Journal {
         Ok((journal, Lock { _file: file }))
     }
 
-    /// Who this agent is, made up at the first start; counts this start.
-    pub fn identify(&self, instance_id: Option<String>) -> io::Result<Identity> {
+    /// Who this agent is, made up at the first start and never changed; counts this start.
+    pub fn identify(&self, asked: Option<String>) -> Result<Identity, IdentifyError> {
+        if let Some(asked) = asked.as_ref().filter(|asked| !valid_instance_id(asked)) {
+            return Err(IdentifyError::Form { asked: asked.clone() });
+        }
+        let on_disk = |source| IdentifyError::Disk { data: self.data.clone(), source };
         let path = self.data.join("identity.json");
-        let before: Option<Identity> = read_json(&path)?;
+        let before: Option<Identity> = read_json(&path).map_err(on_disk)?;
         let incarnation = before.as_ref().map_or(0, |identity| identity.incarnation) + 1;
-        let instance_id = match instance_id.or(before.map(|identity| identity.instance_id)) {
-            Some(instance_id) => instance_id,
-            None => format!("mi-{:016x}{:x}", host::random()?, host::random()? & 0xf),
+        let instance_id = match (asked, before.map(|identity| identity.instance_id)) {
+            (Some(asked), Some(kept)) if asked != kept => {
+                return Err(IdentifyError::Other { asked, kept, data: self.data.clone() });
+            }
+            (_, Some(kept)) => kept,
+            (Some(asked), None) => asked,
+            (None, None) => made_up_instance_id().map_err(on_disk)?,
         };
         let identity = Identity { instance_id, incarnation };
-        replace(&path, &to_json(&identity)?)?;
+        to_json(&identity).and_then(|bytes| replace(&path, &bytes)).map_err(on_disk)?;
         Ok(identity)
     }
 
@@ -287,6 +310,18 @@ impl Journal {
     fn trash(&self) -> PathBuf {
         self.data.join("trash")
     }
+}
+
+/// What the server takes for an instance id: `valid_instance_id` of the runtime's agents.
+fn valid_instance_id(id: &str) -> bool {
+    let rest = id.strip_prefix("mi-").or_else(|| id.strip_prefix("i-"));
+    rest.is_some_and(|rest| {
+        (8..=17).contains(&rest.len()) && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    })
+}
+
+fn made_up_instance_id() -> io::Result<String> {
+    Ok(format!("mi-{:016x}{:x}", host::random()?, host::random()? & 0xf))
 }
 
 /// A free-form id as a name that is safe on any file system.
@@ -532,6 +567,26 @@ mod tests {
         let first = journal.identify(None).expect("identify");
         assert_eq!((first.instance_id.len(), &first.instance_id[..3], first.incarnation), (20, "mi-", 1));
         assert_eq!(journal.identify(None).expect("identify"), Identity { incarnation: 2, ..first });
-        assert_eq!(journal.identify(Some("web-1".to_owned())).expect("identify").instance_id, "web-1");
+    }
+
+    #[test]
+    fn an_identity_is_checked_before_it_is_kept_and_never_replaced() {
+        let data = Directory::new();
+        let (journal, _lock) = Journal::open(&data.0, "boot".to_owned()).expect("open");
+        let identify = |asked: &str| journal.identify(Some(asked.to_owned()));
+        for wrong in
+            ["", "typo", "web-12345678", "mi-", "mi-1234567", "mi-123456789012345678", "i-1234567/", "i-1234567é"]
+        {
+            assert!(matches!(identify(wrong), Err(IdentifyError::Form { .. })), "{wrong}");
+        }
+        assert!(!data.0.join("identity.json").exists());
+
+        let ours = Identity { instance_id: "i-12345678".to_owned(), incarnation: 1 };
+        assert_eq!(identify("i-12345678").expect("identify"), ours);
+        let refused = identify("mi-12345678901234567").expect_err("another identity").to_string();
+        for told in ["i-12345678", "mi-12345678901234567", &data.0.display().to_string()] {
+            assert!(refused.contains(told), "{refused}");
+        }
+        assert_eq!(identify("i-12345678").expect("identify"), Identity { incarnation: 2, ..ours });
     }
 }

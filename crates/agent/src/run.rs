@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
 use crate::host::{self, Process};
-use crate::journal::{Identity, Journal, Lock, Standing};
+use crate::journal::{IdentifyError, Identity, Journal, Lock, Standing};
 use crate::link::{self, Address, News, Sign};
 use crate::session::{Action, Input, Recovered, Session};
 use crate::supervisor::STARTING;
@@ -86,6 +86,8 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    #[error(transparent)]
+    Identity(#[from] IdentifyError),
     #[error("find out which start of the host this is")]
     BootId {
         #[source]
@@ -109,7 +111,7 @@ pub async fn run_in_boot(config: Config, boot_id: String, shutdown: impl Future<
     }
     let in_data = |source| Error::Data { path: config.data_dir.clone(), source };
     let (journal, _lock) = open_journal(&config.data_dir, &boot_id).await.map_err(in_data)?;
-    let identity = journal.identify(config.instance_id.clone()).map_err(in_data)?;
+    let identity = journal.identify(config.instance_id.clone())?;
     let (tell, mut told) = mpsc::channel(WAITING_MAX);
     let recovered = recover(&journal, &tell).map_err(in_data)?;
     let session = Session::new(config.concurrency_max, recovered);

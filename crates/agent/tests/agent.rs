@@ -21,6 +21,8 @@ use tokio_tungstenite::tungstenite::Message;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_agent-for-tests");
 
+const INSTANCE: &str = "mi-00000000000000001";
+
 /// Longer than anything here takes, on a busy machine too.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -53,7 +55,7 @@ impl Stage {
     fn config(&self) -> Config {
         Config {
             supervisor_command: vec![PROGRAM.into(), "agent-supervise".into()],
-            instance_id: Some("mi-1".to_owned()),
+            instance_id: Some(INSTANCE.to_owned()),
             ..Config::new(self.url(), self.data()).expect("a config")
         }
     }
@@ -177,7 +179,7 @@ impl Supervised {
     async fn new(stage: &Stage) -> Supervised {
         let (directory, gate) = (stage.data().join("attempts/a"), stage.path("gate"));
         let script = format!("while [ ! -e {} ]; do sleep 0.05; done", gate.display());
-        let stored = serde_json::json!({ "instance_id": "mi-1", "offer": offer(&script) });
+        let stored = serde_json::json!({ "instance_id": INSTANCE, "offer": offer(&script) });
         fs::create_dir_all(directory.join("work")).expect("a directory");
         fs::write(directory.join("offer.json"), stored.to_string()).expect("an offer");
         fs::write(directory.join("script"), script).expect("a script");
@@ -323,7 +325,7 @@ async fn a_script_runs_and_is_forgotten() {
     let stage = Stage::new().await;
     let agent = stage.agent();
     let (mut server, hello) = stage.connection().await;
-    assert_eq!((hello.instance_id.as_str(), hello.platform_type.as_str(), hello.incarnation), ("mi-1", "Linux", 1));
+    assert_eq!((hello.instance_id.as_str(), hello.platform_type.as_str(), hello.incarnation), (INSTANCE, "Linux", 1));
     assert_eq!((hello.ip.as_deref(), hello.attempts), (Some("127.0.0.1"), vec![]));
     server.welcome().await;
 
@@ -331,7 +333,7 @@ async fn a_script_runs_and_is_forgotten() {
     let script = "echo \"$GREETING $AWS_SSM_INSTANCE_ID $DANDORI_ATTEMPT\"; echo oh >&2; cat; ls -A; exit 3\n";
     let finished = server.run(Offer { environment, ..offer(script) }).await;
     assert_eq!(finished.ended, Ended::ExitCode(3));
-    assert_eq!(finished.stdout, "$(id); 'hi' mi-1 c.mi-1.1\n");
+    assert_eq!(finished.stdout, format!("$(id); 'hi' {INSTANCE} c.mi-1.1\n"));
     assert_eq!(
         (finished.stderr.as_str(), finished.stdout_truncated, finished.stderr_truncated),
         ("oh\n", false, false)
