@@ -19,7 +19,7 @@
 //!
 //! **Invariant:** `starting` and `exit.json` are created, never replaced: the first word stands.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -119,7 +119,7 @@ pub(crate) struct Exit {
 }
 
 impl Journal {
-    /// Opens the journal in `data`, which no other agent may use.
+    /// Opens the journal in `data`, which no other agent may use: `AddrInUse` when one does.
     pub fn open(data: &Path, boot_id: String) -> io::Result<(Journal, Lock)> {
         let private = |directory: &Path| fs::DirBuilder::new().recursive(true).mode(0o700).create(directory);
         private(data)?;
@@ -129,7 +129,10 @@ impl Journal {
         private(&journal.attempts())?;
         private(&journal.trash())?;
         let file = File::create(data.join("lock"))?;
-        file.try_lock().map_err(|error| io::Error::new(io::ErrorKind::AddrInUse, error))?;
+        file.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => io::Error::new(io::ErrorKind::AddrInUse, "another agent has it open"),
+            TryLockError::Error(error) => error,
+        })?;
         for left in fs::read_dir(journal.trash())? {
             fs::remove_dir_all(left?.path())?;
         }

@@ -33,8 +33,9 @@ const ADOPTED_LOOK: Duration = Duration::from_millis(200);
 /// How long to wait before trying again what the disk refused.
 const DISK_RETRY: Duration = Duration::from_secs(5);
 
-/// How long an agent waits for another to let go of its directory, and how often it looks.
+/// How long an agent waits for another to let go of its directory, how long it says nothing, and how often it looks.
 const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+const LOCK_SILENCE: Duration = Duration::from_millis(500);
 const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
 /// News and inputs that wait for the loop. Whoever has more waits.
@@ -86,6 +87,8 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    #[error("open the agent's directory {}: another agent has it open", path.display())]
+    Held { path: PathBuf },
     #[error(transparent)]
     Identity(#[from] IdentifyError),
     #[error("find out which start of the host this is")]
@@ -110,7 +113,7 @@ pub async fn run_in_boot(config: Config, boot_id: String, shutdown: impl Future<
         return Err(Error::SupervisorCommand);
     }
     let in_data = |source| Error::Data { path: config.data_dir.clone(), source };
-    let (journal, _lock) = open_journal(&config.data_dir, &boot_id).await.map_err(in_data)?;
+    let (journal, _lock) = open_journal(&config.data_dir, &boot_id).await?;
     let identity = journal.identify(config.instance_id.clone())?;
     let (tell, mut told) = mpsc::channel(WAITING_MAX);
     let recovered = recover(&journal, &tell).map_err(in_data)?;
@@ -142,15 +145,24 @@ pub async fn run_in_boot(config: Config, boot_id: String, shutdown: impl Future<
 
 /// Opens the journal. An agent that was killed while it started a supervisor leaves the lock for a moment in the
 /// hands of the process that is about to become one.
-async fn open_journal(data: &Path, boot_id: &str) -> io::Result<(Journal, Lock)> {
-    let patience_ends = Instant::now() + LOCK_PATIENCE;
+async fn open_journal(data: &Path, boot_id: &str) -> Result<(Journal, Lock), Error> {
+    let started = Instant::now();
+    let mut warned = false;
     loop {
         match Journal::open(data, boot_id.to_owned()) {
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse && Instant::now() < patience_ends => {
-                sleep(LOCK_PAUSE).await
-            }
-            other => return other,
+            Ok(opened) => return Ok(opened),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => (),
+            Err(source) => return Err(Error::Data { path: data.to_owned(), source }),
         }
+        let waited = started.elapsed();
+        if waited >= LOCK_PATIENCE {
+            return Err(Error::Held { path: data.to_owned() });
+        }
+        if waited >= LOCK_SILENCE && !warned {
+            tracing::warn!(directory = %data.display(), "another agent has the directory open; waiting for it");
+            warned = true;
+        }
+        sleep(LOCK_PAUSE).await;
     }
 }
 

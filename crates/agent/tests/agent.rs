@@ -3,7 +3,8 @@
 use std::fs;
 use std::future::Future;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use agent::Config;
@@ -185,7 +186,8 @@ impl Supervised {
         fs::write(directory.join("script"), script).expect("a script");
         let log = fs::File::create(stage.path("log")).expect("a log");
         let mut command = Command::new(PROGRAM);
-        let process = command.arg("agent-supervise").arg(&directory).stderr(log).spawn().expect("a supervisor");
+        command.arg("agent-supervise").arg(&directory).stdout(Stdio::null()).stderr(log);
+        let process = command.spawn().expect("a supervisor");
         appears(&directory.join("script.json")).await;
         Supervised { process, directory, gate }
     }
@@ -272,6 +274,44 @@ impl Server {
         self.acknowledge(&finished).await;
         finished
     }
+}
+
+/// What is logged on this thread.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<(Instant, String)>>>);
+
+impl Log {
+    /// When each line that has `words` was said.
+    fn times(&self, words: &str) -> Vec<Instant> {
+        let lines = self.0.lock().expect("a log");
+        lines.iter().filter(|(_, line)| line.contains(words)).map(|(at, _)| *at).collect()
+    }
+}
+
+impl tracing::Subscriber for Log {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        let mut line = event.metadata().level().to_string();
+        event.record(&mut |field: &tracing::field::Field, value: &dyn std::fmt::Debug| {
+            line += &format!(" {field}={value:?}");
+        });
+        self.0.lock().expect("a log").push((Instant::now(), line));
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
 }
 
 fn offer(script: &str) -> Offer {
@@ -845,4 +885,23 @@ async fn who_signs_is_asked_for_each_connection() {
     let seen = seen.expect("it is signed");
     assert_eq!(seen.to_str().expect("text"), format!("GET {host} /api/v1/agents/connect"));
     agent.abort();
+}
+
+#[tokio::test]
+async fn a_second_agent_says_that_it_waits_and_gives_up() {
+    let stage = Stage::new().await;
+    let first = stage.agent();
+    let _server = stage.welcomed().await;
+    let log = Log::default();
+    let _logged = tracing::subscriber::set_default(log.clone());
+    let started = Instant::now();
+    let error = soon(agent::run(stage.config(), std::future::pending())).await.expect_err("the directory is held");
+    let data = stage.data().display().to_string();
+    assert_eq!(error.to_string(), format!("open the agent's directory {data}: another agent has it open"));
+    assert!(started.elapsed() >= Duration::from_secs(5));
+    let said =
+        log.times(&format!("WARN message=another agent has the directory open; waiting for it directory={data}"));
+    assert_eq!(said.len(), 1);
+    assert!(said[0] - started < Duration::from_secs(1));
+    first.stop().await;
 }
