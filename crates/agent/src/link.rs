@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue};
+use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue, StatusCode};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
@@ -37,6 +37,13 @@ const PINGS_UNHEARD_MAX: u32 = 3;
 
 /// Messages that wait to be said. Whoever has more waits.
 const OUTGOING_MAX: usize = 16;
+
+/// What a person does about a 401. It is told once in a row; the agent goes on trying.
+const SIGNATURE_MISSING: &str = "the server wants a signature: set the environment variables AWS_ACCESS_KEY_ID and \
+                                 AWS_SECRET_ACCESS_KEY to a key that it knows, and start the agent again";
+const SIGNATURE_REFUSED: &str = "the server wants a signature and does not accept this agent's: set the environment \
+                                 variables AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY to a key that it knows, and \
+                                 start the agent again";
 
 /// Where the server is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,9 +109,11 @@ impl fmt::Display for Address {
 /// Connects, carries messages, and connects again, for as long as somebody listens to the news.
 pub(crate) async fn keep(address: Address, sign: Option<Sign>, news: mpsc::Sender<News>) {
     let mut backoff = BACKOFF_MIN;
+    let mut told_to_sign = false;
     while !news.is_closed() {
         match connect(&address, sign.as_ref()).await {
             Ok(socket) => {
+                told_to_sign = false;
                 let carried = carry(socket, &news).await;
                 tracing::warn!(%address, reason = %carried.reason, "disconnected");
                 if carried.welcomed {
@@ -114,11 +123,21 @@ pub(crate) async fn keep(address: Address, sign: Option<Sign>, news: mpsc::Sende
                     return;
                 }
             }
-            Err(error) => tracing::warn!(%address, %error, "failed to connect"),
+            Err(error) => {
+                tracing::warn!(%address, %error, "failed to connect");
+                if wants_signature(&error) && !told_to_sign {
+                    tracing::error!(%address, "{}", if sign.is_some() { SIGNATURE_REFUSED } else { SIGNATURE_MISSING });
+                    told_to_sign = true;
+                }
+            }
         }
         sleep(jittered(backoff)).await;
         backoff = (backoff * 2).min(BACKOFF_MAX);
     }
+}
+
+fn wants_signature(error: &tungstenite::Error) -> bool {
+    matches!(error, tungstenite::Error::Http(response) if response.status() == StatusCode::UNAUTHORIZED)
 }
 
 type Socket = WebSocketStream<TcpStream>;

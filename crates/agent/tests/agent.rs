@@ -905,3 +905,25 @@ async fn a_second_agent_says_that_it_waits_and_gives_up() {
     assert!(said[0] - started < Duration::from_secs(1));
     first.stop().await;
 }
+
+#[tokio::test]
+async fn a_server_that_wants_a_signature_is_explained_once_and_tried_again() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    let stage = Stage::new().await;
+    let log = Log::default();
+    let _logged = tracing::subscriber::set_default(log.clone());
+    let agent = stage.agent();
+    for _ in 0..3 {
+        let (mut stream, _) = soon(stage.listener.accept()).await.expect("a connection");
+        soon(stream.read(&mut [0; 4096])).await.expect("a request");
+        let refusal = b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n";
+        soon(stream.write_all(refusal)).await.expect("an answer");
+    }
+    let _server = stage.welcomed().await;
+    assert_eq!(log.times("failed to connect").len(), 3);
+    let words = "ERROR message=the server wants a signature: set the environment variables AWS_ACCESS_KEY_ID and \
+                 AWS_SECRET_ACCESS_KEY";
+    assert_eq!(log.times(words).len(), 1);
+    agent.stop().await;
+}
