@@ -14,7 +14,9 @@ use runtime::machines::StateMachineCreate;
 use runtime::tasks::{Replying, TaskCall, TaskPort, TaskReply};
 use runtime::{Config, Refusal, Runtime};
 use store::memory::MemoryStore;
-use store::{Answer, Answering, Batch, Chunk, Direction, Due, Epoch, Error, Head, IndexRow, Loaded, Seq, ShardId, Store};
+use store::{
+    Answer, Answering, Batch, Chunk, Direction, Due, Epoch, Error, Head, IndexRow, Loaded, Seq, ShardId, Store,
+};
 
 const WELL: u8 = 0;
 /// The next commit is made, and nobody can tell.
