@@ -4,7 +4,7 @@
 //! everything waits for the world. A frame runs on by itself: [`Run::advance`] is its loop, [`Go`] what comes
 //! next in it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use asl::{
@@ -291,8 +291,8 @@ impl Run<'_> {
             return;
         }
         let effects = std::mem::take(&mut self.step.effects);
-        let asked_for: Vec<Ask> = effects.iter().filter(|effect| !withdraws(effect)).filter_map(ask).collect();
-        let withdrawn: Vec<Ask> = effects.iter().filter(|effect| withdraws(effect)).filter_map(ask).collect();
+        let asked_for: BTreeSet<Ask> = effects.iter().filter(|effect| !withdraws(effect)).filter_map(ask).collect();
+        let withdrawn: BTreeSet<Ask> = effects.iter().filter(|effect| withdraws(effect)).filter_map(ask).collect();
         let both =
             |effect: &Effect| ask(effect).is_some_and(|ask| asked_for.contains(&ask) && withdrawn.contains(&ask));
         self.step.effects = effects.into_iter().filter(|effect| !both(effect)).collect();
@@ -300,7 +300,7 @@ impl Run<'_> {
 }
 
 /// What an effect asks for or withdraws.
-#[derive(PartialEq)]
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Ask {
     Task(TaskId),
     Timer(TimerId),

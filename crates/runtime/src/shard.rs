@@ -40,6 +40,9 @@ const CACHED_MAX: usize = 128;
 /// How long the machinery waits before it asks again for what could not be committed.
 const AGAIN_AFTER: Duration = Duration::from_millis(200);
 
+/// How long until it asks again a value that could not be read.
+const UNREADABLE_FOR: Duration = Duration::from_secs(2);
+
 /// After the store was full, how long nothing new is taken in, in milliseconds: what there is goes first.
 const FULL_FOR_MS: i64 = 1_000;
 
@@ -680,7 +683,7 @@ impl Shard {
         let (machines, dispatches): (Vec<_>, Vec<_>) =
             turn.dispatches.into_iter().partition(|dispatch| matches!(dispatch, Dispatch::Machine { .. }));
         machines.into_iter().for_each(|dispatch| self.world.dispatch(dispatch));
-        self.world.ask_again(turn.later, AGAIN_AFTER);
+        self.world.ask_again(turn.later, UNREADABLE_FOR);
         for (reply, result) in turn.answers {
             // Whoever asked may have gone; it happened all the same.
             let _gone = reply.send(result);
