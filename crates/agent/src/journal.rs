@@ -141,7 +141,7 @@ impl Journal {
 
     /// Who this agent is, made up at the first start and never changed; counts this start.
     pub fn identify(&self, asked: Option<String>) -> Result<Identity, IdentifyError> {
-        if let Some(asked) = asked.as_ref().filter(|asked| !valid_instance_id(asked)) {
+        if let Some(asked) = asked.as_ref().filter(|asked| !api::agent::valid_instance_id(asked)) {
             return Err(IdentifyError::Form { asked: asked.clone() });
         }
         let on_disk = |source| IdentifyError::Disk { data: self.data.clone(), source };
@@ -313,14 +313,6 @@ impl Journal {
     fn trash(&self) -> PathBuf {
         self.data.join("trash")
     }
-}
-
-/// What the server takes for an instance id: `valid_instance_id` of the runtime's agents.
-fn valid_instance_id(id: &str) -> bool {
-    let rest = id.strip_prefix("mi-").or_else(|| id.strip_prefix("i-"));
-    rest.is_some_and(|rest| {
-        (8..=17).contains(&rest.len()) && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-    })
 }
 
 fn made_up_instance_id() -> io::Result<String> {

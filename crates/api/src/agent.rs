@@ -46,6 +46,14 @@ pub const MESSAGE_BYTES_MAX: usize = 1_048_576;
 pub const STDOUT_CHARS_MAX: usize = 24_000;
 pub const STDERR_CHARS_MAX: usize = 8_000;
 
+/// Whether a server takes an agent of this id: `i-` or `mi-`, and 8 to 17 letters or digits.
+pub fn valid_instance_id(id: &str) -> bool {
+    let rest = id.strip_prefix("mi-").or_else(|| id.strip_prefix("i-"));
+    rest.is_some_and(|rest| {
+        (8..=17).contains(&rest.len()) && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    })
+}
+
 /// What an agent says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]

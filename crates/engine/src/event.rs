@@ -287,6 +287,17 @@ impl<D> Event<D> {
 }
 
 impl<D> Fact<D> {
+    /// Whether the execution is over with it: nothing follows.
+    pub fn ends_execution(&self) -> bool {
+        matches!(
+            self,
+            Fact::ExecutionSucceeded { .. }
+                | Fact::ExecutionFailed { .. }
+                | Fact::ExecutionAborted { .. }
+                | Fact::ExecutionTimedOut { .. }
+        )
+    }
+
     fn map<E, X>(self, to: &mut impl FnMut(D) -> Result<E, X>) -> Result<Fact<E>, X> {
         use Fact::*;
         Ok(match self {

@@ -939,12 +939,12 @@ impl<'a> Run<'a> {
 
     fn record(&mut self, frame: FrameId, previous: u64, fact: Fact) {
         let id = self.execution.last_id + 1;
-        if self.overflown.is_some() && !ends(&fact) {
+        if self.overflown.is_some() && !fact.ends_execution() {
             return;
         }
         // A history has at least a beginning and an end.
         let begins = matches!(fact, Fact::ExecutionStarted { .. });
-        if id >= self.env.limits.history_events_max && !ends(&fact) && !begins {
+        if id >= self.env.limits.history_events_max && !fact.ends_execution() && !begins {
             self.overflown = Some(frame);
             return;
         }
@@ -966,16 +966,6 @@ pub(crate) fn within_limit(output: Json, of: &str, bytes_max: usize) -> Result<J
         "The state/task '{of}' returned a result with a size exceeding the maximum number of bytes service limit."
     );
     Err(Failure::new("States.DataLimitExceeded", cause))
-}
-
-fn ends(fact: &Fact) -> bool {
-    matches!(
-        fact,
-        Fact::ExecutionSucceeded { .. }
-            | Fact::ExecutionFailed { .. }
-            | Fact::ExecutionAborted { .. }
-            | Fact::ExecutionTimedOut { .. }
-    )
 }
 
 fn withdrawal(effect: Effect) -> Effect {

@@ -38,6 +38,7 @@ pub struct Session {
     caller: Caller,
     instance_id: Arc<str>,
     number: u64,
+    #[expect(dead_code, reason = "kept for its end: the last holder says goodbye")]
     leaving: Arc<Leaving>,
 }
 
@@ -206,7 +207,8 @@ pub(crate) struct Row {
     pub(crate) seen: Timestamp,
 }
 
-pub(crate) fn index(_: Id, caller: &Caller, now: Option<&instance::Registered>, _first: bool, step: &mut store::Step) {
+/// The instance's row follows the instance.
+pub(crate) fn index(caller: &Caller, now: Option<&instance::Registered>, step: &mut store::Step) {
     let Some(now) = now else { return };
     let row = Row { card: now.card.clone(), first_seen: now.first_seen, seen: now.seen };
     step.index_put.push(store::IndexRow {
@@ -221,7 +223,7 @@ pub(crate) fn index(_: Id, caller: &Caller, now: Option<&instance::Registered>, 
 impl Runtime {
     /// An agent said hello (its first message). Registers it, tells it `Welcome` and whatever it is owed.
     pub async fn agent_connect(&self, caller: &Caller, hello: agent::Hello) -> Result<AgentLink, Refusal> {
-        if !valid_instance_id(&hello.instance_id) {
+        if !agent::valid_instance_id(&hello.instance_id) {
             return Err(Refusal::Validation(format!(
                 "'{}' is not an instance id: i- or mi- and 8 to 17 letters or digits",
                 hello.instance_id
@@ -286,7 +288,6 @@ impl Runtime {
             return Err(Refusal::Validation("another connection has taken this agent's place".to_owned()));
         }
         world.hub.heard(session, world.now());
-        let _still_here = &session.leaving;
         let (attempt, command) = match message {
             FromAgent::Ping => {
                 world.hub.send(&session.caller, &fleet::InstanceId::from(&*session.instance_id), ToAgent::Pong);
@@ -345,14 +346,6 @@ impl Runtime {
             }
         }
     }
-}
-
-/// `^(m?i-)[0-9A-Za-z]{8,17}$`, as in the SSM API's `InstanceId`.
-fn valid_instance_id(id: &str) -> bool {
-    let rest = id.strip_prefix("mi-").or_else(|| id.strip_prefix("i-"));
-    rest.is_some_and(|rest| {
-        (8..=17).contains(&rest.len()) && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-    })
 }
 
 fn welcome(now: Timestamp) -> ToAgent {

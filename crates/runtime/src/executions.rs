@@ -274,7 +274,7 @@ impl Runtime {
                 let Some((last, _)) = events.last() else { break };
                 from = last + 1;
                 let events: Vec<Event> = events.into_iter().map(|(_, event)| event).collect();
-                let ended = events.iter().any(|event| ends(&event.fact));
+                let ended = events.iter().any(|event| event.fact.ends_execution());
                 if sender.send(events).await.is_err() || ended {
                     return Ok(());
                 }
@@ -288,7 +288,7 @@ impl Runtime {
                 let Some((first, events)) = next else { break };
                 let known = usize::try_from(from.saturating_sub(first)).unwrap_or(usize::MAX).min(events.len());
                 from = from.max(first + events.len() as u64);
-                let ended = events.iter().any(|event| ends(&event.fact));
+                let ended = events.iter().any(|event| event.fact.ends_execution());
                 if sender.send(events[known..].to_vec()).await.is_err() || ended {
                     return Ok(());
                 }
@@ -345,16 +345,6 @@ fn events_from(chunks: &[Chunk], from: Seq, direction: Direction) -> Result<Vec<
 
 fn place(bytes: &[u8]) -> Result<Seq, Refusal> {
     bytes.try_into().map(|bytes| Seq(u64::from_be_bytes(bytes))).map_err(|_| Refusal::InvalidToken)
-}
-
-fn ends(fact: &Fact) -> bool {
-    matches!(
-        fact,
-        Fact::ExecutionSucceeded { .. }
-            | Fact::ExecutionFailed { .. }
-            | Fact::ExecutionAborted { .. }
-            | Fact::ExecutionTimedOut { .. }
-    )
 }
 
 /// The value of an input's text, and the text where it is not the value's compact one.

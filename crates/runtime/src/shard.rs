@@ -633,7 +633,7 @@ impl Shard {
             self.keep(
                 id,
                 value::chunk(first, &[event]),
-                |step| crate::agents::index(id, &caller, after.as_ref(), first == 0, step),
+                |step| crate::agents::index(&caller, after.as_ref(), step),
                 turn,
             );
         }
