@@ -11,6 +11,7 @@ use base::{Caller, Id, Json, Timestamp};
 use bytes::Bytes;
 use runtime::Runtime;
 
+use crate::door::{self, Stranger};
 use crate::error::Error;
 use crate::http::{Request, Response};
 use crate::operation::Service;
@@ -42,10 +43,6 @@ pub const SKEW_MINUTES: i64 = 5;
 
 /// A definition or an input whose every character is escaped fits.
 pub const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
-
-/// Who asks when nothing says so.
-const ACCOUNT_DEFAULT: &str = "000000000000";
-const REGION_DEFAULT: &str = "us-east-1";
 
 /// AWS's services, as this server offers them.
 pub struct Face {
@@ -168,52 +165,19 @@ fn action(request: &Request<'_>) -> Option<String> {
     value.bytes().all(|byte| byte.is_ascii_alphanumeric()).then(|| value.to_owned())
 }
 
-/// On whose behalf the request comes.
+/// On whose behalf the request comes, in AWS's words where nobody can tell.
 fn who(config: &Config, request: &Request<'_>) -> Result<Caller, Error> {
-    let (account, region) = if config.keys.is_empty() { unverified(request)? } else { verified(config, request)? };
-    // Both become part of every ARN.
-    let plain = !region.is_empty()
-        && region.len() <= 32
-        && region.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'));
-    if !plain {
-        return Err(Error::new(
+    door::caller(config, request).map(|(caller, _)| caller).map_err(|stranger| match stranger {
+        Stranger::FromElsewhere => {
+            Error::new("AccessDeniedException", "This server has no access keys, and so serves its own host only.")
+                .with_status(403)
+        }
+        Stranger::Region(region) => Error::new(
             "InvalidSignatureException",
             format!("Credential should be scoped to a valid region, not '{region}'. "),
-        ));
-    }
-    Ok(Caller::new(&account, &region))
-}
-
-fn unverified(request: &Request<'_>) -> Result<(String, String), Error> {
-    if !request.peer_is_loopback {
-        return Err(Error::new(
-            "AccessDeniedException",
-            "This server has no access keys, and so serves its own host only.",
-        )
-        .with_status(403));
-    }
-    let Some(scope) = request.header("authorization").and_then(sigv4::credential_scope) else {
-        return Ok((ACCOUNT_DEFAULT.to_owned(), REGION_DEFAULT.to_owned()));
-    };
-    let names_account = scope.access_key.len() == 12 && scope.access_key.bytes().all(|byte| byte.is_ascii_digit());
-    let account = if names_account { scope.access_key } else { ACCOUNT_DEFAULT };
-    Ok((account.to_owned(), scope.region.to_owned()))
-}
-
-fn verified(config: &Config, request: &Request<'_>) -> Result<(String, String), Error> {
-    let signed =
-        sigv4::Request { method: request.method, path: request.path, query: request.query, headers: &request.headers };
-    let lookup = |key: &str| config.keys.get(key).map(|key| key.secret.clone());
-    let now = sigv4::Time((config.clock)().0.div_euclid(1000));
-    let body = sigv4::BodyHash::of(&request.body);
-    let verified = sigv4::verify(&signed, &body, lookup, now, config.skew_minutes)
-        .map_err(|refusal| Error::new(refusal.code(), refusal.to_string()))?;
-    match config.keys.get(&verified.access_key) {
-        Some(key) => Ok((key.account.clone(), verified.region)),
-        None => {
-            Err(Error::new(sigv4::Refusal::UnrecognizedClient.code(), sigv4::Refusal::UnrecognizedClient.to_string()))
-        }
-    }
+        ),
+        Stranger::Signature(refusal) => Error::new(refusal.code(), refusal.to_string()),
+    })
 }
 
 /// The members of the JSON object that a body holds.

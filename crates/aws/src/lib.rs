@@ -11,11 +11,12 @@
 //!
 //! **Invariant:** a task goes through the same decoding, checking and encoding as a client.
 //!
-//! In reading order: [`http`] (requests and responses), [`face`] (who asks, and what is meant), `operation` (the
+//! In reading order: [`http`] (requests and responses), [`door`] (who asks), [`face`] (what is meant), `operation` (the
 //! tables: where an operation is added), `shape` (what a request must look like), `value` and `write` (bodies),
 //! `error` (AWS's codes and words), the services `sfn`, `ssm` and `sts`, [`tasks`] (the same for tasks).
 
 pub mod http;
+pub mod door;
 pub mod face;
 mod operation;
 mod shape;

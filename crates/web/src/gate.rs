@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use aws::Config;
+use aws::door::Stranger;
 use axum::body::Body;
 use axum::extract::{Request, State as Extracted};
 use axum::http::HeaderMap;
@@ -26,11 +27,6 @@ pub const BODY_BYTES_MAX: usize = aws::face::BODY_BYTES_MAX + 64 * 1024;
 
 /// How long a body may take to arrive.
 pub const BODY_TIME_MAX: Duration = Duration::from_secs(60);
-
-/// Who asks when nothing says so.
-const ACCOUNT_DEFAULT: &str = "000000000000";
-const REGION_DEFAULT: &str = "us-east-1";
-const REGION_CHARS_MAX: usize = 32;
 
 /// Where a request came from. Put into each by whoever took the connection.
 #[derive(Debug, Clone, Copy)]
@@ -53,57 +49,32 @@ impl Gate {
     }
 
     /// Returns who asks.
-    fn caller(&self, parts: &Parts, body: &[u8]) -> Result<Caller, Refused> {
-        let peer = parts.extensions.get::<Peer>().is_some_and(|peer| peer.is_loopback());
-        let (account, region) = match self.config.keys.is_empty() {
-            true => self.unverified(parts, peer)?,
-            false => self.verified(parts, body)?,
-        };
-        // Both become part of every ARN.
-        let plain = (1..=REGION_CHARS_MAX).contains(&region.len())
-            && region.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'));
-        if !plain {
-            return Err(unauthenticated("the signature's scope names no region"));
-        }
-        Ok(Caller::new(&account, &region))
-    }
-
-    fn unverified(&self, parts: &Parts, peer_is_loopback: bool) -> Result<(String, String), Refused> {
-        if !peer_is_loopback {
-            return Err(unauthenticated("this server has no access keys, and so serves its own host only"));
-        }
-        // A page from elsewhere, open in a browser on this host, is not somebody on this host.
-        if !is_local_name(&parts.headers) {
-            return Err(not_permitted("this server has no access keys, and so answers to local names only"));
-        }
-        let scope = header(&parts.headers, "authorization").and_then(sigv4::credential_scope);
-        let Some(scope) = scope else {
-            return Ok((ACCOUNT_DEFAULT.to_owned(), REGION_DEFAULT.to_owned()));
-        };
-        let names_account = scope.access_key.len() == 12 && scope.access_key.bytes().all(|byte| byte.is_ascii_digit());
-        let account = if names_account { scope.access_key } else { ACCOUNT_DEFAULT };
-        Ok((account.to_owned(), scope.region.to_owned()))
-    }
-
-    fn verified(&self, parts: &Parts, body: &[u8]) -> Result<(String, String), Refused> {
-        let headers = texts(&parts.headers);
-        let signed = sigv4::Request {
+    fn caller(&self, parts: &Parts, body: &Bytes) -> Result<Caller, Refused> {
+        let request = aws::Request {
             method: parts.method.as_str(),
             path: parts.uri.path(),
             query: parts.uri.query().unwrap_or(""),
-            headers: &headers,
+            headers: texts(&parts.headers),
+            body: body.clone(),
+            peer_is_loopback: parts.extensions.get::<Peer>().is_some_and(|peer| peer.is_loopback()),
         };
-        let lookup = |key: &str| self.config.keys.get(key).map(|key| key.secret.clone());
-        let now = sigv4::Time((self.config.clock)().0.div_euclid(1000));
-        let verified = sigv4::verify(&signed, &sigv4::BodyHash::of(body), lookup, now, self.config.skew_minutes)
-            .map_err(|refusal| unauthenticated(&refusal.to_string()))?;
-        // A signature made for another service is no request of ours.
-        if verified.service != api::SIGNING_NAME {
-            return Err(unauthenticated("the signature is for another service"));
+        // A page from elsewhere, open in a browser on this host, is not somebody on this host.
+        if self.config.keys.is_empty() && request.peer_is_loopback && !is_local_name(&parts.headers) {
+            return Err(not_permitted("this server has no access keys, and so answers to local names only"));
         }
-        match self.config.keys.get(&verified.access_key) {
-            Some(key) => Ok((key.account.clone(), verified.region)),
-            None => Err(unauthenticated(&sigv4::Refusal::UnrecognizedClient.to_string())),
+        let (caller, service) = aws::door::caller(&self.config, &request).map_err(|stranger| match stranger {
+            Stranger::FromElsewhere => {
+                unauthenticated("this server has no access keys, and so serves its own host only")
+            }
+            Stranger::Region(_) => unauthenticated("the signature's scope names no region"),
+            Stranger::Signature(refusal) => unauthenticated(&refusal.to_string()),
+        })?;
+        match service {
+            // A signature made for another service is no request of ours.
+            Some(service) if service != api::SIGNING_NAME => {
+                Err(unauthenticated("the signature is for another service"))
+            }
+            Some(_) | None => Ok(caller),
         }
     }
 }
