@@ -54,6 +54,9 @@ pub enum MachineKind {
 pub struct State {
     pub name: Name,
     pub flow: Flow,
+    /// `Assign`: an object whose members become variables when the state is left. A choice rule and a catcher have
+    /// their own instead.
+    pub assign: Option<Payload>,
     pub body: Body,
 }
 
@@ -145,6 +148,8 @@ pub struct Choice {
 #[derive(Debug, Clone)]
 pub struct ChoiceRule {
     pub when: When,
+    /// The rule's own: the state's is for the default.
+    pub assign: Option<Payload>,
     pub next: Name,
 }
 
@@ -291,14 +296,75 @@ pub enum Items {
 }
 
 /// How a Map runs its iterations.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum MapMode {
     Inline,
     /// Child executions of their own.
-    Distributed {
-        children: MachineKind,
-        label: Option<Arc<str>>,
-    },
+    Distributed(Box<Distributed>),
+}
+
+/// What only a Map in distributed mode has (Developer Guide, "Distributed mode").
+#[derive(Debug, Clone)]
+pub struct Distributed {
+    /// `ExecutionType`.
+    pub children: MachineKind,
+    pub label: Option<Arc<str>>,
+    pub reader: Option<ItemReader>,
+    pub batcher: Option<ItemBatcher>,
+    pub writer: Option<ResultWriter>,
+    /// `ToleratedFailureCount` or its path; 0 when not given.
+    pub tolerated_count: Option<Quantity>,
+    /// `ToleratedFailurePercentage` or its path: 0 to 100; 0 when not given.
+    pub tolerated_percentage: Option<Quantity>,
+}
+
+/// A number that is given, found in the data, or computed.
+#[derive(Debug, Clone)]
+pub enum Quantity {
+    Literal(f64),
+    Path(ReferencePath),
+    Jsonata(Jsonata),
+}
+
+/// Where the items come from, if not from the state's input.
+#[derive(Debug, Clone)]
+pub struct ItemReader {
+    pub from: ReadFrom,
+    /// `Parameters` or `Arguments`: bucket, key, prefix.
+    pub arguments: Option<Payload>,
+    /// `ReaderConfig` as it was written, without its `MaxItems`; checked.
+    pub config: Json,
+    /// `MaxItems` or its path.
+    pub items_max: Option<Quantity>,
+}
+
+/// An `ItemReader`'s `Resource`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReadFrom {
+    /// `arn:aws:states:::s3:getObject`
+    Object,
+    /// `arn:aws:states:::s3:listObjectsV2`
+    Listing,
+}
+
+/// Several items for each child execution.
+#[derive(Debug, Clone)]
+pub struct ItemBatcher {
+    /// `MaxItemsPerBatch` or its path.
+    pub items_max: Option<Quantity>,
+    /// `MaxInputBytesPerBatch` or its path.
+    pub bytes_max: Option<Quantity>,
+    /// `BatchInput`.
+    pub input: Option<Payload>,
+}
+
+/// Where the results go, if not into the state's output.
+#[derive(Debug, Clone)]
+pub struct ResultWriter {
+    /// `Parameters` or `Arguments`: bucket and prefix. Without, the results are formatted and stay in the output.
+    pub arguments: Option<Payload>,
+    /// `WriterConfig` as it was written; checked.
+    pub config: Option<Json>,
 }
 
 /// How many iterations at a time; 0 is "as many as may be".
@@ -348,6 +414,8 @@ pub struct Catcher {
     pub error_equals: Vec<Arc<str>>,
     pub next: Name,
     pub output: CatchOutput,
+    /// The catcher's own: the state's is for its success.
+    pub assign: Option<Payload>,
 }
 
 /// What a state gives that caught an error.

@@ -40,6 +40,9 @@ pub enum Fact<D = Json> {
         /// Ours: the input as it was written, where that is not its compact text.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         text: Option<Arc<str>>,
+        /// Ours: the block of the definition that it runs, where that is not the machine itself.
+        #[serde(default, skip_serializing_if = "is_first")]
+        block: u32,
         /// Ours: when the whole machine's `TimeoutSeconds` ends.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         timeout: Option<Alarm>,
@@ -66,6 +69,9 @@ pub enum Fact<D = Json> {
         kind: Kind,
         name: Arc<str>,
         output: D,
+        /// What `Assign` gave, where there is one: each variable with its value.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        assigned: Option<Vec<(Arc<str>, D)>>,
     },
     /// Given up because something else failed.
     StateAborted {
@@ -90,6 +96,9 @@ pub enum Fact<D = Json> {
         heartbeat_seconds: Option<u64>,
         #[serde(skip_serializing_if = "Option::is_none")]
         credentials: Option<D>,
+        /// Ours: what whoever does the work has to show, where the outcome comes from outside.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        token: Option<Arc<str>>,
         /// Ours: when it times out, and when the first heartbeat is due.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         timeout: Option<Alarm>,
@@ -273,6 +282,10 @@ fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
+fn is_first(block: &u32) -> bool {
+    *block == 0
+}
+
 impl<D> Event<D> {
     /// Whether `GetExecutionHistory` shows it.
     pub fn is_aws(&self) -> bool {
@@ -301,15 +314,21 @@ impl<D> Fact<D> {
     fn map<E, X>(self, to: &mut impl FnMut(D) -> Result<E, X>) -> Result<Fact<E>, X> {
         use Fact::*;
         Ok(match self {
-            ExecutionStarted { identity, input, text, timeout } => {
-                ExecutionStarted { identity, input: to(input)?, text, timeout }
+            ExecutionStarted { identity, input, text, block, timeout } => {
+                ExecutionStarted { identity, input: to(input)?, text, block, timeout }
             }
             ExecutionSucceeded { output } => ExecutionSucceeded { output: to(output)? },
             ExecutionFailed { failure } => ExecutionFailed { failure },
             ExecutionAborted { failure } => ExecutionAborted { failure },
             ExecutionTimedOut { failure } => ExecutionTimedOut { failure },
             StateEntered { kind, name, input } => StateEntered { kind, name, input: to(input)? },
-            StateExited { kind, name, output } => StateExited { kind, name, output: to(output)? },
+            StateExited { kind, name, output, assigned } => {
+                let output = to(output)?;
+                let assigned = assigned.map(|variables| {
+                    variables.into_iter().map(|(name, value)| Ok((name, to(value)?))).collect::<Result<_, X>>()
+                });
+                StateExited { kind, name, output, assigned: assigned.transpose()? }
+            }
             StateAborted { kind, name } => StateAborted { kind, name },
             EvaluationFailed { state, failure, location } => EvaluationFailed { state, failure, location },
             TaskScheduled {
@@ -319,6 +338,7 @@ impl<D> Fact<D> {
                 timeout_seconds,
                 heartbeat_seconds,
                 credentials,
+                token,
                 timeout,
                 heartbeat,
             } => TaskScheduled {
@@ -328,6 +348,7 @@ impl<D> Fact<D> {
                 timeout_seconds,
                 heartbeat_seconds,
                 credentials: credentials.map(&mut *to).transpose()?,
+                token,
                 timeout,
                 heartbeat,
             },

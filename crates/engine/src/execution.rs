@@ -229,9 +229,9 @@ impl Execution {
             }
         }
         match &event.fact {
-            Fact::ExecutionStarted { identity, input, text, timeout } => {
+            Fact::ExecutionStarted { identity, input, text, block, timeout } => {
                 self.text = text.clone();
-                self.start(event.at, identity, input, *timeout);
+                self.start(event.at, identity, input, *block, *timeout);
             }
             Fact::ExecutionSucceeded { output } => self.end(event.at, Outcome::Succeeded { output: output.clone() }),
             Fact::ExecutionFailed { failure } => self.end(event.at, Outcome::Failed { failure: failure.clone() }),
@@ -323,7 +323,7 @@ impl Execution {
         }
     }
 
-    fn start(&mut self, at: Timestamp, identity: &Identity, input: &Json, timeout: Option<Alarm>) {
+    fn start(&mut self, at: Timestamp, identity: &Identity, input: &Json, block: u32, timeout: Option<Alarm>) {
         self.identity = identity.clone();
         self.input = input.clone();
         self.started = at;
@@ -333,7 +333,7 @@ impl Execution {
             self.keep_timer(FrameId::ROOT, alarm);
         }
         // The first state's `previousEventId` is 0, not the id of ExecutionStarted.
-        self.frames.insert(FrameId::ROOT, Frame { place: Place::Machine, block: 0, last: 0, visit: None });
+        self.frames.insert(FrameId::ROOT, Frame { place: Place::Machine, block, last: 0, visit: None });
         self.next_frame = 1;
     }
 

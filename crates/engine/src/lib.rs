@@ -78,6 +78,8 @@ pub struct Start {
     pub input: Json,
     /// The input as it was written, where that is not its compact text.
     pub text: Option<Arc<str>>,
+    /// Which block of the definition it runs: the machine itself, or what a distributed Map does with an item.
+    pub block: asl::BlockId,
 }
 
 /// The part of the context object that does not change (`$$.Execution`, `$$.StateMachine`).
@@ -94,6 +96,12 @@ pub struct Identity {
     pub alias_arn: Option<Arc<str>>,
     /// Which revision of the definition it runs, for whoever keeps definitions.
     pub definition: Arc<str>,
+    /// The Map run that it is a child of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub map_run_arn: Option<Arc<str>>,
+    /// Whether it is an Express execution: its context object does not tell redrives.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub express: bool,
 }
 
 /// Something the outside world is asked to do. Delivered at least once, after the commit that records it.

@@ -149,10 +149,16 @@ impl Run<'_> {
         self.record(
             FrameId::ROOT,
             0,
-            Fact::ExecutionStarted { identity: start.identity, input: start.input, text: start.text, timeout },
+            Fact::ExecutionStarted {
+                identity: start.identity,
+                input: start.input,
+                text: start.text,
+                block: start.block.0,
+                timeout,
+            },
         );
         self.step.effects.extend(timeout.map(Effect::SetTimer));
-        let name = self.machine.block(Machine::ROOT).start_at.clone();
+        let name = self.machine.block(start.block).start_at.clone();
         self.advance(FrameId::ROOT, Go::Enter { name, input });
     }
 

@@ -125,9 +125,11 @@ impl Runtime {
             version_arn: None,
             alias_arn: None,
             definition,
+            map_run_arn: None,
+            express: false,
         };
         let ask = Start {
-            start: engine::Start { identity, input, text },
+            start: engine::Start { identity, input, text, block: asl::Machine::ROOT },
             machine: compiled,
             trace: start.trace_header,
             fresh,

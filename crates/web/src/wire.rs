@@ -254,7 +254,7 @@ fn flat(fact: &Fact) -> Flat {
         Fact::ExecutionAborted { failure } => plain("ExecutionAborted", failed(failure)),
         Fact::ExecutionTimedOut { failure } => plain("ExecutionTimedOut", failed(failure)),
         Fact::StateEntered { kind, name, input } => of_state(*kind, "Entered", name, Some(input)),
-        Fact::StateExited { kind, name, output } => of_state(*kind, "Exited", name, Some(output)),
+        Fact::StateExited { kind, name, output, .. } => of_state(*kind, "Exited", name, Some(output)),
         Fact::StateAborted { kind, name } => of_state(*kind, "Aborted", name, None),
         Fact::EvaluationFailed { failure, .. } => plain("EvaluationFailed", failed(failure)),
         Fact::TaskScheduled { resource, parameters, .. } => of_task("Scheduled", resource, data(parameters)),
@@ -344,7 +344,7 @@ mod tests {
                     worker: None,
                 },
             ),
-            event(0, Fact::StateExited { kind: Kind::Task, name: "停止".into(), output: Json::Null }),
+            event(0, Fact::StateExited { kind: Kind::Task, name: "停止".into(), output: Json::Null, assigned: None }),
             event(0, Fact::ExecutionSucceeded { output: Json::Null }),
         ];
         let told = |with_data: bool| -> Vec<String> {

@@ -53,7 +53,7 @@ fn rule<'a>(p: &mut Parser<'a>, fields: Fields<'a, '_>) -> Option<ChoiceRule> {
         Language::Jsonata => condition(fields, &mut p.report),
     };
     let next = block::target(p, fields, "Next");
-    Some(ChoiceRule { when: when?, next: next? })
+    Some(ChoiceRule { when: when?, assign: None, next: next? })
 }
 
 fn condition(fields: Fields, report: &mut Report) -> Option<When> {

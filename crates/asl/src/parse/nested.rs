@@ -7,7 +7,7 @@ use super::read::Fields;
 use super::report::Report;
 use super::states::{result_path, then};
 use super::{Parser, block, retry, task};
-use crate::tree::{BlockId, Concurrency, Items, MachineKind, Map, MapMode, Parallel, Payload};
+use crate::tree::{BlockId, Concurrency, Distributed, Items, MachineKind, Map, MapMode, Parallel, Payload};
 
 pub(super) fn parallel<'a>(p: &mut Parser<'a>, fields: Fields<'a, '_>) -> Option<Parallel> {
     let branches = branches(p, fields);
@@ -72,7 +72,7 @@ fn processor<'a>(p: &mut Parser<'a>, fields: Fields<'a, '_>) -> Option<(BlockId,
     let mode = mode(p, fields);
     let kind = match mode {
         MapMode::Inline => p.scope.kind,
-        MapMode::Distributed { children, .. } => children,
+        MapMode::Distributed(ref distributed) => distributed.children,
     };
     let block = inner_block(p, fields, &fields::PROCESSOR, kind)?;
     Some((block, mode))
@@ -101,7 +101,15 @@ fn mode(p: &mut Parser, fields: Fields) -> MapMode {
     if p.scope.kind == MachineKind::Express {
         p.report.schema(&at.key("Mode"), "Express state machine does not support Map state with 'DISTRIBUTED' mode");
     }
-    MapMode::Distributed { children, label: None }
+    MapMode::Distributed(Box::new(Distributed {
+        children,
+        label: None,
+        reader: None,
+        batcher: None,
+        writer: None,
+        tolerated_count: None,
+        tolerated_percentage: None,
+    }))
 }
 
 fn items(fields: Fields, report: &mut Report) -> Option<Items> {

@@ -85,7 +85,7 @@ fn catcher<'a>(p: &mut Parser<'a>, fields: Fields<'a, '_>, place: Place) -> Opti
     let error_equals = error_equals(fields, place, &mut p.report);
     let next = block::target(p, fields, "Next");
     let output = catch_output(fields, &mut p.report);
-    Some(Catcher { error_equals: error_equals?, next: next?, output: output? })
+    Some(Catcher { error_equals: error_equals?, next: next?, output: output?, assign: None })
 }
 
 fn catch_output(fields: Fields, report: &mut Report) -> Option<CatchOutput> {

@@ -55,7 +55,7 @@ pub(super) fn state<'a>(p: &mut Parser<'a>, name: &Name, fields: Fields<'a, '_>)
         StateKind::Parallel => nested::parallel(p, fields).map(Body::Parallel),
         StateKind::Map => nested::map(p, fields).map(Body::Map),
     };
-    Some(State { name: Arc::clone(name), flow: flow?, body: body? })
+    Some(State { name: Arc::clone(name), flow: flow?, assign: None, body: body? })
 }
 
 fn kind(fields: Fields, report: &mut Report) -> Option<StateKind> {

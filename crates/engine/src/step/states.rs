@@ -131,6 +131,7 @@ impl Run<'_> {
                 timeout_seconds,
                 heartbeat_seconds,
                 credentials,
+                token: None,
                 timeout,
                 heartbeat,
             },
@@ -166,7 +167,7 @@ impl Run<'_> {
     pub(super) fn exit(&mut self, frame: FrameId, output: Json, then: Then) -> Next {
         let visit = self.execution.visit(frame);
         let (kind, name) = (visit.kind, visit.name.clone());
-        self.record_here(frame, Fact::StateExited { kind, name, output: output.clone() });
+        self.record_here(frame, Fact::StateExited { kind, name, output: output.clone(), assigned: None });
         Some(match then {
             Then::Next(name) => (frame, Go::Enter { name, input: output }),
             Then::End => (frame, Go::End { output }),
