@@ -59,7 +59,9 @@ fn command(line: &str) -> Command {
     let task = || TaskId(number.parse().expect("a task"));
     let json = |text: &str| Json::parse(text).expect("JSON");
     match verb {
-        "start" => Command::Start(Start { identity: identity(), input: json(rest), text: None }),
+        "start" => {
+            Command::Start(Start { identity: identity(), input: json(rest), text: None, block: asl::Machine::ROOT })
+        }
         "ok" => Command::Complete { task: task(), outcome: Ok(json(text)) },
         "fail" => {
             let (error, cause) = text.split_once(' ').unwrap_or((text, ""));
@@ -83,6 +85,8 @@ fn identity() -> Identity {
         version_arn: None,
         alias_arn: None,
         definition: "d".into(),
+        map_run_arn: None,
+        express: false,
     }
 }
 
@@ -108,7 +112,7 @@ fn show_fact(fact: &Fact) -> String {
         Fact::ExecutionAborted { failure } => failed("ExecutionAborted", failure),
         Fact::ExecutionTimedOut { failure } => failed("ExecutionTimedOut", failure),
         Fact::StateEntered { kind, name, input } => format!("{} {input}", state(kind, "Entered", name)),
-        Fact::StateExited { kind, name, output } => format!("{} {output}", state(kind, "Exited", name)),
+        Fact::StateExited { kind, name, output, .. } => format!("{} {output}", state(kind, "Exited", name)),
         Fact::StateAborted { kind, name } => state(kind, "Aborted", name),
         Fact::EvaluationFailed { state, failure, location } => {
             failed(&format!("EvaluationFailed({state}) {}", location.as_deref().unwrap_or("-")), failure)

@@ -294,6 +294,7 @@ mod tests {
             input: json(input),
             text: input.starts_with(' ').then(|| input.into()),
             identity,
+            block: 0,
             timeout: None,
         }
     }
@@ -309,6 +310,7 @@ mod tests {
                 timeout_seconds: Some(60),
                 heartbeat_seconds: Some(5),
                 credentials: Some(json(r#"{"RoleArn":"arn:aws:iam::111111111111:role/t"}"#)),
+                token: None,
                 timeout: None,
                 heartbeat: None,
             },
@@ -367,7 +369,7 @@ mod tests {
             [Kind::Pass, Kind::Task, Kind::Choice, Kind::Wait, Kind::Succeed, Kind::Fail, Kind::Parallel, Kind::Map];
         let mut facts: Vec<Fact> =
             kinds.map(|kind| Fact::StateEntered { kind, name: "S".into(), input: json("1") }).into();
-        facts.extend(kinds.map(|kind| Fact::StateExited { kind, name: "S".into(), output: json("2") }));
+        facts.extend(kinds.map(|kind| Fact::StateExited { kind, name: "S".into(), output: json("2"), assigned: None }));
         facts.push(Fact::StateAborted { kind: Kind::Task, name: "S".into() });
         check(
             facts,
