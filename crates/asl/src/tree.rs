@@ -17,7 +17,15 @@ pub type Name = Arc<str>;
 #[derive(Debug, Clone)]
 pub struct Machine {
     pub blocks: Vec<Block>,
-    pub timeout_seconds: Option<u64>,
+    pub timeout: Option<MachineTimeout>,
+}
+
+/// The machine's own `TimeoutSeconds`.
+#[derive(Debug, Clone)]
+pub enum MachineTimeout {
+    Literal(u64),
+    /// Sees the context object and nothing else.
+    Jsonata(Jsonata),
 }
 
 /// Index into [`Machine::blocks`].
@@ -245,6 +253,10 @@ pub enum Until {
     SecondsPath(Path),
     Timestamp(Timestamp),
     TimestampPath(Path),
+    /// `Seconds` as an expression.
+    SecondsJsonata(Jsonata),
+    /// `Timestamp` as an expression.
+    TimestampJsonata(Jsonata),
 }
 
 #[derive(Debug, Clone)]
@@ -258,6 +270,7 @@ pub enum FailText {
     Literal(Arc<str>),
     Path(Path),
     Intrinsic(Intrinsic),
+    Jsonata(Jsonata),
 }
 
 #[derive(Debug, Clone)]
@@ -289,6 +302,7 @@ pub struct Map {
 }
 
 /// What a Map iterates over: `ItemsPath` or `Items`; its input when not given.
+/// JSONata's `Items` is an array, an object, or an expression that gives one.
 #[derive(Debug, Clone)]
 pub enum Items {
     JsonPath(Option<ReferencePath>),
@@ -372,6 +386,7 @@ pub struct ResultWriter {
 pub enum Concurrency {
     Literal(u64),
     Path(ReferencePath),
+    Jsonata(Jsonata),
 }
 
 /// `TimeoutSeconds` or `TimeoutSecondsPath`; the same for heartbeats.
@@ -379,6 +394,7 @@ pub enum Concurrency {
 pub enum Seconds {
     Literal(u64),
     Path(ReferencePath),
+    Jsonata(Jsonata),
 }
 
 /// `ResultPath`: replace the input (the default, `$`), drop the result (`null`), or put it into the input.

@@ -85,7 +85,7 @@ fn a_machine_is_what_the_text_says() {
     let machine =
         parse(r#"{"StartAt":"S","TimeoutSeconds":9,"States":{"S":{"Type":"Pass","Next":"T"},"T":{"Type":"Succeed"}}}"#);
     let machine = machine.expect("valid");
-    assert_eq!(machine.timeout_seconds, Some(9));
+    assert!(matches!(machine.timeout, Some(asl::MachineTimeout::Literal(9))));
     let asl::Body::Pass(pass) = &machine.state(Machine::ROOT, "S").body else { panic!("a Pass") };
     assert_eq!(pass.then, Then::Next("T".into()));
 }

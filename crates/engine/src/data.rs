@@ -3,7 +3,7 @@
 //! Pure functions from values to values. The failure is the text of a `States.Runtime`'s cause, without the words
 //! in front that name the state; where JSONata has a part in it, a [`Fault`].
 
-use asl::{CatchOutput, FailText, Items, Jsonata, Payload, ResultPath, Seconds, Select, Until};
+use asl::{CatchOutput, FailText, Items, Jsonata, MachineTimeout, Payload, ResultPath, Seconds, Select, Until};
 use base::{Json, Timestamp, limits};
 use expr::{Scope, Template};
 
@@ -84,6 +84,7 @@ pub(crate) fn fail_text(text: &FailText, field: &str, scope: &dyn Scope) -> Resu
         FailText::Literal(text) => return Ok(text.clone()),
         FailText::Path(path) => expr::template::eval_field(path, field, scope),
         FailText::Intrinsic(call) => call.eval(scope),
+        FailText::Jsonata(value) => Ok(evaluate(value)),
     };
     match value.map_err(|failure| failure.message)? {
         Json::String(text) => Ok(text),
@@ -95,6 +96,7 @@ pub(crate) fn fail_text(text: &FailText, field: &str, scope: &dyn Scope) -> Resu
 pub(crate) fn seconds(seconds: &Seconds, field: &str, scope: &dyn Scope) -> Result<u64, String> {
     match seconds {
         Seconds::Literal(seconds) => Ok(*seconds),
+        Seconds::Jsonata(value) => whole(&evaluate(value)),
         Seconds::Path(path) => {
             let value =
                 path.eval(scope).map_err(|failure| format!("Invalid path '{}' : {}", path.text(), failure.message))?;
@@ -112,11 +114,35 @@ pub(crate) fn seconds(seconds: &Seconds, field: &str, scope: &dyn Scope) -> Resu
     }
 }
 
+/// The machine's own `TimeoutSeconds`.
+pub(crate) fn machine_seconds(timeout: &MachineTimeout) -> Option<u64> {
+    match timeout {
+        MachineTimeout::Literal(seconds) => Some(*seconds),
+        MachineTimeout::Jsonata(value) => whole(&evaluate(value)).ok(),
+    }
+}
+
+/// A number that JSONata gave where an integer is expected.
+fn whole(value: &Json) -> Result<u64, String> {
+    let number = value.as_i64().and_then(|number| u64::try_from(number).ok());
+    number.ok_or_else(|| format!("Expected 'integer', but was '{}' for value: {value}", kind_name(value)))
+}
+
 /// When a Wait state ends.
 pub(crate) fn wait_until(until: &Until, now: Timestamp, scope: &dyn Scope) -> Result<Timestamp, String> {
     let due = match until {
         Until::Seconds(seconds) => now.plus_seconds(i64::try_from(*seconds).unwrap_or(i64::MAX)),
         Until::Timestamp(at) => *at,
+        Until::SecondsJsonata(value) => now.plus_seconds(i64::try_from(whole(&evaluate(value))?).unwrap_or(i64::MAX)),
+        Until::TimestampJsonata(value) => {
+            let value = evaluate(value);
+            value.as_str().and_then(Timestamp::parse_rfc3339).ok_or_else(|| {
+                format!(
+                    "The Timestamp field cannot be parsed as an ISO-8601 extended offset date-time format string: {}",
+                    bare(&value)
+                )
+            })?
+        }
         Until::SecondsPath(path) => {
             let value = path
                 .eval(scope)
@@ -167,6 +193,7 @@ fn bare(value: &Json) -> String {
 pub(crate) fn concurrency(concurrency: &asl::Concurrency, scope: &dyn Scope) -> Result<u64, String> {
     match concurrency {
         asl::Concurrency::Literal(number) => Ok(*number),
+        asl::Concurrency::Jsonata(value) => whole(&evaluate(value)),
         asl::Concurrency::Path(path) => {
             let value =
                 path.eval(scope).map_err(|failure| format!("Invalid path '{}' : {}", path.text(), failure.message))?;

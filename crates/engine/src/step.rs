@@ -21,7 +21,7 @@ use std::sync::Arc;
 use asl::{Body, Machine, Name, Then};
 use base::Json;
 
-use crate::data::Fault;
+use crate::data::{self, Fault};
 use crate::event::{Fact, Failure};
 use crate::execution::{Attempt, Doing, Execution, Status};
 use crate::id::{FrameId, TaskId, TimerId};
@@ -144,7 +144,8 @@ pub(crate) const QUERY_ERROR: &str = "States.QueryEvaluationError";
 // The entries: one for each command.
 impl Run<'_> {
     fn start(&mut self, start: Start) {
-        let timeout = self.machine.timeout_seconds.map(|seconds| self.alarm_in(seconds));
+        let timeout =
+            self.machine.timeout.as_ref().and_then(data::machine_seconds).map(|seconds| self.alarm_in(seconds));
         let input = start.input.clone();
         self.record(
             FrameId::ROOT,

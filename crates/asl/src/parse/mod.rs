@@ -30,7 +30,7 @@ use std::collections::BTreeSet;
 use base::{Json, limits};
 
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::tree::{Block, Machine, MachineKind, Name};
+use crate::tree::{Block, Machine, MachineKind, MachineTimeout, Name};
 pub use alone::{LoneState, StateRefusal, parse_state};
 use at::At;
 use block::Scope;
@@ -54,10 +54,10 @@ pub fn parse(text: &str, kind: MachineKind) -> Parsed {
     };
     let mut parser = Parser::new(kind);
     duplicates::find(text).into_iter().for_each(|duplicate| parser.report.push(duplicate));
-    let timeout_seconds = machine(&mut parser, &json);
+    let timeout = machine(&mut parser, &json);
     let blocks: Option<Vec<Block>> = parser.blocks.into_iter().collect();
     let blocks = blocks.filter(|_| !parser.report.has_errors());
-    let machine = blocks.map(|blocks| Machine { blocks, timeout_seconds });
+    let machine = blocks.map(|blocks| Machine { blocks, timeout });
     Parsed { machine, diagnostics: parser.report.into_diagnostics() }
 }
 
@@ -112,19 +112,21 @@ fn json(text: &str) -> Result<Json, Diagnostic> {
 }
 
 /// Reads the definition's top; gives its `TimeoutSeconds`.
-fn machine<'a>(p: &mut Parser<'a>, json: &'a Json) -> Option<u64> {
+fn machine<'a>(p: &mut Parser<'a>, json: &'a Json) -> Option<MachineTimeout> {
     let fields = Fields::of(json, &At::ROOT, p.language, &mut p.report)?;
     fields::MACHINE.check(fields, &mut p.report);
     p.language = language(p, fields).unwrap_or(Language::JsonPath);
     let fields = Fields { language: p.language, ..fields };
     fields.string("Comment", &mut p.report);
     fields.string("Version", &mut p.report);
-    let timeout_seconds = match fields.is_expression("TimeoutSeconds", &mut p.report) {
+    let timeout = match fields.is_expression("TimeoutSeconds", &mut p.report) {
         true => None,
-        false => fields.integer("TimeoutSeconds", 1..=limits::TIMEOUT_SECONDS_MAX, &mut p.report),
+        false => fields
+            .integer("TimeoutSeconds", 1..=limits::TIMEOUT_SECONDS_MAX, &mut p.report)
+            .map(MachineTimeout::Literal),
     };
     block::block(p, fields, p.scope.kind);
-    timeout_seconds
+    timeout
 }
 
 /// What `QueryLanguage` says. Whatever is not JSONPath counts as JSONata, so that one mistake is one
