@@ -47,6 +47,22 @@ impl Path {
         }
     }
 
+    /// The names that it goes down first, and whether it starts at the input (`$`). What comes after them is an index,
+    /// a filter, a function, or nothing.
+    pub fn leading_names(&self) -> (bool, Vec<&Arc<str>>) {
+        let names = self.query.steps.iter().map_while(|step| match step {
+            Step::Name(name) => Some(name),
+            Step::Names(_)
+            | Step::Index(_)
+            | Step::Indexes(_)
+            | Step::Slice(_)
+            | Step::Each
+            | Step::Descend
+            | Step::Filter(_) => None,
+        });
+        (self.query.root == Root::Document, names.collect())
+    }
+
     /// A definite path gives the value or a `Missing` failure; any other gives an array, maybe empty.
     /// Several names at the end, as in `$['a','b']`, give one object of those members that are there.
     /// The failure's message is Jayway's: `No results for path: $['X']`.
