@@ -39,5 +39,10 @@ impl Diagnostic {
     pub const MISSING_END: &'static str = "MISSING_END_STATE";
     pub const DUPLICATE_NAME: &'static str = "DUPLICATE_STATE_NAME";
     pub const INVALID_NAME: &'static str = "INVALID_STATE_NAME";
+    /// Warnings (API reference, `ValidateStateMachineDefinitionDiagnostic`).
+    pub const NO_DOLLAR: &'static str = "NO_DOLLAR";
+    pub const NO_PATH: &'static str = "NO_PATH";
+    pub const STATIC_RESULT: &'static str = "PASS_RESULT_IS_STATIC";
+    /// Ours.
     pub const TOO_DEEP: &'static str = "TOO_DEEPLY_NESTED";
 }

@@ -214,8 +214,12 @@ fn is_function_name(name: &str) -> bool {
 }
 
 fn is_activity_name(name: &str) -> bool {
-    let banned = |c: char| c.is_whitespace() || c.is_control() || "<>{}[]?*\"#%\\^|~`$&,;:/".contains(c);
-    !name.is_empty() && !name.contains(banned)
+    !name.is_empty() && !name.contains(is_banned)
+}
+
+/// What no name of AWS's may hold (API reference, `CreateActivity`); a Map's `Label` neither.
+pub(crate) fn is_banned(character: char) -> bool {
+    character.is_whitespace() || character.is_control() || "<>{}[]?*\"#%\\^|~`$&,;:/".contains(character)
 }
 
 fn is_word(text: &str) -> bool {

@@ -1,6 +1,6 @@
 //! What a definition says, after it was found valid.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use base::{Json, Timestamp};
@@ -18,7 +18,11 @@ pub type Name = Arc<str>;
 pub struct Machine {
     pub blocks: Vec<Block>,
     pub timeout: Option<MachineTimeout>,
+    pub(crate) references: VariableReferences,
 }
+
+/// Which variables each state looks at; a state that looks at none is not there.
+pub type VariableReferences = BTreeMap<Name, BTreeSet<Arc<str>>>;
 
 /// The machine's own `TimeoutSeconds`.
 #[derive(Debug, Clone)]
@@ -37,6 +41,11 @@ impl Machine {
 
     pub fn block(&self, id: BlockId) -> &Block {
         &self.blocks[id.0 as usize]
+    }
+
+    /// `DescribeStateMachine`'s `variableReferences`: states inside others are there under their own names.
+    pub fn variable_references(&self) -> &VariableReferences {
+        &self.references
     }
 
     pub fn state(&self, block: BlockId, name: &str) -> &State {
@@ -294,6 +303,7 @@ pub struct Map {
     /// `ItemSelector`, or the older `Parameters`.
     pub item_selector: Option<Payload>,
     pub concurrency: Concurrency,
+    pub tolerated: Tolerated,
     pub result_selector: Option<Template>,
     pub result_path: ResultPath,
     pub retry: Vec<Retrier>,
@@ -322,14 +332,20 @@ pub enum MapMode {
 pub struct Distributed {
     /// `ExecutionType`.
     pub children: MachineKind,
+    /// `Label`: a part of the Map run's ARN.
     pub label: Option<Arc<str>>,
     pub reader: Option<ItemReader>,
     pub batcher: Option<ItemBatcher>,
     pub writer: Option<ResultWriter>,
+}
+
+/// How many iterations may fail before the Map does. An inline Map may say so too, and nothing comes of it.
+#[derive(Debug, Clone, Default)]
+pub struct Tolerated {
     /// `ToleratedFailureCount` or its path; 0 when not given.
-    pub tolerated_count: Option<Quantity>,
+    pub count: Option<Quantity>,
     /// `ToleratedFailurePercentage` or its path: 0 to 100; 0 when not given.
-    pub tolerated_percentage: Option<Quantity>,
+    pub percentage: Option<Quantity>,
 }
 
 /// A number that is given, found in the data, or computed.

@@ -22,6 +22,8 @@ pub(super) const NAME_CHARS_MAX: usize = 80;
 pub(super) struct Scope<'a> {
     /// What executes it: Express inside a distributed Map that says so.
     pub(super) kind: MachineKind,
+    /// None around the machine.
+    pub(super) block: Option<BlockId>,
     depth: usize,
     /// What a `Next` may name.
     targets: Targets<'a>,
@@ -31,6 +33,14 @@ pub(super) struct Scope<'a> {
     ends: bool,
     /// Whether some state was too broken to say where it leads.
     unclear: bool,
+}
+
+/// Whether a block sees the variables of the block around it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sight {
+    Outer,
+    /// A distributed Map's: executions of their own.
+    Own,
 }
 
 #[derive(Clone, Copy)]
@@ -46,7 +56,15 @@ enum Targets<'a> {
 impl Scope<'_> {
     /// Around the machine.
     pub(super) fn outermost(kind: MachineKind) -> Self {
-        Scope { kind, depth: 0, targets: Targets::Unknown, referenced: Vec::new(), ends: false, unclear: false }
+        Scope {
+            kind,
+            block: None,
+            depth: 0,
+            targets: Targets::Unknown,
+            referenced: Vec::new(),
+            ends: false,
+            unclear: false,
+        }
     }
 
     /// Around a state that stands alone.
@@ -66,7 +84,12 @@ impl Scope<'_> {
 
 /// Reads the block that `fields` hold, after their names were checked. Its id is given first, so that
 /// ids are depth-first in the order of the document.
-pub(super) fn block<'a>(p: &mut Parser<'a>, fields: Fields<'a, '_>, kind: MachineKind) -> Option<BlockId> {
+pub(super) fn block<'a>(
+    p: &mut Parser<'a>,
+    fields: Fields<'a, '_>,
+    kind: MachineKind,
+    sight: Sight,
+) -> Option<BlockId> {
     let depth = p.scope.depth + 1;
     if depth > BLOCK_DEPTH_MAX {
         let message = format!("States are nested more than {BLOCK_DEPTH_MAX} levels deep");
@@ -75,11 +98,13 @@ pub(super) fn block<'a>(p: &mut Parser<'a>, fields: Fields<'a, '_>, kind: Machin
     }
     let id = BlockId(u32::try_from(p.blocks.len()).expect("a definition has fewer blocks than bytes"));
     p.blocks.push(None);
+    p.parents.push(p.scope.block.filter(|_| sight == Sight::Outer));
 
     let states_at = fields.at.key("States");
     let states = states(p, fields, &states_at);
     let inner = Scope {
         kind,
+        block: Some(id),
         depth,
         targets: states.map_or(Targets::Unknown, |states| Targets::Of(states.object)),
         referenced: vec![false; states.map_or(0, |states| states.object.len())],
@@ -148,7 +173,10 @@ pub(super) fn read_state<'a>(p: &mut Parser<'a>, name: &Name, json: &'a Json, at
         p.scope.unclear();
         return None;
     };
-    states::state(p, name, fields)
+    let outer = p.report.enter(Some(Arc::clone(name)));
+    let state = states::state(p, name, fields);
+    p.report.enter(outer);
+    state
 }
 
 fn check_name(p: &mut Parser, name: &Name, at: &At) {

@@ -4,10 +4,11 @@ use base::Json;
 
 use super::at::At;
 use super::fields::{self, Language};
+use super::jsonata::Sees;
 use super::read::Fields;
 use super::report::Report;
 use super::states::{output, timestamp};
-use super::{Parser, block};
+use super::{Parser, block, variables, warnings};
 use crate::diagnostic::Diagnostic;
 use crate::tree::{Choice, ChoiceRule, Compare, Domain, JsonKind, Operand, Order, Test, When};
 
@@ -52,8 +53,9 @@ fn rule<'a>(p: &mut Parser<'a>, fields: Fields<'a, '_>) -> Option<ChoiceRule> {
         Language::JsonPath => Rule { fields, shape: &fields::RULE, depth: 1 }.test(&mut p.report).map(When::Test),
         Language::Jsonata => condition(fields, &mut p.report),
     };
+    let assign = variables::assign(p, fields, Sees::Input);
     let next = block::target(p, fields, "Next");
-    Some(ChoiceRule { when: when?, assign: None, next: next? })
+    Some(ChoiceRule { when: when?, assign, next: next? })
 }
 
 fn condition(fields: Fields, report: &mut Report) -> Option<When> {
@@ -66,8 +68,8 @@ fn condition(fields: Fields, report: &mut Report) -> Option<When> {
     if !fields.has("Condition") {
         report.schema(fields.at, "These fields are required: [Condition]");
     }
-    let condition = fields.jsonata("Condition", report);
-    let output = output(fields, report);
+    let condition = fields.jsonata("Condition", Sees::Input, report);
+    let output = output(fields, Sees::Input, report);
     Some(When::Condition { condition: condition?, output: output? })
 }
 
@@ -177,7 +179,10 @@ impl Rule<'_, '_> {
     /// The operand, if it is of the operator's type.
     fn literal(&self, name: &str, domain: Domain, report: &mut Report) -> Option<Json> {
         let fits = match domain {
-            Domain::String => self.fields.string(name, report).is_some(),
+            Domain::String => {
+                warnings::no_path(self.fields, name, report);
+                self.fields.string(name, report).is_some()
+            }
             Domain::Numeric => self.fields.number_at_least(name, f64::NEG_INFINITY, report).is_some(),
             Domain::Boolean => self.fields.boolean(name, report).is_some(),
             Domain::Timestamp => timestamp(self.fields, name, report).is_some(),

@@ -1,7 +1,6 @@
 //! Which fields each object of a definition may have, and in which query language.
 //!
-//! **A new field starts here**: a line in its state's table, then a read in the state's own file. A field
-//! that this version knows but cannot run is [`not_yet`]; taking it up is changing that word.
+//! **A new field starts here**: a line in its state's table, then a read in the state's own file.
 
 use super::read::Fields;
 use super::report::Report;
@@ -29,7 +28,6 @@ pub(super) struct Field {
 enum Allowed {
     Both,
     Only(Language),
-    NotYet,
 }
 
 const fn both(name: &'static str) -> Field {
@@ -42,10 +40,6 @@ const fn path(name: &'static str) -> Field {
 
 const fn jsonata(name: &'static str) -> Field {
     Field { name, allowed: Allowed::Only(Language::Jsonata) }
-}
-
-const fn not_yet(name: &'static str) -> Field {
-    Field { name, allowed: Allowed::NotYet }
 }
 
 /// Returns the fields of a state of this kind.
@@ -90,7 +84,7 @@ const STATE: &[Field] = &[both("Type"), both("Comment"), both("QueryLanguage")];
 const THEN: &[Field] = &[both("Next"), both("End")];
 const IN_OUT: &[Field] = &[path("InputPath"), path("OutputPath"), jsonata("Output")];
 const RESULT: &[Field] = &[path("ResultSelector"), path("ResultPath")];
-const ASSIGN: &[Field] = &[not_yet("Assign")];
+const ASSIGN: &[Field] = &[both("Assign")];
 const RETRY_CATCH: &[Field] = &[both("Retry"), both("Catch")];
 
 static PASS: Shape = Shape {
@@ -172,17 +166,56 @@ static MAP: Shape = Shape {
             jsonata("Items"),
             both("MaxConcurrency"),
             path("MaxConcurrencyPath"),
-            not_yet("ItemReader"),
-            not_yet("ItemBatcher"),
-            not_yet("ResultWriter"),
-            not_yet("Label"),
-            not_yet("ToleratedFailureCount"),
-            not_yet("ToleratedFailureCountPath"),
-            not_yet("ToleratedFailurePercentage"),
-            not_yet("ToleratedFailurePercentagePath"),
+            both("ItemReader"),
+            both("ItemBatcher"),
+            both("ResultWriter"),
+            both("Label"),
+            both("ToleratedFailureCount"),
+            path("ToleratedFailureCountPath"),
+            both("ToleratedFailurePercentage"),
+            path("ToleratedFailurePercentagePath"),
         ],
     ],
 };
+
+pub(super) static ITEM_READER: Shape = Shape {
+    required: &["Resource"],
+    groups: &[&[both("Resource"), both("ReaderConfig"), path("Parameters"), jsonata("Arguments")]],
+};
+
+pub(super) static READER_CONFIG: Shape = Shape {
+    required: &[],
+    groups: &[&[
+        both("InputType"),
+        both("Transformation"),
+        both("ManifestType"),
+        both("CSVDelimiter"),
+        both("CSVHeaderLocation"),
+        both("CSVHeaders"),
+        both("ItemsPointer"),
+        both("MaxItems"),
+        path("MaxItemsPath"),
+    ]],
+};
+
+pub(super) static ITEM_BATCHER: Shape = Shape {
+    required: &[],
+    groups: &[&[
+        both("MaxItemsPerBatch"),
+        path("MaxItemsPerBatchPath"),
+        both("MaxInputBytesPerBatch"),
+        path("MaxInputBytesPerBatchPath"),
+        both("BatchInput"),
+    ]],
+};
+
+pub(super) static RESULT_WRITER: Shape = Shape {
+    required: &[],
+    groups: &[&[both("Resource"), both("WriterConfig"), path("Parameters"), jsonata("Arguments")]],
+};
+
+pub(super) static WRITER_CONFIG: Shape =
+    Shape { required: &[], groups: &[&[both("OutputType"), both("Transformation")]] };
 
 /// An element of `Choices`. The operators are in `choice.rs`.
 pub(super) static RULE: Shape = Shape {
@@ -233,7 +266,6 @@ impl Shape {
         let field = self.groups.iter().copied().flatten().find(|field| field.name == name);
         match field.map(|field| field.allowed) {
             None => report.schema(fields.at, format!("Field '{name}' is not supported")),
-            Some(Allowed::NotYet) => report.not_yet(&fields.at.key(name), &format!("the field '{name}'")),
             Some(Allowed::Only(only)) if only != fields.language => wrong_language(name, fields, only, report),
             Some(Allowed::Only(_) | Allowed::Both) => {}
         }

@@ -8,8 +8,21 @@ use super::at::At;
 use super::report::Report;
 use crate::tree::Jsonata;
 
+/// Which fields of `$states` an expression finds (States Language, "Reserved variable: $states").
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sees {
+    /// `context` and nothing else: there is no state.
+    Context,
+    /// `input` and `context`.
+    Input,
+    /// `result` too: the state's own `Output` and `Assign` where it has worked.
+    Result,
+    /// `errorOutput` too: a catcher's `Output` and `Assign`.
+    Error,
+}
+
 /// Compiles JSON of any kind; reports every expression in it.
-pub(super) fn value(json: &Json, at: &At, report: &mut Report) -> Option<Jsonata> {
+pub(super) fn value(json: &Json, at: &At, _sees: Sees, report: &mut Report) -> Option<Jsonata> {
     let expressions = refuse_all(json, at, report);
     (expressions == 0).then(|| Jsonata::Constant(json.clone()))
 }
@@ -19,7 +32,7 @@ pub(super) fn is_expression(text: &str) -> bool {
     text.starts_with("{%") && text.ends_with("%}")
 }
 
-pub(super) fn refuse(at: &At, report: &mut Report) {
+fn refuse(at: &At, report: &mut Report) {
     report.not_yet(at, "JSONata expressions");
 }
 

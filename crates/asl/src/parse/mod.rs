@@ -16,8 +16,11 @@ mod states;
 mod task;
 mod choice;
 mod nested;
+mod distributed;
 mod retry;
 mod jsonata;
+mod variables;
+mod warnings;
 mod duplicates;
 mod alone;
 mod read;
@@ -26,17 +29,20 @@ mod report;
 mod source;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use base::{Json, limits};
 
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::tree::{Block, Machine, MachineKind, MachineTimeout, Name};
+use crate::tree::{Block, BlockId, Machine, MachineKind, MachineTimeout, Name};
 pub use alone::{LoneState, StateRefusal, parse_state};
 use at::At;
-use block::Scope;
+use block::{Scope, Sight};
 use fields::Language;
+use jsonata::Sees;
 use read::Fields;
 use report::Report;
+use variables::Assigned;
 
 /// A machine, if there is one, and everything that was found.
 #[derive(Debug)]
@@ -55,9 +61,11 @@ pub fn parse(text: &str, kind: MachineKind) -> Parsed {
     let mut parser = Parser::new(kind);
     duplicates::find(text).into_iter().for_each(|duplicate| parser.report.push(duplicate));
     let timeout = machine(&mut parser, &json);
+    variables::check_scopes(&parser.assigned, &parser.parents, &mut parser.report);
     let blocks: Option<Vec<Block>> = parser.blocks.into_iter().collect();
     let blocks = blocks.filter(|_| !parser.report.has_errors());
-    let machine = blocks.map(|blocks| Machine { blocks, timeout });
+    let references = parser.report.take_references();
+    let machine = blocks.map(|blocks| Machine { blocks, timeout, references });
     Parsed { machine, diagnostics: parser.report.into_diagnostics() }
 }
 
@@ -68,6 +76,12 @@ struct Parser<'a> {
     language: Language,
     /// None while a block is being read, and for one that could not be built.
     blocks: Vec<Option<Block>>,
+    /// For each block the one whose variables it sees; none for the machine, and for a distributed Map's.
+    parents: Vec<Option<BlockId>>,
+    /// Every variable that is assigned.
+    assigned: Vec<Assigned>,
+    /// Every distributed Map's `Label`.
+    labels: BTreeSet<Arc<str>>,
     /// Every state met so far: names are unique in the whole machine.
     names: BTreeSet<Name>,
     /// The block being read.
@@ -80,6 +94,9 @@ impl Parser<'_> {
             report: Report::default(),
             language: Language::JsonPath,
             blocks: Vec::new(),
+            parents: Vec::new(),
+            assigned: Vec::new(),
+            labels: BTreeSet::new(),
             names: BTreeSet::new(),
             scope: Scope::outermost(kind),
         }
@@ -119,13 +136,13 @@ fn machine<'a>(p: &mut Parser<'a>, json: &'a Json) -> Option<MachineTimeout> {
     let fields = Fields { language: p.language, ..fields };
     fields.string("Comment", &mut p.report);
     fields.string("Version", &mut p.report);
-    let timeout = match fields.is_expression("TimeoutSeconds", &mut p.report) {
-        true => None,
+    let timeout = match fields.is_expression("TimeoutSeconds") {
+        true => fields.jsonata("TimeoutSeconds", Sees::Context, &mut p.report).map(MachineTimeout::Jsonata),
         false => fields
             .integer("TimeoutSeconds", 1..=limits::TIMEOUT_SECONDS_MAX, &mut p.report)
             .map(MachineTimeout::Literal),
     };
-    block::block(p, fields, p.scope.kind);
+    block::block(p, fields, p.scope.kind, Sight::Outer);
     timeout
 }
 

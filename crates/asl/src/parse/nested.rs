@@ -1,13 +1,13 @@
 //! Parallel and Map: states that hold blocks.
 
-use base::Json;
-
+use super::block::Sight;
 use super::fields::{self, Language, Shape};
+use super::jsonata::Sees;
 use super::read::Fields;
 use super::report::Report;
 use super::states::{result_path, then};
-use super::{Parser, block, retry, task};
-use crate::tree::{BlockId, Concurrency, Distributed, Items, MachineKind, Map, MapMode, Parallel, Payload};
+use super::{Parser, block, distributed, retry, task};
+use crate::tree::{BlockId, Concurrency, Items, MachineKind, Map, MapMode, Parallel, Payload};
 
 pub(super) fn parallel<'a>(p: &mut Parser<'a>, fields: Fields<'a, '_>) -> Option<Parallel> {
     let branches = branches(p, fields);
@@ -21,22 +21,23 @@ pub(super) fn parallel<'a>(p: &mut Parser<'a>, fields: Fields<'a, '_>) -> Option
 }
 
 pub(super) fn map<'a>(p: &mut Parser<'a>, fields: Fields<'a, '_>) -> Option<Map> {
-    let processor = processor(p, fields);
+    let (processor, mode) = processor(p, fields);
     let items = items(fields, &mut p.report);
     let item_selector = item_selector(fields, &mut p.report);
     let concurrency = concurrency(fields, &mut p.report);
+    let tolerated = distributed::tolerated(fields, &mut p.report);
     let result_selector = fields.template("ResultSelector", &mut p.report);
     let result_path = result_path(fields, &mut p.report);
     let retry = retry::retry(fields, &mut p.report);
     let catch = retry::catch(p, fields);
     let then = then(p, fields);
-    let (processor, mode) = processor?;
     Some(Map {
-        processor,
+        processor: processor?,
         mode,
         items: items?,
         item_selector,
         concurrency,
+        tolerated,
         result_selector,
         result_path,
         retry,
@@ -51,92 +52,71 @@ fn branches<'a>(p: &mut Parser<'a>, fields: Fields<'a, '_>) -> Option<Vec<BlockI
     let read = |(index, item)| {
         let at = at.index(index);
         let fields = Fields::of(item, &at, p.language, &mut p.report)?;
-        inner_block(p, fields, &fields::BRANCH, p.scope.kind)
+        inner_block(p, fields, &fields::BRANCH, p.scope.kind, Sight::Outer)
     };
     // First all of them, so that each is reported on.
     let branches: Vec<Option<BlockId>> = items.iter().enumerate().map(read).collect();
     branches.into_iter().collect()
 }
 
-/// `ItemProcessor`, or `Iterator` as it was once called.
-fn processor<'a>(p: &mut Parser<'a>, fields: Fields<'a, '_>) -> Option<(BlockId, MapMode)> {
-    let name = match (fields.has("ItemProcessor"), fields.has("Iterator")) {
+/// `ItemProcessor`, or `Iterator` as it was once called; and how it is executed.
+fn processor<'a>(p: &mut Parser<'a>, map: Fields<'a, '_>) -> (Option<BlockId>, MapMode) {
+    let name = match (map.has("ItemProcessor"), map.has("Iterator")) {
         (false, false) => {
-            p.report.schema(fields.at, "These fields are required: [ItemProcessor]");
-            return None;
+            p.report.schema(map.at, "These fields are required: [ItemProcessor]");
+            None
         }
-        _ => fields.at_most_one(&["ItemProcessor", "Iterator"], &mut p.report)?,
+        _ => map.at_most_one(&["ItemProcessor", "Iterator"], &mut p.report),
     };
-    let at = fields.at.key(name);
-    let fields = Fields::of(fields.get(name)?, &at, p.language, &mut p.report)?;
-    let mode = mode(p, fields);
-    let kind = match mode {
-        MapMode::Inline => p.scope.kind,
-        MapMode::Distributed(ref distributed) => distributed.children,
+    let Some((name, json)) = name.and_then(|name| Some((name, map.get(name)?))) else {
+        return (None, MapMode::Inline);
     };
-    let block = inner_block(p, fields, &fields::PROCESSOR, kind)?;
-    Some((block, mode))
+    let at = map.at.key(name);
+    let Some(fields) = Fields::of(json, &at, p.language, &mut p.report) else {
+        return (None, MapMode::Inline);
+    };
+    let mode = distributed::mode(p, map, fields);
+    let (kind, sight) = match mode {
+        MapMode::Inline => (p.scope.kind, Sight::Outer),
+        MapMode::Distributed(ref distributed) => (distributed.children, Sight::Own),
+    };
+    (inner_block(p, fields, &fields::PROCESSOR, kind, sight), mode)
 }
 
-fn inner_block<'a>(p: &mut Parser<'a>, fields: Fields<'a, '_>, shape: &Shape, kind: MachineKind) -> Option<BlockId> {
+fn inner_block<'a>(
+    p: &mut Parser<'a>,
+    fields: Fields<'a, '_>,
+    shape: &Shape,
+    kind: MachineKind,
+    sight: Sight,
+) -> Option<BlockId> {
     shape.check(fields, &mut p.report);
     fields.string("Comment", &mut p.report);
-    block::block(p, fields, kind)
-}
-
-fn mode(p: &mut Parser, fields: Fields) -> MapMode {
-    let at = fields.at.key("ProcessorConfig");
-    let Some(config) =
-        fields.get("ProcessorConfig").and_then(|json: &Json| Fields::of(json, &at, p.language, &mut p.report))
-    else {
-        return MapMode::Inline;
-    };
-    fields::PROCESSOR_CONFIG.check(config, &mut p.report);
-    let words = [("STANDARD", MachineKind::Standard), ("EXPRESS", MachineKind::Express)];
-    let children = config.word("ExecutionType", &words, &mut p.report).unwrap_or(MachineKind::Standard);
-    let words = [("INLINE", false), ("DISTRIBUTED", true)];
-    if !config.word("Mode", &words, &mut p.report).unwrap_or(false) {
-        return MapMode::Inline;
-    }
-    if p.scope.kind == MachineKind::Express {
-        p.report.schema(&at.key("Mode"), "Express state machine does not support Map state with 'DISTRIBUTED' mode");
-    }
-    MapMode::Distributed(Box::new(Distributed {
-        children,
-        label: None,
-        reader: None,
-        batcher: None,
-        writer: None,
-        tolerated_count: None,
-        tolerated_percentage: None,
-    }))
+    block::block(p, fields, kind, sight)
 }
 
 fn items(fields: Fields, report: &mut Report) -> Option<Items> {
     match fields.language {
         Language::JsonPath => Some(Items::JsonPath(fields.reference_path("ItemsPath", report))),
-        Language::Jsonata if !fields.has("Items") || fields.is_expression("Items", report) => {
-            Some(Items::Jsonata(None))
-        }
+        Language::Jsonata if !fields.has("Items") => Some(Items::Jsonata(None)),
         Language::Jsonata => {
-            if fields.get("Items").is_some_and(|items| items.as_object().is_some()) {
-                report.not_yet(&fields.at.key("Items"), "objects as 'Items'");
-                return None;
+            let is_object = fields.get("Items").is_some_and(|items| items.as_object().is_some());
+            if !is_object && !fields.is_expression("Items") {
+                fields.array("Items", report)?;
             }
-            fields.array("Items", report)?;
-            fields.jsonata("Items", report).map(|items| Items::Jsonata(Some(items)))
+            fields.jsonata("Items", Sees::Input, report).map(|items| Items::Jsonata(Some(items)))
         }
     }
 }
 
 fn item_selector(fields: Fields, report: &mut Report) -> Option<Payload> {
     let name = fields.at_most_one(&["ItemSelector", "Parameters"], report)?;
-    fields.payload(name, report)
+    fields.payload(name, Sees::Input, report)
 }
 
 fn concurrency(fields: Fields, report: &mut Report) -> Concurrency {
     let concurrency = match fields.at_most_one(&["MaxConcurrency", "MaxConcurrencyPath"], report) {
-        Some(name) if fields.is_expression(name, report) => None,
+        Some(name) if fields.is_expression(name) => fields.jsonata(name, Sees::Input, report).map(Concurrency::Jsonata),
         Some("MaxConcurrency") => fields.integer("MaxConcurrency", 0..=u64::MAX, report).map(Concurrency::Literal),
         Some(_) => fields.reference_path("MaxConcurrencyPath", report).map(Concurrency::Path),
         None => None,

@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use base::{Json, Object};
 use expr::intrinsic::Intrinsic;
-use expr::template::BadField;
+use expr::template::{BadField, Expression};
 use expr::{Path, ReferencePath, Template};
 
 use super::at::At;
 use super::fields::Language;
-use super::jsonata;
+use super::jsonata::{self, Sees};
 use super::report::Report;
+use super::warnings;
 use crate::tree::{Jsonata, Payload};
 
 /// An object, where it is, and the language that its fields are written in.
@@ -104,48 +105,56 @@ impl<'a, 's> Fields<'a, 's> {
     /// A JSONPath.
     pub(super) fn path(&self, name: &str, report: &mut Report) -> Option<Path> {
         let text = self.string(name, report)?;
-        self.compiled(name, "JSONPath", Path::parse(text).ok(), report)
+        let path = self.compiled(name, "JSONPath", Path::parse(text).ok(), report)?;
+        report.reads(&path);
+        Some(path)
     }
 
     /// A path that names one place.
     pub(super) fn reference_path(&self, name: &str, report: &mut Report) -> Option<ReferencePath> {
         let text = self.string(name, report)?;
-        self.compiled(name, "Reference Path", ReferencePath::parse(text).ok(), report)
+        let path = self.compiled(name, "Reference Path", ReferencePath::parse(text).ok(), report)?;
+        report.reads(path.path());
+        Some(path)
     }
 
     pub(super) fn intrinsic(&self, name: &str, report: &mut Report) -> Option<Intrinsic> {
         let text = self.string(name, report)?;
-        self.compiled(name, "JSONPath or a valid intrinsic function call", Intrinsic::parse(text).ok(), report)
+        let what = "JSONPath or a valid intrinsic function call";
+        let call = self.compiled(name, what, Intrinsic::parse(text).ok(), report)?;
+        call.paths().into_iter().for_each(|path| report.reads(path));
+        Some(call)
     }
 
     /// What a field gives: a template, or JSONata.
-    pub(super) fn payload(&self, name: &str, report: &mut Report) -> Option<Payload> {
+    pub(super) fn payload(&self, name: &str, sees: Sees, report: &mut Report) -> Option<Payload> {
         match self.language {
             Language::JsonPath => self.template(name, report).map(Payload::JsonPath),
-            Language::Jsonata => self.jsonata(name, report).map(Payload::Jsonata),
+            Language::Jsonata => self.jsonata(name, sees, report).map(Payload::Jsonata),
         }
     }
 
     /// JSON of any kind.
-    pub(super) fn jsonata(&self, name: &str, report: &mut Report) -> Option<Jsonata> {
-        jsonata::value(self.get(name)?, &self.at.key(name), report)
+    pub(super) fn jsonata(&self, name: &str, sees: Sees, report: &mut Report) -> Option<Jsonata> {
+        jsonata::value(self.get(name)?, &self.at.key(name), sees, report)
     }
 
-    /// Whether a field that is otherwise of a type of its own is an expression. Those are reported.
-    pub(super) fn is_expression(&self, name: &str, report: &mut Report) -> bool {
+    /// Whether a field that is otherwise of a type of its own is an expression.
+    pub(super) fn is_expression(&self, name: &str) -> bool {
         let text = self.get(name).and_then(Json::as_str).filter(|_| self.language == Language::Jsonata);
-        let is = text.is_some_and(jsonata::is_expression);
-        if is {
-            jsonata::refuse(&self.at.key(name), report);
-        }
-        is
+        text.is_some_and(jsonata::is_expression)
     }
 
     /// A payload template: an object.
     pub(super) fn template(&self, name: &str, report: &mut Report) -> Option<Template> {
         let source = self.typed(name, "OBJECT", report, |json| json.as_object().map(|_| json))?;
         match Template::parse(source) {
-            Ok(template) => Some(template),
+            Ok(template) => {
+                let paths = template.expressions().into_iter().flat_map(Expression::paths);
+                paths.for_each(|path| report.reads(path));
+                warnings::template(source, &self.at.key(name), report);
+                Some(template)
+            }
             Err(bad) => {
                 bad.iter().for_each(|bad| bad_field(&self.at.key(name), bad, &bad.at, report));
                 None
@@ -155,11 +164,15 @@ impl<'a, 's> Fields<'a, 's> {
 
     /// The one of `names` that is there; more or none is reported.
     pub(super) fn exactly_one(&self, names: &[&'static str], report: &mut Report) -> Option<&'static str> {
-        let one = self.at_most_one(names, report);
+        self.any_of(names, report);
+        self.at_most_one(names, report)
+    }
+
+    /// Reports when none of `names` is there.
+    pub(super) fn any_of(&self, names: &[&'static str], report: &mut Report) {
         if !names.iter().any(|name| self.has(name)) {
             report.schema(self.at, format!("One of these fields is required: [{}]", names.join(", ")));
         }
-        one
     }
 
     /// The one of `names` that is there, if any; more are reported.

@@ -1,7 +1,12 @@
 //! What the parser found, in the order in which it met it.
 
+use std::sync::Arc;
+
+use expr::Path;
+
 use super::at::At;
 use crate::diagnostic::{Diagnostic, Severity};
+use crate::tree::{Name, VariableReferences};
 
 /// More findings than this help nobody; AWS shows at most 100.
 pub(super) const DIAGNOSTICS_MAX: usize = 1_000;
@@ -12,6 +17,9 @@ pub(super) struct Report {
     has_errors: bool,
     /// Whether anything is wrong for AWS too, and not only for this version.
     has_faults: bool,
+    /// The state being read; none at the machine's top.
+    state: Option<Name>,
+    references: VariableReferences,
 }
 
 impl Report {
@@ -23,6 +31,11 @@ impl Report {
     pub(super) fn error(&mut self, code: &'static str, at: Option<&At>, message: impl Into<String>) {
         let location = at.map(At::to_string);
         self.push(Diagnostic { severity: Severity::Error, code, message: message.into(), location });
+    }
+
+    pub(super) fn warning(&mut self, code: &'static str, at: &At, message: impl Into<String>) {
+        let location = Some(at.to_string());
+        self.push(Diagnostic { severity: Severity::Warning, code, message: message.into(), location });
     }
 
     pub(super) fn push(&mut self, diagnostic: Diagnostic) {
@@ -54,6 +67,28 @@ impl Report {
 
     pub(super) fn has_faults(&self) -> bool {
         self.has_faults
+    }
+
+    /// From here on everything belongs to the state of this name. Gives the one that it is in.
+    pub(super) fn enter(&mut self, state: Option<Name>) -> Option<Name> {
+        std::mem::replace(&mut self.state, state)
+    }
+
+    /// The state being read looks at a variable, if `path` starts at one.
+    pub(super) fn reads(&mut self, path: &Path) {
+        if let Some(variable) = path.variable() {
+            self.reads_variable(variable);
+        }
+    }
+
+    pub(super) fn reads_variable(&mut self, variable: &str) {
+        if let Some(state) = &self.state {
+            self.references.entry(Arc::clone(state)).or_default().insert(variable.into());
+        }
+    }
+
+    pub(super) fn take_references(&mut self) -> VariableReferences {
+        std::mem::take(&mut self.references)
     }
 
     pub(super) fn into_diagnostics(self) -> Vec<Diagnostic> {

@@ -6,10 +6,11 @@ use base::{Json, limits};
 
 use super::at::At;
 use super::fields::{self, Language};
+use super::jsonata::Sees;
 use super::read::{Fields, expected};
 use super::report::Report;
 use super::states::result_path;
-use super::{Parser, block};
+use super::{Parser, block, variables};
 use crate::tree::{CatchOutput, Catcher, Jitter, ResultPath, Retrier};
 
 /// 366 days.
@@ -85,12 +86,15 @@ fn catcher<'a>(p: &mut Parser<'a>, fields: Fields<'a, '_>, place: Place) -> Opti
     let error_equals = error_equals(fields, place, &mut p.report);
     let next = block::target(p, fields, "Next");
     let output = catch_output(fields, &mut p.report);
-    Some(Catcher { error_equals: error_equals?, next: next?, output: output?, assign: None })
+    let assign = variables::assign(p, fields, Sees::Error);
+    Some(Catcher { error_equals: error_equals?, next: next?, output: output?, assign })
 }
 
 fn catch_output(fields: Fields, report: &mut Report) -> Option<CatchOutput> {
     match fields.language {
-        Language::Jsonata if fields.has("Output") => fields.jsonata("Output", report).map(CatchOutput::Output),
+        Language::Jsonata if fields.has("Output") => {
+            fields.jsonata("Output", Sees::Error, report).map(CatchOutput::Output)
+        }
         Language::Jsonata => Some(CatchOutput::ResultPath(ResultPath::Replace)),
         Language::JsonPath => Some(CatchOutput::ResultPath(result_path(fields, report))),
     }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use base::{Timestamp, limits};
 
 use super::fields::{self, Language};
+use super::jsonata::Sees;
 use super::read::Fields;
 use super::report::Report;
-use super::{Parser, block, choice, language, nested, task};
+use super::{Parser, block, choice, language, nested, task, variables, warnings};
 use crate::tree::{
     Body, Fail, FailText, Flow, Jsonata, Name, Pass, ResultPath, Select, State, StateKind, Then, Until, Wait,
 };
@@ -44,7 +45,9 @@ pub(super) fn state<'a>(p: &mut Parser<'a>, name: &Name, fields: Fields<'a, '_>)
     let fields = Fields { language: state_language(p, fields), ..fields };
     fields::of_state(kind).check(fields, &mut p.report);
     fields.string("Comment", &mut p.report);
-    let flow = flow(fields, &mut p.report);
+    let sees = sees(kind);
+    let flow = flow(fields, sees, &mut p.report);
+    let assign = variables::assign(p, fields, sees);
     let body = match kind {
         StateKind::Pass => pass(p, fields).map(Body::Pass),
         StateKind::Task => task::task(p, fields).map(Body::Task),
@@ -55,7 +58,7 @@ pub(super) fn state<'a>(p: &mut Parser<'a>, name: &Name, fields: Fields<'a, '_>)
         StateKind::Parallel => nested::parallel(p, fields).map(Body::Parallel),
         StateKind::Map => nested::map(p, fields).map(Body::Map),
     };
-    Some(State { name: Arc::clone(name), flow: flow?, assign: None, body: body? })
+    Some(State { name: Arc::clone(name), flow: flow?, assign, body: body? })
 }
 
 fn kind(fields: Fields, report: &mut Report) -> Option<StateKind> {
@@ -80,26 +83,37 @@ fn state_language(p: &mut Parser, fields: Fields) -> Language {
     own.unwrap_or(p.language)
 }
 
-fn flow(fields: Fields, report: &mut Report) -> Option<Flow> {
+/// What the state's own `Output` and `Assign` see.
+fn sees(kind: StateKind) -> Sees {
+    match kind {
+        StateKind::Task | StateKind::Parallel | StateKind::Map => Sees::Result,
+        StateKind::Pass | StateKind::Choice | StateKind::Wait | StateKind::Succeed | StateKind::Fail => Sees::Input,
+    }
+}
+
+fn flow(fields: Fields, sees: Sees, report: &mut Report) -> Option<Flow> {
     match fields.language {
         Language::JsonPath => {
             let input = select(fields, "InputPath", report);
             let output = select(fields, "OutputPath", report);
             Some(Flow::JsonPath { input, output })
         }
-        Language::Jsonata => output(fields, report).map(|output| Flow::Jsonata { output }),
+        Language::Jsonata => output(fields, sees, report).map(|output| Flow::Jsonata { output }),
     }
 }
 
 /// JSONata's `Output`, which need not be there.
-pub(super) fn output(fields: Fields, report: &mut Report) -> Option<Option<Jsonata>> {
-    let output = fields.jsonata("Output", report);
+pub(super) fn output(fields: Fields, sees: Sees, report: &mut Report) -> Option<Option<Jsonata>> {
+    let output = fields.jsonata("Output", sees, report);
     (output.is_some() || !fields.has("Output")).then_some(output)
 }
 
 fn pass<'a>(p: &mut Parser<'a>, fields: Fields<'a, '_>) -> Option<Pass> {
     let parameters = fields.template("Parameters", &mut p.report);
     let result = fields.get("Result").cloned();
+    if let Some(result) = &result {
+        warnings::result(result, &fields.at.key("Result"), &mut p.report);
+    }
     let result_path = result_path(fields, &mut p.report);
     let then = then(p, fields);
     Some(Pass { parameters, result, result_path, then: then? })
@@ -114,8 +128,9 @@ fn wait<'a>(p: &mut Parser<'a>, fields: Fields<'a, '_>) -> Option<Wait> {
 fn until(fields: Fields, report: &mut Report) -> Option<Until> {
     let names = ["Seconds", "SecondsPath", "Timestamp", "TimestampPath"];
     let name = fields.exactly_one(&names, report)?;
-    if fields.is_expression(name, report) {
-        return None;
+    if fields.is_expression(name) {
+        let until = fields.jsonata(name, Sees::Input, report)?;
+        return Some(if name == "Seconds" { Until::SecondsJsonata(until) } else { Until::TimestampJsonata(until) });
     }
     match name {
         "Seconds" => fields.integer("Seconds", 0..=limits::TIMEOUT_SECONDS_MAX, report).map(Until::Seconds),
@@ -148,10 +163,11 @@ fn fail(p: &mut Parser, fields: Fields) -> Fail {
 fn fail_text(fields: Fields, [literal, path]: [&'static str; 2], report: &mut Report) -> Option<FailText> {
     let name = fields.at_most_one(&[literal, path], report)?;
     let text = fields.string(name, report)?;
-    if fields.is_expression(name, report) {
-        return None;
+    if fields.is_expression(name) {
+        return fields.jsonata(name, Sees::Input, report).map(FailText::Jsonata);
     }
     if name == literal {
+        warnings::no_path(fields, name, report);
         return Some(FailText::Literal(Arc::clone(text)));
     }
     if !text.starts_with("States.") {

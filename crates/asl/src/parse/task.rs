@@ -2,7 +2,9 @@
 
 use base::{Json, limits};
 
+use super::at::At;
 use super::fields::Language;
+use super::jsonata::Sees;
 use super::read::Fields;
 use super::report::Report;
 use super::states::{result_path, then};
@@ -41,13 +43,7 @@ fn resource(kind: MachineKind, fields: Fields, report: &mut Report) -> Option<Re
     let text = fields.string("Resource", report)?;
     let at = fields.at.key("Resource");
     let Some(resource) = Resource::parse(text) else {
-        report.schema(
-            &at,
-            format!(
-                "The resource provided {text} is not recognized. The value is not a valid resource ARN, \
-                 or the resource is not available in this region."
-            ),
-        );
+        not_recognized(text, &at, report);
         return None;
     };
     match (kind, long_running(&resource)) {
@@ -57,6 +53,14 @@ fn resource(kind: MachineKind, fields: Fields, report: &mut Report) -> Option<Re
         }
         (MachineKind::Express | MachineKind::Standard, _) => Some(resource),
     }
+}
+
+pub(super) fn not_recognized(text: &str, at: &At, report: &mut Report) {
+    let message = format!(
+        "The resource provided {text} is not recognized. The value is not a valid resource ARN, \
+         or the resource is not available in this region."
+    );
+    report.schema(at, message);
 }
 
 /// What an Express execution is too short-lived for, in AWS's words (with its spaces).
@@ -77,7 +81,7 @@ pub(super) fn arguments(fields: Fields, report: &mut Report) -> Option<Payload> 
         Language::JsonPath => "Parameters",
         Language::Jsonata => "Arguments",
     };
-    fields.payload(name, report)
+    fields.payload(name, Sees::Input, report)
 }
 
 /// `Credentials` name a role.
@@ -88,13 +92,13 @@ fn credentials(fields: Fields, report: &mut Report) -> Option<Payload> {
     {
         report.schema(&fields.at.key("Credentials"), "The field 'RoleArn' is required but was missing");
     }
-    fields.payload("Credentials", report)
+    fields.payload("Credentials", Sees::Input, report)
 }
 
 fn seconds(fields: Fields, [literal, path]: [&'static str; 2], report: &mut Report) -> Option<Seconds> {
     let name = fields.at_most_one(&[literal, path], report)?;
-    if fields.is_expression(name, report) {
-        return None;
+    if fields.is_expression(name) {
+        return fields.jsonata(name, Sees::Input, report).map(Seconds::Jsonata);
     }
     if name == literal {
         return fields.integer(name, 1..=limits::TIMEOUT_SECONDS_MAX, report).map(Seconds::Literal);
