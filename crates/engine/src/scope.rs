@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, OnceCell};
 
-use base::Json;
+use base::{Json, Timestamp};
 
 use crate::event::Kind;
 use crate::execution::{Doing, Execution, Frame, Place, Visit};
@@ -17,6 +17,7 @@ pub(crate) struct View<'a> {
     /// The item that is about to be iterated over, while `ItemSelector` is evaluated.
     item: Option<(u64, Json)>,
     chance: &'a Chance,
+    now: Timestamp,
 }
 
 /// Random bits from one seed (splitmix64). What they decide is recorded in events.
@@ -43,8 +44,14 @@ impl Chance {
 }
 
 impl<'a> View<'a> {
-    pub(crate) fn new(execution: &'a Execution, frame: FrameId, input: &'a Json, chance: &'a Chance) -> View<'a> {
-        View { input, context: OnceCell::new(), execution, frame, item: None, chance }
+    pub(crate) fn new(
+        execution: &'a Execution,
+        frame: FrameId,
+        input: &'a Json,
+        chance: &'a Chance,
+        now: Timestamp,
+    ) -> View<'a> {
+        View { input, context: OnceCell::new(), execution, frame, item: None, chance, now }
     }
 
     pub(crate) fn with_item(mut self, index: u64, value: Json) -> View<'a> {
@@ -68,6 +75,10 @@ impl expr::Scope for View<'_> {
 
     fn chance(&self) -> u64 {
         self.chance.next()
+    }
+
+    fn now(&self) -> Timestamp {
+        self.now
     }
 }
 

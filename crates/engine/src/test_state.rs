@@ -118,6 +118,8 @@ pub struct Trial<'a> {
     test: &'a Test,
     seen: Inspection,
     chance: Chance,
+    /// When it began: what expressions take for the present.
+    now: Timestamp,
 }
 
 /// Why a test is not begun, in AWS's words.
@@ -140,7 +142,7 @@ pub fn begin(test: &Test, now: Timestamp, seed: u64) -> Result<Next<'_>, Refusal
         variables: variables.then(|| test.variables.clone()),
         ..Inspection::default()
     };
-    let mut trial = Trial { test, seen, chance: Chance::new(seed) };
+    let mut trial = Trial { test, seen, chance: Chance::new(seed), now };
     Ok(match trial.work(now) {
         Ok(Work::Over(outcome)) => trial.over(outcome),
         Ok(Work::Wait { due }) => Next::Wait { trial: Box::new(trial), due },
@@ -459,7 +461,13 @@ impl Trial<'_> {
     }
 
     fn view<'v>(&'v self, input: &'v Json) -> View<'v> {
-        View { input, context: self.test.context.clone(), variables: &self.test.variables, chance: &self.chance }
+        View {
+            input,
+            context: self.test.context.clone(),
+            variables: &self.test.variables,
+            chance: &self.chance,
+            now: self.now,
+        }
     }
 
     /// The view of one iteration's item.
@@ -479,6 +487,7 @@ struct View<'a> {
     context: Json,
     variables: &'a Json,
     chance: &'a Chance,
+    now: Timestamp,
 }
 
 impl expr::Scope for View<'_> {
@@ -496,6 +505,10 @@ impl expr::Scope for View<'_> {
 
     fn chance(&self) -> u64 {
         self.chance.next()
+    }
+
+    fn now(&self) -> Timestamp {
+        self.now
     }
 }
 

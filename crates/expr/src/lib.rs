@@ -1,4 +1,4 @@
-//! Expressions: JSONPath with AWS's rules, intrinsic functions, and the templates made of them.
+//! Expressions: JSONPath with AWS's rules, intrinsic functions, JSONata, and the templates made of them.
 //!
 //! Everything is compiled once, when a definition is parsed, and evaluated many times.
 //!
@@ -8,18 +8,19 @@
 //!
 //! **Invariant:** hostile expressions end in an error: depth, size and argument limits are in [`limits`].
 //!
-//! In reading order: [`Scope`], [`path`], [`intrinsic`], [`template`], [`limits`].
+//! In reading order: [`Scope`], [`path`], [`intrinsic`], [`template`], [`jsonata`], [`limits`].
 
 pub mod path;
 pub mod intrinsic;
 pub mod template;
+pub mod jsonata;
 pub mod limits;
 mod java;
 
 pub use path::{Path, ReferencePath};
 pub use template::Template;
 
-use base::Json;
+use base::{Json, Timestamp};
 
 /// What an expression may look at: the state's input, the context object, variables, and chance.
 pub trait Scope {
@@ -31,6 +32,16 @@ pub trait Scope {
     fn variable(&self, name: &str) -> Option<&Json>;
     /// 64 fresh random bits; recorded by whoever calls, never asked twice for one event.
     fn chance(&self) -> u64;
+    /// `$states.result`: what the state's work gave, where that is there yet.
+    fn result(&self) -> Option<&Json> {
+        None
+    }
+    /// `$states.errorOutput`: the error that a Catch is about.
+    fn error_output(&self) -> Option<&Json> {
+        None
+    }
+    /// `$now()` and `$millis()`: the same instant throughout an evaluation.
+    fn now(&self) -> Timestamp;
 }
 
 /// Why an expression gave no value, in the words that AWS puts into a cause.

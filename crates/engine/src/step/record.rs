@@ -24,7 +24,7 @@ impl<'a> Run<'a> {
     }
 
     pub(super) fn view<'v>(&'v self, frame: FrameId, input: &'v Json) -> View<'v> {
-        View::new(self.execution, frame, input, self.chance)
+        View::new(self.execution, frame, input, self.chance, self.env.now)
     }
 
     /// The effective input: `InputPath` of the raw one.
