@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use base::Caller;
 use runtime::Refusal;
-use runtime::refusal::CommandRefusal;
+use runtime::refusal::{CommandRefusal, LogRefusal};
 
 use crate::operation::Service;
 
@@ -96,6 +96,7 @@ impl Error {
             }
             Refusal::Validation(why) => Error::validation(why),
             Refusal::Command(refusal) => of_command(refusal, caller),
+            Refusal::Log(refusal) => of_log(refusal),
             Refusal::Full => Error::new(
                 "ServiceUnavailable",
                 "There is no room for new work. What has been accepted goes on; try again later.",
@@ -128,6 +129,25 @@ pub(crate) fn invalid_logging(why: &str) -> Error {
 fn internal(service: &Service) -> Error {
     let message = "The request processing has failed because of an unknown error, exception or failure.";
     Error::new(service.internal, message).with_status(500)
+}
+
+fn of_log(refusal: LogRefusal) -> Error {
+    match refusal {
+        LogRefusal::GroupExists => {
+            Error::new("ResourceAlreadyExistsException", "The specified log group already exists")
+        }
+        LogRefusal::StreamExists => {
+            Error::new("ResourceAlreadyExistsException", "The specified log stream already exists")
+        }
+        LogRefusal::GroupMissing => Error::new("ResourceNotFoundException", "The specified log group does not exist."),
+        LogRefusal::StreamMissing => {
+            Error::new("ResourceNotFoundException", "The specified log stream does not exist.")
+        }
+        LogRefusal::InvalidParameter(why) => Error::new("InvalidParameterException", why),
+        LogRefusal::TooManyTags => {
+            Error::new("TooManyTagsException", "The resource has more than the allowed number of tags.")
+        }
+    }
 }
 
 fn of_command(refusal: CommandRefusal, caller: &Caller) -> Error {

@@ -17,7 +17,7 @@ use crate::http::{Request, Response};
 use crate::operation::Service;
 use crate::value::{Members, Value};
 use crate::write::{Style, Writer};
-use crate::{sfn, ssm, sts};
+use crate::{logs, sfn, ssm, sts};
 
 /// Who may come in, and how much they may bring.
 #[derive(Debug, Clone)]
@@ -137,7 +137,7 @@ fn unknown(target: &str) -> Error {
 }
 
 /// Those that speak JSON. A new service is one more here.
-pub(crate) const SERVICES: [&Service; 2] = [&sfn::SERVICE, &ssm::SERVICE];
+pub(crate) const SERVICES: [&Service; 3] = [&sfn::SERVICE, &ssm::SERVICE, &logs::SERVICE];
 
 fn operation_of<'a>(service: &Service, target: &'a str) -> Option<&'a str> {
     target.strip_prefix(service.target)?.strip_prefix('.')

@@ -13,7 +13,7 @@
 //!
 //! In reading order: [`http`] (requests and responses), [`door`] (who asks), [`face`] (what is meant), `operation` (the
 //! tables: where an operation is added), `shape` (what a request must look like), `value` and `write` (bodies),
-//! `error` (AWS's codes and words), the services `sfn`, `ssm` and `sts`, [`tasks`] (the same for tasks).
+//! `error` (AWS's codes and words), the services `sfn`, `ssm`, `logs` and `sts`, [`tasks`] (the same for tasks).
 
 pub mod http;
 pub mod door;
@@ -25,6 +25,7 @@ mod write;
 mod error;
 mod sfn;
 mod ssm;
+mod logs;
 mod sts;
 pub mod tasks;
 #[cfg(test)]

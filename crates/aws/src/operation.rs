@@ -101,6 +101,14 @@ impl Service {
         }
     }
 
+    /// CloudWatch Logs has a name of its own for a request that breaks constraints; the words are the same.
+    fn misshapen(&self, error: Error) -> Error {
+        match (self.name, &*error.code) {
+            ("logs", "ValidationException") => Error { code: "InvalidParameterException".into(), ..error },
+            _ => error,
+        }
+    }
+
     /// Checks the input and runs the operation.
     pub(crate) async fn run(
         &self,
@@ -111,7 +119,7 @@ impl Service {
         out: &mut Writer,
         task: Option<Origin>,
     ) -> Result<(), Error> {
-        shape::check(operation.input, &input)?;
+        shape::check(operation.input, &input).map_err(|error| self.misshapen(error))?;
         let call = Call { runtime, caller, input: Input::new(input), out, task };
         (operation.run)(call).await.map_err(|fault| match fault {
             Fault::Error(error) => error,

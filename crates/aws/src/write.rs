@@ -102,6 +102,19 @@ impl Writer {
         self.put_texts(items);
     }
 
+    /// A map from text to text; its keys are data, written as they are.
+    pub(crate) fn texts_by_key<'a>(&mut self, name: &str, members: impl IntoIterator<Item = (&'a str, &'a str)>) {
+        self.name(name);
+        self.nested(b'{', b'}', |writer| {
+            for (key, text) in members {
+                writer.comma();
+                writer.put_text(key);
+                writer.out.push(b':');
+                writer.put_text(text);
+            }
+        });
+    }
+
     /// A map whose keys are data, written as they are.
     pub(crate) fn map<'a, V: IntoIterator<Item = &'a str>>(
         &mut self,

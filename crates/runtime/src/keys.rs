@@ -102,6 +102,41 @@ pub(crate) fn instances(caller: &Caller) -> Bytes {
     scoped("i", caller)
 }
 
+/// A log group, by its ARN without `:*`.
+pub(crate) fn log_group(arn: &str) -> Id {
+    Id::of("log group", arn)
+}
+
+/// Log groups, by name.
+pub(crate) fn log_groups(caller: &Caller) -> Bytes {
+    scoped("lg", caller)
+}
+
+/// Streams of a group (by its life), by name.
+pub(crate) fn log_streams(group: &str) -> Bytes {
+    format!("ls/{group}").into()
+}
+
+/// Streams of a group, by the time of their last event.
+pub(crate) fn log_streams_by_time(group: &str) -> Bytes {
+    format!("lt/{group}").into()
+}
+
+/// Chunks of all streams of a group, by the time of their first event.
+pub(crate) fn log_events_of_group(group: &str) -> Bytes {
+    format!("le/{group}").into()
+}
+
+/// Chunks of a stream that began at `born`, by the time of their first event.
+pub(crate) fn log_events_by_begin(stream: Id, born: u64) -> Bytes {
+    format!("lb/{stream}/{born}").into()
+}
+
+/// The same, by the time of their last event.
+pub(crate) fn log_events_by_end(stream: Id, born: u64) -> Bytes {
+    format!("lz/{stream}/{born}").into()
+}
+
 fn scoped(list: &str, caller: &Caller) -> Bytes {
     format!("{list}/{}/{}", caller.account, caller.region).into()
 }

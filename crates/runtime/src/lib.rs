@@ -12,7 +12,7 @@
 //! looks only at values of the caller's account and region.
 //!
 //! In reading order: [`refusal`] (why not), [`page`], [`machines`], [`executions`], [`commands`],
-//! [`test_state`] (the use cases), [`tasks`] (the port through which tasks reach services), [`agents`] (the port through which agents
+//! [`test_state`], [`logs`] (the use cases), [`tasks`] (the port through which tasks reach services), [`agents`] (the port through which agents
 //! come in); then the machinery: `shard` (the loop), `value` (what it loads and keeps), `machine` and `instance`
 //! (values whose rules live here), `keys`, `dispatch` (what follows a commit), `definitions`, `token`, `clock`.
 
@@ -22,6 +22,7 @@ pub mod machines;
 pub mod executions;
 pub mod commands;
 pub mod test_state;
+pub mod logs;
 pub mod tasks;
 pub mod agents;
 mod shard;

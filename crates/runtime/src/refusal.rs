@@ -43,6 +43,9 @@ pub enum Refusal {
     /// Run Command's refusals.
     #[error(transparent)]
     Command(#[from] CommandRefusal),
+    /// CloudWatch Logs' refusals.
+    #[error(transparent)]
+    Log(#[from] LogRefusal),
     /// The store is full: new work is refused, old work goes on.
     #[error("the store is full")]
     Full,
@@ -80,6 +83,24 @@ pub enum CommandRefusal {
     InvalidNextToken,
 }
 
+/// Why CloudWatch Logs refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LogRefusal {
+    #[error("the log group exists already")]
+    GroupExists,
+    #[error("the log stream exists already")]
+    StreamExists,
+    #[error("there is no such log group")]
+    GroupMissing,
+    #[error("there is no such log stream")]
+    StreamMissing,
+    /// The text is complete.
+    #[error("{0}")]
+    InvalidParameter(String),
+    #[error("too many tags on a log group")]
+    TooManyTags,
+}
+
 impl Refusal {
     pub(crate) fn internal(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Refusal {
         Refusal::Internal(error.into())
@@ -99,6 +120,7 @@ impl From<crate::Refused> for Refusal {
         match refused {
             Refused::Full => Refusal::Full,
             Refused::Run(refusal) => refusal.into(),
+            Refused::Log(refusal) => refusal.into(),
             Refused::Internal(error) => Refusal::Internal(error),
             Refused::Unknown
             | Refused::Machine(_)

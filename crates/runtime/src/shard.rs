@@ -22,6 +22,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::clock;
 use crate::dispatch::{Dispatch, World};
+use crate::logs::{group, stream};
+use crate::refusal::LogRefusal;
 use crate::value::{self, ExecutionHead, HeadStatus, InstanceHead, RunHead, Value, What};
 use crate::{instance, machine};
 
@@ -92,6 +94,8 @@ pub(crate) enum Ask {
         command: instance::Command,
     },
     Watch(mpsc::Sender<Happened>),
+    LogGroup(group::Command),
+    LogStream(stream::Command),
 }
 
 /// Events of an execution that have just become durable, and the place of the first.
@@ -123,6 +127,7 @@ pub(crate) enum Refused {
     /// Another execution has this name.
     Exists,
     Run(fleet::Refusal),
+    Log(LogRefusal),
     InstanceWentBack,
     Missing,
     Full,
@@ -156,7 +161,7 @@ struct Cached {
 
 /// One turn in the making.
 #[derive(Default)]
-struct Turn {
+pub(crate) struct Turn {
     steps: BTreeMap<Id, store::Step>,
     answers: Vec<(Answerer, Result<Reply, Refused>)>,
     dispatches: Vec<Dispatch>,
@@ -386,7 +391,9 @@ impl Shard {
             &ask,
             Ask::Start(_) | Ask::Send { .. } | Ask::Instance { .. } | Ask::Machine(machine::Command::Create { .. })
         );
-        if makes && self.world.now() < self.full_until && self.what(id).is_none() {
+        // What is logged can be done without, an execution's next event cannot.
+        let logs = matches!(&ask, Ask::LogStream(stream::Command::Put(_) | stream::Command::Append(..)));
+        if self.world.now() < self.full_until && (logs || makes && self.what(id).is_none()) {
             return Err(Refused::Full);
         }
         match ask {
@@ -408,6 +415,8 @@ impl Shard {
             Ask::Resume => self.resume(id, turn),
             Ask::Instance { caller, command } => self.step_instance(id, caller, command, turn),
             Ask::Watch(watcher) => self.watch(id, watcher),
+            Ask::LogGroup(command) => self.step_log_group(id, command, turn),
+            Ask::LogStream(command) => self.step_log_stream(id, command, turn),
         }
     }
 
@@ -418,23 +427,35 @@ impl Shard {
                 self.step_execution(id, command, Some(timer), turn)
             }
             Some(What::Run { .. }) => self.step_run(id, fleet::Command::Fire { timer: timer.timer }, Some(timer), turn),
-            Some(What::Machine(_) | What::Instance { .. }) | None => Err(Refused::Missing),
+            Some(What::Machine(_) | What::Instance { .. } | What::LogGroup(_) | What::LogStream(_)) | None => {
+                Err(Refused::Missing)
+            }
         }
     }
 
-    fn what(&mut self, id: Id) -> Option<&mut What> {
+    pub(crate) fn now(&self) -> Timestamp {
+        self.world.now()
+    }
+
+    pub(crate) fn what(&mut self, id: Id) -> Option<&mut What> {
         self.uses += 1;
         let cached = self.cache.get_mut(&id)?;
         cached.used = self.uses;
         Some(&mut cached.value.what)
     }
 
-    fn insert(&mut self, id: Id, what: What) {
+    pub(crate) fn insert(&mut self, id: Id, what: What) {
         self.cache.insert(id, Cached { value: Value::new(what), used: self.uses });
     }
 
     /// Adds what a value has just become to the turn.
-    fn keep(&mut self, id: Id, chunks: Vec<store::Chunk>, rows: impl FnOnce(&mut store::Step), turn: &mut Turn) {
+    pub(crate) fn keep(
+        &mut self,
+        id: Id,
+        chunks: Vec<store::Chunk>,
+        rows: impl FnOnce(&mut store::Step),
+        turn: &mut Turn,
+    ) {
         let cached = self.cache.get_mut(&id).expect("the value was just stepped");
         let mut step = cached.value.step(id, chunks);
         rows(&mut step);
@@ -547,7 +568,10 @@ impl Shard {
                 }
                 Ok(Reply::Done)
             }
-            Some(What::Machine(_) | What::Run { .. } | What::Instance { .. }) | None => Err(Refused::Missing),
+            Some(
+                What::Machine(_) | What::Run { .. } | What::Instance { .. } | What::LogGroup(_) | What::LogStream(_),
+            )
+            | None => Err(Refused::Missing),
         }
     }
 }
@@ -668,7 +692,7 @@ impl Shard {
                 }
                 turn.dispatches.push(Dispatch::Run { id, caller, run, effects });
             }
-            Some(What::Machine(_) | What::Instance { .. }) => (),
+            Some(What::Machine(_) | What::Instance { .. } | What::LogGroup(_) | What::LogStream(_)) => (),
             None => return Err(Refused::Missing),
         }
         Ok(Reply::Done)

@@ -14,12 +14,15 @@ use store::{Chunk, Kind, Loaded, Seq, Snapshot, Step, Timer};
 
 use crate::executions::{ExecutionStatus, ExecutionSummary};
 use crate::keys;
+use crate::logs::{group, stream};
 use crate::{instance, machine};
 
 pub(crate) const MACHINE: Kind = Kind(1);
 pub(crate) const EXECUTION: Kind = Kind(2);
 pub(crate) const RUN: Kind = Kind(3);
 pub(crate) const INSTANCE: Kind = Kind(4);
+pub(crate) const LOG_GROUP: Kind = Kind(20);
+pub(crate) const LOG_STREAM: Kind = Kind(21);
 
 /// Events of one chunk. A step that makes more is kept in several, so that a page of a long history does not
 /// read all of it.
@@ -47,6 +50,8 @@ pub(crate) enum What {
     Execution { execution: Box<Execution>, head: Box<ExecutionHead>, machine: Option<Arc<asl::Machine>> },
     Run { run: Box<fleet::Run>, head: RunHead, seq: u64 },
     Instance { instance: instance::Instance, head: InstanceHead },
+    LogGroup(group::Group),
+    LogStream(Box<stream::Stream>),
 }
 
 /// What `DescribeExecution` and the lists need.
@@ -128,6 +133,9 @@ impl Value {
                 instance: rebuild(loaded, |instance: &mut instance::Instance, event| instance.apply(event))?,
                 head: serde_json::from_slice(&loaded.header)?,
             },
+            // Its header says all of it.
+            LOG_GROUP => What::LogGroup(serde_json::from_slice(&loaded.header)?),
+            LOG_STREAM => What::LogStream(serde_json::from_slice(&loaded.header)?),
             Kind(other) => return Err(Damage::Kind(other)),
         };
         let since = loaded.chunks.iter().map(|chunk| chunk.bytes.len()).sum();
@@ -140,6 +148,8 @@ impl Value {
             What::Execution { execution, .. } => execution.seq(),
             What::Run { seq, .. } => *seq,
             What::Instance { instance, .. } => instance.seq,
+            What::LogGroup(group) => group.seq,
+            What::LogStream(stream) => stream.seq,
         }
     }
 
@@ -150,6 +160,8 @@ impl Value {
             What::Execution { execution, .. } => !execution.awaits_tasks(),
             What::Run { run, .. } => run.is_terminal(),
             What::Instance { instance, .. } => instance.now.is_none(),
+            What::LogGroup(_) => true,
+            What::LogStream(stream) => stream.now.is_none(),
         }
     }
 
@@ -159,6 +171,8 @@ impl Value {
             What::Execution { .. } => EXECUTION,
             What::Run { .. } => RUN,
             What::Instance { .. } => INSTANCE,
+            What::LogGroup(_) => LOG_GROUP,
+            What::LogStream(_) => LOG_STREAM,
         }
     }
 
@@ -183,6 +197,8 @@ impl Value {
             What::Execution { head, .. } => serde_json::to_vec(head),
             What::Run { head, .. } => serde_json::to_vec(head),
             What::Instance { head, .. } => serde_json::to_vec(head),
+            What::LogGroup(group) => serde_json::to_vec(group),
+            What::LogStream(stream) => serde_json::to_vec(stream),
         };
         text.expect("a header has a text").into()
     }
@@ -198,6 +214,8 @@ impl Value {
             What::Execution { execution, .. } => engine::pack::encode_snapshot(execution),
             What::Run { run, .. } => serde_json::to_vec(run).expect("a value has a text"),
             What::Instance { instance, .. } => serde_json::to_vec(instance).expect("a value has a text"),
+            // Only to say that the chunks before it need not be read to load it.
+            What::LogGroup(_) | What::LogStream(_) => vec![],
         }
         .into();
         self.since = 0;

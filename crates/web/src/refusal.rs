@@ -77,6 +77,7 @@ impl From<Refusal> for Refused {
             | Refusal::MissingRequiredParameter
             | Refusal::StateMachineTypeNotSupported
             | Refusal::TooManyTags(_)
+            | Refusal::Log(_)
             | Refusal::Validation(_) => new(Code::ValueInvalid),
             Refusal::StateMachineDoesNotExist(arn) | Refusal::ResourceNotFound(arn) => {
                 new(Code::DefinitionNotFound).about(name_in(&arn))
