@@ -105,6 +105,8 @@ codes! {
     Usage = "DN0106", Malformed;
     /// A file named on the command line could not be read.
     FileUnreadable = "DN0107", Invalid;
+    /// A table of tests is not what it has to be.
+    TableInvalid = "DN0108", Invalid;
 
     /// The signature is missing, or is not that of a key known here.
     Unauthenticated = "DN0201", Permission;

@@ -149,6 +149,43 @@ pub enum Definition {
         #[arg(long, value_name = "ARN")]
         role: Option<String>,
     },
+    #[command(flatten)]
+    Check(Check),
+}
+
+/// What needs no server.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Check {
+    Lint(DefinitionLint),
+    Test(DefinitionTest),
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct DefinitionLint {
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<String>,
+    #[arg(long = "type", value_name = "TYPE", default_value = "standard")]
+    pub kind: MachineType,
+    #[arg(long)]
+    pub strict: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct DefinitionTest {
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<String>,
+    #[arg(long, value_name = "FILE")]
+    pub definition: Option<String>,
+    #[arg(long, value_name = "TEXT")]
+    pub case: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum MachineType {
+    #[value(alias = "STANDARD")]
+    Standard,
+    #[value(alias = "EXPRESS")]
+    Express,
 }
 
 #[derive(Debug, Clone, Subcommand)]

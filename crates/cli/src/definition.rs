@@ -20,6 +20,7 @@ pub async fn run(client: &Client, out: &Out, command: args::Definition) -> Resul
         args::Definition::List => list(client, out).await,
         args::Definition::Show { id } => show(client, out, &id).await,
         args::Definition::Put { file, name, role } => put(client, out, &file, &name, role).await,
+        args::Definition::Check(command) => crate::check::run(out, &command),
     }
 }
 

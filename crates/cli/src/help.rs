@@ -173,6 +173,34 @@ const ENTRIES: &[Entry] = &[
     ),
     ("definition put name", "Name of the definition", "定義の名前"),
     (
+        "definition lint",
+        "Check definitions without a server: AWS's diagnostics, and what is doubtful",
+        "サーバーなしで定義を検査する。AWS の診断に加え、疑わしい点も示す",
+    ),
+    ("definition lint files", "Files in the Amazon States Language", "Amazon States Language のファイル"),
+    (
+        "definition lint kind",
+        "Type of the state machines: standard or express",
+        "ステートマシンの種類: standard または express",
+    ),
+    ("definition lint strict", "End with 10 on warnings too", "警告だけでも終了コード 10 で終わる"),
+    (
+        "definition test",
+        "Run tables of tests against a definition: tasks are mocked, hours pass at once",
+        "定義をテスト表で試す。タスクは模擬応答に置き換わり、待ち時間は一瞬で過ぎる",
+    ),
+    (
+        "definition test files",
+        "Tables: AWS Step Functions Local's mock configuration, with Input and Expect beside the mocks",
+        "テスト表のファイル。AWS Step Functions Local のモック設定に Input と Expect を加えた形式",
+    ),
+    (
+        "definition test definition",
+        "The definition, where the table names none",
+        "表に Definition がないときに使う定義のファイル",
+    ),
+    ("definition test case", "Only cases with this in their name", "名前にこの文字列を含むケースだけ"),
+    (
         "definition put role",
         "Role to record [default: this server's own]",
         "記録するロール［既定値: サーバー自身のもの］",

@@ -8,7 +8,7 @@
 //! **Invariant:** every word that people read is in [`words`] or [`help`], in every language.
 //!
 //! In reading order: [`args`] (what can be typed), [`help`], [`lang`], [`words`], [`exit`], [`fault`], [`time`],
-//! [`table`], [`output`], [`client`], [`ids`], then the commands: [`execution`], [`watch`], [`definition`],
+//! [`table`], [`output`], [`client`], [`ids`], then the commands: [`execution`], [`watch`], [`definition`], [`check`] (what needs no server),
 //! [`command`].
 
 pub mod args;
@@ -25,6 +25,7 @@ pub mod ids;
 pub mod execution;
 pub mod watch;
 pub mod definition;
+pub mod check;
 pub mod command;
 
 pub use args::{Command, Global};
@@ -79,6 +80,9 @@ pub async fn run(global: Global, command: Command) -> Exit {
 }
 
 async fn carry_out(global: &Global, out: &Out, command: Command) -> Result<Exit, Fault> {
+    if let Command::Definition(args::Definition::Check(command)) = &command {
+        return check::run(out, command);
+    }
     let client = Client::new(global, variable)?;
     match command {
         Command::Execution(command) => execution::run(&client, out, command).await,

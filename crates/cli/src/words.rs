@@ -431,6 +431,7 @@ fn fault_en(code: Code, about: &str) -> String {
         Code::TooSlow => "the request did not arrive in time".into(),
         Code::Usage => "this cannot be asked".into(),
         Code::FileUnreadable => format!("{} cannot be read", the("the file")),
+        Code::TableInvalid => format!("{} is not a table of tests", the("the file")),
         Code::Unauthenticated => "the server does not know who asks".into(),
         Code::NotPermitted => "this is not permitted".into(),
         Code::ExecutionNotFound => format!("there is no {}", the("execution")),
@@ -469,6 +470,7 @@ fn fault_ja(code: Code, about: &str) -> String {
         Code::TooSlow => "要求が時間内に届きませんでした".into(),
         Code::Usage => "この指定はできません".into(),
         Code::FileUnreadable => format!("{}を読み取れません", the("ファイル")),
+        Code::TableInvalid => format!("{}はテスト表として正しくありません", the("ファイル")),
         Code::Unauthenticated => "サーバーが要求元を確認できません".into(),
         Code::NotPermitted => "権限がありません".into(),
         Code::ExecutionNotFound => format!("{}はありません", the("実行")),
@@ -507,6 +509,7 @@ fn next_en(code: Code) -> &'static str {
         Code::TooSlow | Code::TimedOut => "try again; look at the server's log if it stays so",
         Code::Usage => "see --help",
         Code::FileUnreadable => "check the path and its permissions",
+        Code::TableInvalid => "correct the table: dandori definition test --help names its form",
         Code::Unauthenticated => {
             "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY to a key of this server, and check this host's clock"
         }
@@ -545,6 +548,7 @@ fn next_ja(code: Code) -> &'static str {
         Code::TooSlow | Code::TimedOut => "もう一度試してください。続く場合はサーバーのログを確認してください",
         Code::Usage => "--help を参照してください",
         Code::FileUnreadable => "パスと権限を確認してください",
+        Code::TableInvalid => "表を直してください。形式は dandori definition test --help を参照",
         Code::Unauthenticated => {
             "AWS_ACCESS_KEY_ID と AWS_SECRET_ACCESS_KEY にこのサーバーのキーを設定し、このホストの時計を確認してください"
         }

@@ -64,9 +64,12 @@ fn a_retry_may_do_the_work_twice() {
                "Retry":[{{"ErrorEquals":[{errors}]}}]}}"#
         )
     };
-    check(&task("sqs:sendMessage", "{}", r#""States.Timeout","Mine""#), expect![[r#"
+    check(
+        &task("sqs:sendMessage", "{}", r#""States.Timeout","Mine""#),
+        expect![[r#"
         /States/A/Retry[0]/ErrorEquals[0] RETRY_MAY_REPEAT RetryMayRepeat { resource: "arn:aws:states:::sqs:sendMessage", error: "States.Timeout" }
-    "#]]);
+    "#]],
+    );
     check(&task("states:startExecution.sync:2", r#"{"Name.$":"$.name"}"#, r#""States.ALL""#), expect![[""]]);
     check(&task("lambda:invoke", "{}", r#""States.ALL""#), expect![[""]]);
 }

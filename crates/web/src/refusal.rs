@@ -47,7 +47,8 @@ fn status(code: Code) -> StatusCode {
         | Code::ArnInvalid
         | Code::TokenInvalid
         | Code::ValueInvalid
-        | Code::FileUnreadable => StatusCode::UNPROCESSABLE_ENTITY,
+        | Code::FileUnreadable
+        | Code::TableInvalid => StatusCode::UNPROCESSABLE_ENTITY,
         Code::StoreFull | Code::Unknown | Code::Unreachable => StatusCode::SERVICE_UNAVAILABLE,
         Code::TooMany => StatusCode::TOO_MANY_REQUESTS,
         Code::Internal | Code::AnswerStrange => StatusCode::INTERNAL_SERVER_ERROR,
