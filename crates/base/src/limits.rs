@@ -7,6 +7,12 @@ pub const DEFINITION_BYTES_MAX: usize = 1_048_576;
 /// A payload (input, output, result) in bytes of UTF-8.
 pub const PAYLOAD_BYTES_MAX: usize = 262_144;
 
+/// What one `Assign` may give, all its variables together, and so each of them; in bytes.
+pub const ASSIGN_BYTES_MAX: usize = 262_144;
+
+/// What all variables of one execution may take together, in bytes.
+pub const VARIABLES_BYTES_MAX: u64 = 10_485_760;
+
 /// Events in one execution's history.
 pub const HISTORY_EVENTS_MAX: u64 = 25_000;
 

@@ -130,6 +130,7 @@ impl Limits {
             history_events_max: self.history_events.unwrap_or(default.history_events_max),
             payload_bytes_max: self.payload_bytes.unwrap_or(default.payload_bytes_max),
             map_concurrency_max: self.map_concurrency.unwrap_or(default.map_concurrency_max),
+            ..default
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use std::cmp::Ordering;
 
-use asl::{Choice, ChoiceRule, Compare, Domain, JsonKind, Jsonata, Name, Operand, Order, Test, When};
+use asl::{Choice, ChoiceRule, Compare, Domain, JsonKind, Jsonata, Name, Operand, Order, Payload, State, Test, When};
 use base::{Json, Timestamp};
 use expr::{Path, Scope};
 
@@ -13,23 +13,39 @@ use crate::data::{self, Fault};
 
 /// Where a Choice leads.
 pub(crate) enum Chosen<'a> {
-    Rule(&'a ChoiceRule),
+    Rule { index: usize, rule: &'a ChoiceRule },
     Default(&'a Name),
 }
 
-impl Chosen<'_> {
-    pub(crate) fn next(&self) -> &Name {
+impl<'a> Chosen<'a> {
+    pub(crate) fn next(&self) -> &'a Name {
         match self {
-            Chosen::Rule(rule) => &rule.next,
+            Chosen::Rule { rule, .. } => &rule.next,
             Chosen::Default(name) => name,
         }
     }
 
     /// What a rule in JSONata says of the output, maybe nothing; none where the state says it.
-    pub(crate) fn rule_output(&self) -> Option<Option<&Jsonata>> {
+    pub(crate) fn rule_output(&self) -> Option<Option<&'a Jsonata>> {
         match self {
-            Chosen::Rule(ChoiceRule { when: When::Condition { output, .. }, .. }) => Some(output.as_ref()),
-            Chosen::Rule(ChoiceRule { when: When::Test(_), .. }) | Chosen::Default(_) => None,
+            Chosen::Rule { rule: ChoiceRule { when: When::Condition { output, .. }, .. }, .. } => Some(output.as_ref()),
+            Chosen::Rule { rule: ChoiceRule { when: When::Test(_), .. }, .. } | Chosen::Default(_) => None,
+        }
+    }
+
+    /// The rule's `Assign`, or the state's.
+    pub(crate) fn assign(&self, state: &'a State) -> Option<&'a Payload> {
+        match self {
+            Chosen::Rule { rule, .. } => rule.assign.as_ref(),
+            Chosen::Default(_) => state.assign.as_ref(),
+        }
+    }
+
+    /// Where a field stands that both a rule and the state may have.
+    pub(crate) fn place(&self, field: &str) -> String {
+        match self {
+            Chosen::Rule { index, .. } => format!("Choices[{index}]/{field}"),
+            Chosen::Default(_) => field.to_owned(),
         }
     }
 }
@@ -39,10 +55,10 @@ pub(crate) fn choose<'a>(choice: &'a Choice, scope: &dyn Scope) -> Result<Option
     for (index, rule) in choice.rules.iter().enumerate() {
         let holds = match &rule.when {
             When::Test(test) => holds(test, scope)?,
-            When::Condition { condition, .. } => data::condition(condition, index)?,
+            When::Condition { condition, .. } => data::condition(condition, index, scope)?,
         };
         if holds {
-            return Ok(Some(Chosen::Rule(rule)));
+            return Ok(Some(Chosen::Rule { index, rule }));
         }
     }
     Ok(choice.default.as_ref().map(Chosen::Default))

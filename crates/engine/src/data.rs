@@ -3,7 +3,11 @@
 //! Pure functions from values to values. The failure is the text of a `States.Runtime`'s cause, without the words
 //! in front that name the state; where JSONata has a part in it, a [`Fault`].
 
-use asl::{CatchOutput, FailText, Items, Jsonata, MachineTimeout, Payload, ResultPath, Seconds, Select, Until};
+use std::sync::Arc;
+
+use asl::{
+    CatchOutput, Concurrency, FailText, Items, Jsonata, MachineTimeout, Payload, ResultPath, Seconds, Select, Until,
+};
 use base::{Json, Timestamp, limits};
 use expr::{Scope, Template};
 
@@ -15,6 +19,13 @@ pub(crate) enum Fault {
     Runtime(String),
     /// A `States.QueryEvaluationError`; `location` is the field whose value it is, as `Output/list[0]`.
     Query { text: String, location: Option<String> },
+}
+
+impl Fault {
+    /// Of a JSONata field.
+    pub(crate) fn at(field: &str, text: String) -> Fault {
+        Fault::Query { text, location: Some(field.to_owned()) }
+    }
 }
 
 impl From<String> for Fault {
@@ -42,18 +53,19 @@ pub(crate) fn fill(template: Option<&Template>, scope: &dyn Scope) -> Result<Jso
     }
 }
 
-/// What a field of a JSONata state gives.
-pub(crate) fn evaluate(value: &Jsonata) -> Json {
+/// What a field of a JSONata state gives; `field` says where it stands.
+pub(crate) fn evaluate(value: &Jsonata, field: &str, scope: &dyn Scope) -> Result<Json, Fault> {
+    let _ = (field, scope);
     match value {
-        Jsonata::Constant(value) => value.clone(),
+        Jsonata::Constant(value) => Ok(value.clone()),
     }
 }
 
-/// `Parameters`, `Arguments` and the like; `$`, or the state's input, where there are none.
-pub(crate) fn payload(payload: Option<&Payload>, scope: &dyn Scope) -> Result<Json, String> {
+/// `Parameters`, `Arguments` and the like, of the field named `field`; `$`, or the state's input, where there are none.
+pub(crate) fn payload(payload: Option<&Payload>, field: &str, scope: &dyn Scope) -> Result<Json, Fault> {
     match payload {
-        Some(Payload::JsonPath(template)) => fill(Some(template), scope),
-        Some(Payload::Jsonata(value)) => Ok(evaluate(value)),
+        Some(Payload::JsonPath(template)) => Ok(fill(Some(template), scope)?),
+        Some(Payload::Jsonata(value)) => evaluate(value, field, scope),
         None => Ok(scope.input().clone()),
     }
 }
@@ -67,24 +79,33 @@ pub(crate) fn place(path: &ResultPath, raw: &Json, result: Json) -> Result<Json,
     }
 }
 
-/// What a state gives that caught an error.
-pub(crate) fn caught(output: &CatchOutput, raw: &Json, failure: &Failure) -> Result<Json, String> {
-    let path = match output {
-        CatchOutput::Output(output) => return Ok(evaluate(output)),
-        CatchOutput::ResultPath(path) => path,
-    };
+/// A failure as a catcher sees it.
+pub(crate) fn error_output(failure: &Failure) -> Json {
     let members = [("Error", &failure.error), ("Cause", &failure.cause)];
-    let error = Json::object(members.into_iter().filter_map(|(key, text)| Some((key, Json::from(text.clone()?)))));
-    place(path, raw, error)
+    Json::object(members.into_iter().filter_map(|(key, text)| Some((key, Json::from(text.clone()?)))))
 }
 
-/// `Error` and `Cause` of a Fail state.
-pub(crate) fn fail_text(text: &FailText, field: &str, scope: &dyn Scope) -> Result<std::sync::Arc<str>, String> {
+/// What a state gives that caught an error; `field` is the catcher's `Output`.
+pub(crate) fn caught(
+    output: &CatchOutput,
+    field: &str,
+    raw: &Json,
+    error: Json,
+    scope: &dyn Scope,
+) -> Result<Json, Fault> {
+    match output {
+        CatchOutput::Output(output) => evaluate(output, field, scope),
+        CatchOutput::ResultPath(path) => Ok(place(path, raw, error)?),
+    }
+}
+
+/// `Error` or `Cause` of a Fail state; `field` is its name without `Path`.
+pub(crate) fn fail_text(text: &FailText, field: &str, scope: &dyn Scope) -> Result<Arc<str>, Fault> {
     let value = match text {
         FailText::Literal(text) => return Ok(text.clone()),
-        FailText::Path(path) => expr::template::eval_field(path, field, scope),
+        FailText::Jsonata(value) => return typed(value, field, "string", scope, |value| value.as_str().map(Arc::from)),
+        FailText::Path(path) => expr::template::eval_field(path, &format!("{field}Path"), scope),
         FailText::Intrinsic(call) => call.eval(scope),
-        FailText::Jsonata(value) => Ok(evaluate(value)),
     };
     match value.map_err(|failure| failure.message)? {
         Json::String(text) => Ok(text),
@@ -92,55 +113,69 @@ pub(crate) fn fail_text(text: &FailText, field: &str, scope: &dyn Scope) -> Resu
     }
 }
 
-/// `TimeoutSeconds`, `HeartbeatSeconds` and their paths, in seconds; `field` names the path's field.
-pub(crate) fn seconds(seconds: &Seconds, field: &str, scope: &dyn Scope) -> Result<u64, String> {
+/// `TimeoutSeconds` or `HeartbeatSeconds`, in seconds; `field` is its name without `Path`.
+pub(crate) fn seconds(seconds: &Seconds, field: &str, scope: &dyn Scope) -> Result<u64, Fault> {
     match seconds {
         Seconds::Literal(seconds) => Ok(*seconds),
-        Seconds::Jsonata(value) => whole(&evaluate(value)),
+        Seconds::Jsonata(value) => whole(value, field, scope),
         Seconds::Path(path) => {
             let value =
                 path.eval(scope).map_err(|failure| format!("Invalid path '{}' : {}", path.text(), failure.message))?;
-            match value.as_i64() {
-                Some(seconds) if seconds > 0 => Ok(seconds.unsigned_abs().min(limits::TIMEOUT_SECONDS_MAX)),
-                Some(_) => Err(format!(
-                    "The {field} parameter references a value that is not positive: {} == {value}",
-                    path.text()
-                )),
-                None => {
-                    Err(format!("The {field} parameter cannot be parsed as a long value: {} == {value}", path.text()))
+            let path = path.text();
+            Err(Fault::Runtime(match value.as_i64() {
+                Some(seconds) if seconds > 0 => return Ok(seconds.unsigned_abs().min(limits::TIMEOUT_SECONDS_MAX)),
+                Some(_) => {
+                    format!("The {field}Path parameter references a value that is not positive: {path} == {value}")
                 }
-            }
+                None => format!("The {field}Path parameter cannot be parsed as a long value: {path} == {value}"),
+            }))
         }
     }
 }
 
 /// The machine's own `TimeoutSeconds`.
-pub(crate) fn machine_seconds(timeout: &MachineTimeout) -> Option<u64> {
+pub(crate) fn machine_seconds(timeout: &MachineTimeout, scope: &dyn Scope) -> Result<u64, Fault> {
     match timeout {
-        MachineTimeout::Literal(seconds) => Some(*seconds),
-        MachineTimeout::Jsonata(value) => whole(&evaluate(value)).ok(),
+        MachineTimeout::Literal(seconds) => Ok(*seconds),
+        MachineTimeout::Jsonata(value) => whole(value, "TimeoutSeconds", scope),
     }
 }
 
-/// A number that JSONata gave where an integer is expected.
-fn whole(value: &Json) -> Result<u64, String> {
-    let number = value.as_i64().and_then(|number| u64::try_from(number).ok());
-    number.ok_or_else(|| format!("Expected 'integer', but was '{}' for value: {value}", kind_name(value)))
+/// A number that is not negative and has no fraction.
+fn whole(value: &Jsonata, field: &str, scope: &dyn Scope) -> Result<u64, Fault> {
+    typed(value, field, "integer", scope, |value| value.as_i64().and_then(|number| u64::try_from(number).ok()))
+}
+
+/// What a JSONata field gives, where only one type will do.
+fn typed<T>(
+    value: &Jsonata,
+    field: &str,
+    expected: &str,
+    scope: &dyn Scope,
+    take: impl FnOnce(&Json) -> Option<T>,
+) -> Result<T, Fault> {
+    let found = evaluate(value, field, scope)?;
+    take(&found).ok_or_else(|| {
+        let kind = kind_name(&found);
+        let text = format!(
+            "The value of the field '{field}' has an unexpected type. Expected '{expected}', but was '{kind}' for value: {found}"
+        );
+        Fault::at(field, text)
+    })
 }
 
 /// When a Wait state ends.
-pub(crate) fn wait_until(until: &Until, now: Timestamp, scope: &dyn Scope) -> Result<Timestamp, String> {
+pub(crate) fn wait_until(until: &Until, now: Timestamp, scope: &dyn Scope) -> Result<Timestamp, Fault> {
+    let after = |seconds: u64| now.plus_seconds(i64::try_from(seconds).unwrap_or(i64::MAX));
     let due = match until {
-        Until::Seconds(seconds) => now.plus_seconds(i64::try_from(*seconds).unwrap_or(i64::MAX)),
+        Until::Seconds(seconds) => after(*seconds),
+        Until::SecondsJsonata(value) => after(whole(value, "Seconds", scope)?),
         Until::Timestamp(at) => *at,
-        Until::SecondsJsonata(value) => now.plus_seconds(i64::try_from(whole(&evaluate(value))?).unwrap_or(i64::MAX)),
         Until::TimestampJsonata(value) => {
-            let value = evaluate(value);
-            value.as_str().and_then(Timestamp::parse_rfc3339).ok_or_else(|| {
-                format!(
-                    "The Timestamp field cannot be parsed as an ISO-8601 extended offset date-time format string: {}",
-                    bare(&value)
-                )
+            let text: Arc<str> = typed(value, "Timestamp", "string", scope, |value| value.as_str().map(Arc::from))?;
+            Timestamp::parse_rfc3339(&text).ok_or_else(|| {
+                let why = "The Timestamp field cannot be parsed as an ISO-8601 extended offset date-time format string";
+                Fault::at("Timestamp", format!("{why}: {text}"))
             })?
         }
         Until::SecondsPath(path) => {
@@ -149,17 +184,17 @@ pub(crate) fn wait_until(until: &Until, now: Timestamp, scope: &dyn Scope) -> Re
                 .map_err(|_| format!("The SecondsPath parameter does not reference an input value: {}", path.text()))?;
             match value.as_i64() {
                 None => {
-                    return Err(format!(
+                    return Err(Fault::Runtime(format!(
                         "The SecondsPath parameter cannot be parsed as a long value: {} == {}",
                         path.text(),
                         bare(&value)
-                    ));
+                    )));
                 }
                 Some(seconds) if seconds < 0 => {
-                    return Err(format!(
+                    return Err(Fault::Runtime(format!(
                         "The SecondsPath parameter references a negative value: {} == {seconds}",
                         path.text()
-                    ));
+                    )));
                 }
                 Some(seconds) => now.plus_seconds(seconds),
             }
@@ -179,7 +214,7 @@ pub(crate) fn wait_until(until: &Until, now: Timestamp, scope: &dyn Scope) -> Re
     };
     const DAY_MS: i64 = 86_400_000;
     if due.0.saturating_sub(now.0) / DAY_MS > limits::WAIT_DAYS_MAX {
-        return Err("Wait state delay is too long.".to_owned());
+        return Err(Fault::Runtime("Wait state delay is too long.".to_owned()));
     }
     Ok(due)
 }
@@ -190,19 +225,20 @@ fn bare(value: &Json) -> String {
 }
 
 /// How many iterations of a Map may run at a time; 0 is "as many as may be".
-pub(crate) fn concurrency(concurrency: &asl::Concurrency, scope: &dyn Scope) -> Result<u64, String> {
+pub(crate) fn concurrency(concurrency: &Concurrency, scope: &dyn Scope) -> Result<u64, Fault> {
     match concurrency {
-        asl::Concurrency::Literal(number) => Ok(*number),
-        asl::Concurrency::Jsonata(value) => whole(&evaluate(value)),
-        asl::Concurrency::Path(path) => {
+        Concurrency::Literal(number) => Ok(*number),
+        Concurrency::Jsonata(value) => whole(value, "MaxConcurrency", scope),
+        Concurrency::Path(path) => {
             let value =
                 path.eval(scope).map_err(|failure| format!("Invalid path '{}' : {}", path.text(), failure.message))?;
-            value.as_i64().and_then(|number| u64::try_from(number).ok()).ok_or_else(|| {
-                format!(
+            let number = value.as_i64().and_then(|number| u64::try_from(number).ok());
+            number.ok_or_else(|| {
+                Fault::Runtime(format!(
                     "The MaxConcurrencyPath field refers to value \"{}\" which is not a valid integer: {}",
                     bare(&value),
                     path.text()
-                )
+                ))
             })
         }
     }
@@ -210,8 +246,9 @@ pub(crate) fn concurrency(concurrency: &asl::Concurrency, scope: &dyn Scope) -> 
 
 /// The items of a Map: an array.
 pub(crate) fn items(items: &Items, scope: &dyn Scope) -> Result<Json, Fault> {
+    let array = |value: &Json| value.as_array().is_some().then(|| value.clone());
     let (value, text) = match items {
-        Items::Jsonata(Some(items)) => return Ok(evaluate(items)),
+        Items::Jsonata(Some(items)) => return typed(items, "Items", "array", scope, array),
         Items::Jsonata(None) => return input_items(scope.input()),
         Items::JsonPath(None) => (scope.input().clone(), "$"),
         Items::JsonPath(Some(path)) => {
@@ -235,16 +272,8 @@ fn input_items(input: &Json) -> Result<Json, Fault> {
 }
 
 /// JSONata's `Condition`, of the rule with this index.
-pub(crate) fn condition(condition: &Jsonata, index: usize) -> Result<bool, Fault> {
-    let value = evaluate(condition);
-    value.as_bool().ok_or_else(|| {
-        let location = format!("Choices[{index}]/Condition");
-        let text = format!(
-            "The value of the field '{location}' has an unexpected type. Expected 'boolean', but was '{}' for value: {value}",
-            kind_name(&value)
-        );
-        Fault::Query { text, location: Some(location) }
-    })
+pub(crate) fn condition(condition: &Jsonata, index: usize, scope: &dyn Scope) -> Result<bool, Fault> {
+    typed(condition, &format!("Choices[{index}]/Condition"), "boolean", scope, Json::as_bool)
 }
 
 /// As JSONata calls it.

@@ -193,6 +193,16 @@ pub enum Fact<D = Json> {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         failed: bool,
     },
+    /// Ours: the step was long enough; the next one begins at the alarm, which is due at once.
+    StepPaused {
+        alarm: Alarm,
+        /// Frames with the state that each enters next and its input.
+        entering: Vec<(FrameId, Arc<str>, D)>,
+        /// Tasks that were scheduled and are not yet said to have started.
+        starting: Vec<TaskId>,
+    },
+    /// Ours: the next step began with what was left to do.
+    StepResumed,
 }
 
 /// When, and which alarm.
@@ -375,6 +385,11 @@ impl<D> Fact<D> {
             WaitStarted { alarm } => WaitStarted { alarm },
             RetryScheduled { retrier, alarm } => RetryScheduled { retrier, alarm },
             FrameEnded { output, failed } => FrameEnded { output: output.map(to).transpose()?, failed },
+            StepPaused { alarm, entering, starting } => {
+                let entering = entering.into_iter().map(|(frame, name, input)| Ok((frame, name, to(input)?)));
+                StepPaused { alarm, entering: entering.collect::<Result<_, X>>()?, starting }
+            }
+            StepResumed => StepResumed,
         })
     }
 }

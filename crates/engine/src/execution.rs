@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::{Alarm, Event, Fact, Failure, Kind};
 use crate::id::{FrameId, TaskId, TimerId};
+use crate::variables::Variables;
 use crate::{Effect, Identity};
 
 /// One run of a state machine, as of its latest event.
@@ -27,6 +28,12 @@ pub struct Execution {
     /// Where each outstanding task and each alarm belongs.
     pub(crate) tasks: BTreeMap<TaskId, FrameId>,
     pub(crate) timers: BTreeMap<TimerId, FrameId>,
+    /// What a step left to do that was long enough.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) paused: Option<Paused>,
+    /// What the variables of all frames take, in bytes.
+    #[serde(default)]
+    pub(crate) variables_bytes: i64,
     pub(crate) next_frame: u32,
     pub(crate) next_task: u64,
     pub(crate) next_timer: u64,
@@ -78,6 +85,19 @@ pub struct Frame {
     pub(crate) last: u64,
     /// The state it is in; none between two states.
     pub(crate) visit: Option<Visit>,
+    /// Those of its own scope; it reads its parents' as well.
+    #[serde(default, skip_serializing_if = "Variables::is_empty")]
+    pub(crate) variables: Variables,
+}
+
+/// What the next step goes on with, at once.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Paused {
+    pub(crate) alarm: Alarm,
+    /// Frames with the state that each enters next and its input, in their order.
+    pub(crate) entering: Vec<(FrameId, Arc<str>, Json)>,
+    /// Tasks that were scheduled and are not yet said to have started.
+    pub(crate) starting: Vec<TaskId>,
 }
 
 /// What a frame is a part of.
@@ -213,8 +233,9 @@ impl Execution {
 
     /// Every effect still owed. What a restarted server dispatches.
     pub fn outstanding(&self) -> Vec<Effect> {
-        let machine = self.timeout.map(Effect::SetTimer);
-        machine.into_iter().chain(self.frames.values().flat_map(Frame::outstanding)).collect()
+        let machine =
+            self.timeout.into_iter().chain(self.paused.iter().map(|paused| paused.alarm)).map(Effect::SetTimer);
+        machine.chain(self.frames.values().flat_map(Frame::outstanding)).collect()
     }
 
     /// Folds one event in. Total: every event of a well-formed history applies.
@@ -252,8 +273,10 @@ impl Execution {
                     frame.visit = Some(visit);
                 }
             }
-            Fact::StateExited { .. } => {
-                let left = self.frames.get_mut(&event.frame).and_then(|frame| frame.visit.take());
+            Fact::StateExited { assigned, .. } => {
+                let Some(frame) = self.frames.get_mut(&event.frame) else { return };
+                let left = frame.visit.take();
+                self.variables_bytes += frame.variables.assign(assigned.as_deref().unwrap_or_default());
                 if let Some(visit) = left {
                     self.forget(&visit.doing);
                 }
@@ -281,7 +304,11 @@ impl Execution {
                 };
                 self.begin(event.frame, Doing::Task(attempt));
             }
-            Fact::TaskStarted { .. } => (),
+            Fact::TaskStarted { task, .. } => {
+                if let Some(paused) = &mut self.paused {
+                    paused.starting.retain(|starting| starting != task);
+                }
+            }
             Fact::TaskSubmitted { .. } => {
                 if let Some(Doing::Task(attempt)) = self.doing_mut(event.frame) {
                     attempt.submitted = true;
@@ -320,6 +347,8 @@ impl Execution {
                 }
             }
             Fact::FrameEnded { output, failed } => self.end_frame(event.frame, output.clone(), *failed),
+            Fact::StepPaused { alarm, entering, starting } => self.pause(*alarm, entering, starting),
+            Fact::StepResumed => self.resume(),
         }
     }
 
@@ -333,13 +362,15 @@ impl Execution {
             self.keep_timer(FrameId::ROOT, alarm);
         }
         // The first state's `previousEventId` is 0, not the id of ExecutionStarted.
-        self.frames.insert(FrameId::ROOT, Frame { place: Place::Machine, block, last: 0, visit: None });
+        self.frames.insert(FrameId::ROOT, Frame::new(Place::Machine, block, 0));
         self.next_frame = 1;
     }
 
     fn end(&mut self, at: Timestamp, outcome: Outcome) {
         self.status = Status::Ended { at, outcome };
         self.timeout = None;
+        self.paused = None;
+        self.variables_bytes = 0;
         self.frames.clear();
         self.tasks.clear();
         self.timers.clear();
@@ -397,8 +428,7 @@ impl Execution {
         self.begin(event.frame, Doing::Branches(Branches { first, open, outputs: vec![None; blocks.len()] }));
         for (index, block) in (0..).zip(blocks) {
             let place = Place::Branch { of: event.frame, index };
-            let frame = Frame { place, block: *block, last: event.id, visit: None };
-            self.frames.insert(FrameId(first.0 + index), frame);
+            self.frames.insert(FrameId(first.0 + index), Frame::new(place, *block, event.id));
         }
         self.next_frame = self.next_frame.max(first.0 + open);
     }
@@ -409,13 +439,14 @@ impl Execution {
         iterations.next = index + 1;
         let block = iterations.block;
         let place = Place::Iteration { of: event.frame, index };
-        self.frames.insert(child, Frame { place, block, last: event.id, visit: None });
+        self.frames.insert(child, Frame::new(place, block, event.id));
         self.next_frame = self.next_frame.max(child.0 + 1);
     }
 
     /// A branch or an iteration is over: its result goes to its parent, which goes on from its last event.
     fn end_frame(&mut self, id: FrameId, output: Option<Json>, failed: bool) {
         let Some(frame) = self.frames.remove(&id) else { return };
+        self.variables_bytes -= frame.variables.bytes();
         if let Some(visit) = &frame.visit {
             self.forget(&visit.doing);
         }
@@ -440,6 +471,43 @@ impl Execution {
         }
     }
 
+    /// What there was to go on with stays in front of what came now; its alarm is theirs.
+    fn pause(&mut self, alarm: Alarm, entering: &[(FrameId, Arc<str>, Json)], starting: &[TaskId]) {
+        let paused = self.paused.get_or_insert(Paused { alarm, entering: vec![], starting: vec![] });
+        paused.entering.extend(entering.iter().cloned());
+        paused.starting.extend(starting);
+        self.keep_timer(FrameId::ROOT, alarm);
+    }
+
+    fn resume(&mut self) {
+        if let Some(paused) = self.paused.take() {
+            self.timers.remove(&paused.alarm.timer);
+        }
+    }
+
+    /// Where an outstanding task belongs, and what does it.
+    pub(crate) fn resource(&self, task: TaskId) -> Option<(FrameId, TaskId, Arc<str>)> {
+        let frame = *self.tasks.get(&task)?;
+        match &self.frames.get(&frame)?.visit.as_ref()?.doing {
+            Doing::Task(attempt) => Some((frame, task, attempt.resource.clone())),
+            _ => None,
+        }
+    }
+
+    /// The variable that `frame` sees by this name: its own, else the nearest around it.
+    pub(crate) fn variable(&self, frame: FrameId, name: &str) -> Option<&Json> {
+        let mut frame = self.frames.get(&frame)?;
+        loop {
+            if let Some(value) = frame.variables.get(name) {
+                return Some(value);
+            }
+            match frame.place {
+                Place::Machine => return None,
+                Place::Branch { of, .. } | Place::Iteration { of, .. } => frame = self.frames.get(&of)?,
+            }
+        }
+    }
+
     pub(crate) fn frame(&self, id: FrameId) -> &Frame {
         self.frames.get(&id).expect("only frames that run are asked for")
     }
@@ -458,6 +526,10 @@ impl Execution {
 }
 
 impl Frame {
+    fn new(place: Place, block: u32, last: u64) -> Frame {
+        Frame { place, block, last, visit: None, variables: Variables::default() }
+    }
+
     fn outstanding(&self) -> Vec<Effect> {
         let Some(visit) = &self.visit else { return vec![] };
         match &visit.doing {
@@ -516,7 +588,9 @@ impl<D> Fact<D> {
             | Fact::MapFailed
             | Fact::WaitStarted { .. }
             | Fact::RetryScheduled { .. }
-            | Fact::FrameEnded { .. } => true,
+            | Fact::FrameEnded { .. }
+            | Fact::StepPaused { .. }
+            | Fact::StepResumed => true,
         }
     }
 }

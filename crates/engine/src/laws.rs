@@ -6,7 +6,7 @@
 use proptest::prelude::*;
 
 use crate::Limits;
-use crate::tests::play;
+use crate::tests::{play, shown};
 
 /// A tree of states, before it has names.
 #[derive(Debug, Clone)]
@@ -147,17 +147,41 @@ fn command() -> impl Strategy<Value = String> {
     ]
 }
 
+fn outcome() -> impl Strategy<Value = String> {
+    let number = 0..12u8;
+    prop_oneof![
+        3 => number.clone().prop_map(|n| format!("ok {n} {{\"r\":{n}}}")),
+        1 => number.clone().prop_map(|n| format!("fail {n} E why")),
+        1 => number.prop_map(|n| format!("submit {n} {{}}")),
+    ]
+}
+
 proptest! {
+    #[test]
+    fn a_step_that_pauses_writes_the_same_history(
+        shapes in prop::collection::vec(shape(), 1..4),
+        outcomes in prop::collection::vec(outcome(), 0..20),
+        items in prop_oneof![Just("[]"), Just("[1,2,3,4]"), Just("7")],
+        step_states_max in 1..9u64,
+    ) {
+        let definition = block(&shapes, &mut 0);
+        let script = format!("start {{\"items\":{items}}}\n{}", outcomes.join("\n"));
+        let limits = Limits { history_events_max: 200, ..Limits::default() };
+        let paused = shown(&definition, &script, Limits { step_states_max, ..limits });
+        prop_assert_eq!(paused, shown(&definition, &script, limits));
+    }
+
     #[test]
     fn any_commands_on_any_machine_keep_the_laws(
         shapes in prop::collection::vec(shape(), 1..4),
         commands in prop::collection::vec(command(), 0..30),
         items in prop_oneof![Just("[]"), Just("[1]"), Just("[1,2,3,4]"), Just("7")],
         history_events_max in prop_oneof![Just(25_000u64), Just(40), Just(12)],
+        step_states_max in prop_oneof![Just(1_000u64), 1..6u64],
     ) {
         let definition = block(&shapes, &mut 0);
         let script = format!("start {{\"items\":{items}}}\n{}", commands.join("\n"));
-        let limits = Limits { history_events_max, ..Limits::default() };
+        let limits = Limits { history_events_max, step_states_max, ..Limits::default() };
         // The same commands come to the same end.
         prop_assert_eq!(play(&definition, &script, limits), play(&definition, &script, limits));
     }

@@ -16,18 +16,20 @@
 //! **Invariant:** an execution changes only through [`Execution::apply`]. Whoever holds the events holds the
 //! execution.
 //!
-//! **Invariant:** one step runs to quiescence: as far as it goes without the outside world.
+//! **Invariant:** one step runs to quiescence: as far as it goes without the outside world. A step that is long enough
+//! pauses between two states, with an alarm that is due at once.
 //!
 //! **Invariant:** an effect is never the only trace of a decision. [`Execution::outstanding`] rebuilds every
 //! effect still owed, which is how a restarted server picks up.
 //!
 //! In reading order: [`id`], [`event`] (what happened), [`Command`] and [`Effect`] below, `execution` (what it
-//! remembers), `scope` (what expressions see), `data` (what a state makes of its input), `choice`, `step` (what
+//! remembers), `variables`, `scope` (what expressions see), `data` (what a state makes of its input), `choice`, `step` (what
 //! it decides), [`test_state`] (one state by itself), [`pack`] (how events are kept).
 
 pub mod id;
 pub mod event;
 mod execution;
+mod variables;
 mod scope;
 mod data;
 mod choice;
@@ -141,6 +143,10 @@ pub struct Limits {
     pub history_events_max: u64,
     pub payload_bytes_max: usize,
     pub map_concurrency_max: u64,
+    /// States that one step enters, at most: a loop holds nobody up.
+    pub step_states_max: u64,
+    /// Bytes of payloads that one step makes before it pauses; a state's own come on top.
+    pub step_bytes_max: usize,
 }
 
 impl Default for Limits {
@@ -149,9 +155,17 @@ impl Default for Limits {
             history_events_max: base::limits::HISTORY_EVENTS_MAX,
             payload_bytes_max: base::limits::PAYLOAD_BYTES_MAX,
             map_concurrency_max: base::limits::MAP_CONCURRENCY_INLINE_MAX as u64,
+            step_states_max: STEP_STATES_MAX,
+            step_bytes_max: STEP_BYTES_MAX,
         }
     }
 }
+
+/// A few milliseconds of states that do little.
+const STEP_STATES_MAX: u64 = 1_000;
+
+/// With what the last state of a step may add (a Map's first iterations) the payloads of one commit stay below 16 MiB.
+const STEP_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// What followed from one command: facts that are already applied, then requests to send once they are
 /// durable.

@@ -10,7 +10,12 @@ use crate::id::FrameId;
 
 /// One evaluation's view. The context object is made only when an expression asks for it.
 pub(crate) struct View<'a> {
-    input: &'a Json,
+    /// `$`, or `$states.input`.
+    input: Json,
+    /// `$states.result`.
+    result: Option<Json>,
+    /// `$states.errorOutput`.
+    error_output: Option<Json>,
     context: OnceCell<Json>,
     execution: &'a Execution,
     frame: FrameId,
@@ -47,34 +52,50 @@ impl<'a> View<'a> {
     pub(crate) fn new(
         execution: &'a Execution,
         frame: FrameId,
-        input: &'a Json,
+        input: Json,
         chance: &'a Chance,
         now: Timestamp,
     ) -> View<'a> {
-        View { input, context: OnceCell::new(), execution, frame, item: None, chance, now }
+        let context = OnceCell::new();
+        View { input, result: None, error_output: None, context, execution, frame, item: None, chance, now }
     }
 
-    pub(crate) fn with_item(mut self, index: u64, value: Json) -> View<'a> {
-        self.item = Some((index, value));
-        self
+    pub(crate) fn with_result(self, result: Json) -> View<'a> {
+        View { result: Some(result), ..self }
+    }
+
+    pub(crate) fn with_error_output(self, error_output: Json) -> View<'a> {
+        View { error_output: Some(error_output), ..self }
+    }
+
+    pub(crate) fn with_item(self, index: u64, value: Json) -> View<'a> {
+        View { item: Some((index, value)), ..self }
     }
 }
 
 impl expr::Scope for View<'_> {
     fn input(&self) -> &Json {
-        self.input
+        &self.input
     }
 
     fn context(&self) -> &Json {
         self.context.get_or_init(|| context(self.execution, self.frame, self.item.clone()))
     }
 
-    fn variable(&self, _: &str) -> Option<&Json> {
-        None
+    fn variable(&self, name: &str) -> Option<&Json> {
+        self.execution.variable(self.frame, name)
     }
 
     fn chance(&self) -> u64 {
         self.chance.next()
+    }
+
+    fn result(&self) -> Option<&Json> {
+        self.result.as_ref()
+    }
+
+    fn error_output(&self) -> Option<&Json> {
+        self.error_output.as_ref()
     }
 
     fn now(&self) -> Timestamp {

@@ -22,10 +22,11 @@ use asl::{Body, Machine, Name, Then};
 use base::Json;
 
 use crate::data::{self, Fault};
-use crate::event::{Fact, Failure};
+use crate::event::{Event, Fact, Failure};
 use crate::execution::{Attempt, Doing, Execution, Status};
 use crate::id::{FrameId, TaskId, TimerId};
-use crate::scope::Chance;
+use crate::scope::{Chance, View};
+use crate::variables::Assigned;
 use crate::{Command, Effect, Env, Refusal, Start, Step};
 use record::data_name;
 
@@ -50,6 +51,7 @@ pub fn step(machine: &Machine, execution: &mut Execution, command: Command, env:
         agenda: VecDeque::new(),
         begun: vec![],
         overflown: None,
+        spent: Spent::default(),
     };
     match command {
         Command::Start(start) => run.start(start),
@@ -70,12 +72,23 @@ struct Run<'a> {
     env: Env,
     chance: &'a Chance,
     step: Step,
-    /// Frames that can go on, in the order in which they were made.
-    agenda: VecDeque<(FrameId, Go)>,
+    /// Frames that can go on, in the order in which they were made, with the state that each enters and its input.
+    agenda: VecDeque<(FrameId, Name, Json)>,
     /// Tasks scheduled in this step; they are started once everything else has come to rest.
     begun: Vec<(FrameId, TaskId, Arc<str>)>,
     /// The frame that wrote the last event that a history may have.
     overflown: Option<FrameId>,
+    spent: Spent,
+}
+
+/// What this step has done already.
+#[derive(Default)]
+struct Spent {
+    states: u64,
+    /// What its payloads take, except the first events'.
+    bytes: usize,
+    /// The addresses of the payloads that are counted. Its events keep them alive.
+    counted: BTreeSet<usize>,
 }
 
 /// What comes next in a frame.
@@ -86,9 +99,10 @@ enum Go {
     },
     /// The state that was entered does its work.
     Work,
-    /// The state gives `output` and leads on.
+    /// The state gives `output` and variables, and leads on.
     Exit {
         output: Json,
+        assigned: Assigned,
         then: Then,
     },
     /// A task, all branches or all iterations gave `result`.
@@ -144,29 +158,48 @@ pub(crate) const QUERY_ERROR: &str = "States.QueryEvaluationError";
 // The entries: one for each command.
 impl Run<'_> {
     fn start(&mut self, start: Start) {
-        let timeout =
-            self.machine.timeout.as_ref().and_then(data::machine_seconds).map(|seconds| self.alarm_in(seconds));
+        let block = start.block;
         let input = start.input.clone();
-        self.record(
-            FrameId::ROOT,
-            0,
-            Fact::ExecutionStarted {
-                identity: start.identity,
-                input: start.input,
-                text: start.text,
-                block: start.block.0,
-                timeout,
-            },
-        );
-        self.step.effects.extend(timeout.map(Effect::SetTimer));
-        let name = self.machine.block(start.block).start_at.clone();
+        let started = Fact::ExecutionStarted {
+            identity: start.identity,
+            input: start.input,
+            text: start.text,
+            block: block.0,
+            timeout: None,
+        };
+        let (started, failure) = self.timed(started);
+        self.record(FrameId::ROOT, 0, started);
+        self.step.effects.extend(self.execution.timeout.map(Effect::SetTimer));
+        if let Some(failure) = failure {
+            return self.end(0, Fact::ExecutionFailed { failure });
+        }
+        let name = self.machine.block(block).start_at.clone();
         self.advance(FrameId::ROOT, Go::Enter { name, input });
+    }
+
+    /// The beginning with the machine's own timeout, or with why it has none: an expression sees the context object,
+    /// and with it what has begun.
+    fn timed(&self, mut started: Fact) -> (Fact, Option<Failure>) {
+        let Some(machine) = &self.machine.timeout else { return (started, None) };
+        let mut begun = Execution::default();
+        begun.apply(&Event { at: self.env.now, frame: FrameId::ROOT, id: 1, previous: 0, fact: started.clone() });
+        let view = View::new(&begun, FrameId::ROOT, Json::Null, self.chance, self.env.now);
+        match (data::machine_seconds(machine, &view), &mut started) {
+            (Ok(seconds), Fact::ExecutionStarted { timeout, .. }) => {
+                *timeout = Some(self.alarm_in(seconds));
+                (started, None)
+            }
+            (Ok(_), _) => (started, None),
+            (Err(Fault::Runtime(text)), _) => (started, Some(Failure::new("States.Runtime", text))),
+            (Err(Fault::Query { text, .. }), _) => (started, Some(Failure::new(QUERY_ERROR, text))),
+        }
     }
 
     fn complete(&mut self, task: TaskId, outcome: Result<Json, Failure>) -> Result<(), Refusal> {
         let (frame, attempt) = self.attempt(task)?;
         let resource = attempt.resource.clone();
         self.clear_alarms(&attempt);
+        self.record_owed_start(frame, &attempt);
         let outcome = outcome.and_then(|output| self.within_limit(output, &data_name(&resource)));
         match outcome {
             Ok(output) => {
@@ -187,6 +220,7 @@ impl Run<'_> {
         if attempt.submitted {
             return Err(Refusal::UnknownTask(task));
         }
+        self.record_owed_start(frame, &attempt);
         self.record_here(frame, Fact::TaskSubmitted { task, resource: attempt.resource, output });
         Ok(())
     }
@@ -205,6 +239,10 @@ impl Run<'_> {
         let frame = *self.execution.timers.get(&timer).ok_or(Refusal::UnknownTimer(timer))?;
         if self.execution.timeout.is_some_and(|alarm| alarm.timer == timer) {
             self.end(0, Fact::ExecutionTimedOut { failure: Failure::named("States.Timeout") });
+            return Ok(());
+        }
+        if self.execution.paused.as_ref().is_some_and(|paused| paused.alarm.timer == timer) {
+            self.resume();
             return Ok(());
         }
         match &self.execution.visit(frame).doing {
@@ -234,9 +272,18 @@ impl Run<'_> {
         let others = [attempt.timeout, attempt.heartbeat].into_iter().flatten().filter(|alarm| alarm.timer != timer);
         self.step.effects.extend(others.map(Effect::ClearTimer));
         self.step.effects.push(Effect::AbandonTask { task: attempt.task, resource: attempt.resource.clone() });
+        self.record_owed_start(frame, attempt);
         let resource = attempt.resource.clone();
         self.record_here(frame, Fact::TaskTimedOut { task: attempt.task, resource, failure: failure.clone() });
         self.advance(frame, Go::Fail { failure, also: missed.then_some("States.HeartbeatTimeout") });
+    }
+
+    /// The step that scheduled the task may have paused before it said that it started.
+    fn record_owed_start(&mut self, frame: FrameId, attempt: &Attempt) {
+        let task = attempt.task;
+        if self.execution.paused.as_ref().is_some_and(|paused| paused.starting.contains(&task)) {
+            self.record_here(frame, Fact::TaskStarted { task, resource: attempt.resource.clone(), worker: None });
+        }
     }
 
     fn attempt(&self, task: TaskId) -> Result<(FrameId, Attempt), Refusal> {
@@ -252,18 +299,53 @@ impl Run<'_> {
 impl Run<'_> {
     /// Lets `frame` run until it waits or is over; then whoever became able to.
     fn advance(&mut self, frame: FrameId, go: Go) {
-        self.agenda.push_front((frame, go));
-        while let Some((frame, go)) = self.agenda.pop_front() {
-            let mut next = Some((frame, go));
-            while let Some((frame, go)) = next {
-                if self.execution.has_ended() || self.overflown.is_some() {
-                    return;
-                }
-                // A sibling's failure may have ended the frame before its turn came.
-                let runs = self.execution.frames.contains_key(&frame);
-                next = if runs { self.go(frame, go) } else { None };
+        let mut next = Some((frame, go));
+        while let Some((frame, go)) = next {
+            if self.execution.has_ended() || self.overflown.is_some() {
+                return;
             }
+            // A sibling's failure may have ended the frame before its turn came.
+            let runs = self.execution.frames.contains_key(&frame);
+            next = match go {
+                Go::Enter { name, input } if runs && self.is_long() => {
+                    return self.agenda.push_front((frame, name, input));
+                }
+                go if runs => self.go(frame, go),
+                _ => None,
+            };
+            next =
+                next.or_else(|| self.agenda.pop_front().map(|(frame, name, input)| (frame, Go::Enter { name, input })));
         }
+    }
+
+    /// Whether the rest is for the next step. Each enters one state at least.
+    fn is_long(&self) -> bool {
+        let limits = &self.env.limits;
+        self.spent.states >= limits.step_states_max.max(1)
+            || self.spent.states > 0 && self.spent.bytes >= limits.step_bytes_max
+    }
+
+    /// Goes on with what the last step left to do.
+    fn resume(&mut self) {
+        let Some(paused) = self.execution.paused.clone() else { return };
+        self.record_ours(FrameId::ROOT, Fact::StepResumed);
+        self.begun = paused.starting.iter().filter_map(|task| self.execution.resource(*task)).collect();
+        self.agenda = paused.entering.into();
+        if let Some((frame, name, input)) = self.agenda.pop_front() {
+            self.advance(frame, Go::Enter { name, input });
+        }
+    }
+
+    /// What is left to do is kept: the next step begins at once.
+    fn pause(&mut self) {
+        let entering: Vec<_> = self.agenda.drain(..).collect();
+        let starting = self.begun.drain(..).map(|(_, task, _)| task).collect();
+        let alarm = match &self.execution.paused {
+            Some(paused) => paused.alarm,
+            None => self.alarm_at(self.env.now),
+        };
+        self.record_ours(FrameId::ROOT, Fact::StepPaused { alarm, entering, starting });
+        self.step.effects.push(Effect::SetTimer(alarm));
     }
 
     fn go(&mut self, frame: FrameId, go: Go) -> Next {
@@ -272,7 +354,7 @@ impl Run<'_> {
             Go::Work => self.work(frame),
             Go::Begin => self.begin(frame),
             Go::Result { result } => self.result(frame, result),
-            Go::Exit { output, then } => self.exit(frame, output, then),
+            Go::Exit { output, assigned, then } => self.exit(frame, output, assigned, then),
             Go::Fail { failure, also } => self.fail(frame, failure, also),
             Go::EvaluationFailed { failure, location } => self.evaluation_failed(frame, failure, location),
             Go::ChildFailed { child, failure, also } => self.child_failed(frame, child, failure, also),
@@ -282,6 +364,10 @@ impl Run<'_> {
 
     /// The last facts of a step: tasks that were scheduled are started; a history that is full ends.
     fn settle(&mut self) {
+        let goes_on = !self.execution.has_ended() && self.overflown.is_none();
+        if goes_on && !self.agenda.is_empty() {
+            self.pause();
+        }
         for (frame, task, resource) in std::mem::take(&mut self.begun) {
             if self.execution.tasks.contains_key(&task) && self.overflown.is_none() {
                 self.record_here(frame, Fact::TaskStarted { task, resource, worker: None });

@@ -11,9 +11,10 @@
 use std::sync::Arc;
 
 use asl::{
-    Body, Choice, Fail, Flow, Map, Name, Parallel, Pass, Pattern, Resource, ResultPath, State, Task, Then, Wait,
+    Body, Catcher, Choice, Fail, Flow, Map, Name, Parallel, Pass, Pattern, Payload, Resource, ResultPath, State, Task,
+    Then, Wait,
 };
-use base::{Json, Timestamp};
+use base::{Json, Timestamp, limits};
 use expr::Template;
 
 use crate::choice::{self, Chosen};
@@ -286,22 +287,26 @@ impl<'a> Trial<'a> {
                 filled
             }
         };
-        self.exit(None, &pass.result_path, result, &pass.then)
+        let view = self.view(&result);
+        self.exit(None, &pass.result_path, &view, result, &pass.then)
     }
 
     fn succeed(&mut self) -> Result<Outcome, Stop> {
         let input = self.effective_input()?;
-        self.leave(input, &Then::End)
+        self.leave(&self.view(&input), input, &Then::End)
     }
 
     fn choose(&mut self, rules: &Choice) -> Result<Outcome, Stop> {
         let input = self.effective_input()?;
-        let chosen: Chosen = choice::choose(rules, &self.view(&input))?
+        let view = self.view(&input);
+        let chosen: Chosen = choice::choose(rules, &view)?
             .ok_or("Failed to transition out of the state. The state does not point to a next state.".to_owned())?;
         let then = Then::Next(chosen.next().clone());
+        self.assign(chosen.assign(&self.test.state), &chosen.place("Assign"), &view)?;
         match chosen.rule_output() {
-            Some(output) => self.left(output.map_or(input, data::evaluate), &then),
-            None => self.leave(input, &then),
+            Some(Some(output)) => self.left(data::evaluate(output, &chosen.place("Output"), &view)?, &then),
+            Some(None) => self.left(input, &then),
+            None => self.leave(&view, input, &then),
         }
     }
 
@@ -311,7 +316,7 @@ impl<'a> Trial<'a> {
         let text = |text: &Option<asl::FailText>, field| {
             text.as_ref().map(|text| data::fail_text(text, field, &view)).transpose()
         };
-        let failure = Failure { error: text(&fail.error, "ErrorPath")?, cause: text(&fail.cause, "CausePath")? };
+        let failure = Failure { error: text(&fail.error, "Error")?, cause: text(&fail.cause, "Cause")? };
         Err(Stop(failure))
     }
 
@@ -323,17 +328,19 @@ impl<'a> Trial<'a> {
 
     fn waited(&mut self, wait: &Wait) -> Result<Outcome, Stop> {
         let input = self.effective_input()?;
-        self.leave(input, &wait.then)
+        let view = self.view(&input);
+        self.assign(self.test.state.assign.as_ref(), "Assign", &view)?;
+        self.leave(&view, input, &wait.then)
     }
 
     fn task(&mut self, task: &Task) -> Result<Work, Stop> {
         let input = self.effective_input()?;
         let view = self.view(&input);
-        let timeout_seconds =
-            task.timeout.as_ref().map(|it| data::seconds(it, "TimeoutSecondsPath", &view)).transpose()?;
-        task.heartbeat.as_ref().map(|it| data::seconds(it, "HeartbeatSecondsPath", &view)).transpose()?;
-        let parameters = data::payload(task.parameters.as_ref(), &view)?;
-        let credentials = task.credentials.as_ref().map(|it| data::payload(Some(it), &view)).transpose()?;
+        let timeout_seconds = task.timeout.as_ref().map(|it| data::seconds(it, "TimeoutSeconds", &view)).transpose()?;
+        task.heartbeat.as_ref().map(|it| data::seconds(it, "HeartbeatSeconds", &view)).transpose()?;
+        let parameters = data::payload(task.parameters.as_ref(), "Arguments", &view)?;
+        let credentials = task.credentials.as_ref();
+        let credentials = credentials.map(|it| data::payload(Some(it), "Credentials", &view)).transpose()?;
         match self.test.state.flow {
             Flow::JsonPath { .. } => self.seen.after_parameters = Some(parameters.clone()),
             Flow::Jsonata { .. } => self.seen.after_arguments = Some(parameters.clone()),
@@ -346,13 +353,15 @@ impl<'a> Trial<'a> {
 
     fn task_result(&mut self, task: &Task, result: Json) -> Result<Outcome, Stop> {
         self.seen.result = Some(result.clone());
-        self.exit(task.result_selector.as_ref(), &task.result_path, result, &task.then)
+        let view = self.result_view(&result);
+        self.exit(task.result_selector.as_ref(), &task.result_path, &view, result, &task.then)
     }
 
     /// AWS tells nothing of what goes into the branches of a mocked Parallel.
     fn parallel(&mut self, parallel: &Parallel) -> Result<Outcome, Stop> {
         let result = self.mocked()?;
-        self.exit(parallel.result_selector.as_ref(), &parallel.result_path, result, &parallel.then)
+        let view = self.result_view(&result);
+        self.exit(parallel.result_selector.as_ref(), &parallel.result_path, &view, result, &parallel.then)
     }
 
     fn map(&mut self, map: &Map) -> Result<Outcome, Stop> {
@@ -362,15 +371,15 @@ impl<'a> Trial<'a> {
         self.see(|seen| seen.after_items_path = Some(items.clone()));
         let items = items.as_array().unwrap_or_default();
         if let Some(selector) = &map.item_selector {
-            let inputs = items
-                .iter()
-                .enumerate()
-                .map(|(index, item)| data::payload(Some(selector), &self.view_of_item(&input, index, item)));
-            let inputs = inputs.collect::<Result<Vec<Json>, String>>()?;
+            let inputs = items.iter().enumerate().map(|(index, item)| {
+                data::payload(Some(selector), "ItemSelector", &self.view_of_item(&input, index, item))
+            });
+            let inputs = inputs.collect::<Result<Vec<Json>, Fault>>()?;
             self.seen.after_item_selector = Some(Json::array(inputs));
         }
         let result = self.mocked()?;
-        self.exit(map.result_selector.as_ref(), &map.result_path, result, &map.then)
+        let view = self.result_view(&result);
+        self.exit(map.result_selector.as_ref(), &map.result_path, &view, result, &map.then)
     }
 
     fn mocked(&self) -> Result<Json, Stop> {
@@ -382,7 +391,7 @@ impl<'a> Trial<'a> {
 }
 
 // The way of the data, and what is seen of it.
-impl Trial<'_> {
+impl<'a> Trial<'a> {
     /// `InputPath` of the input.
     fn effective_input(&mut self) -> Result<Json, Stop> {
         let raw = &self.test.input;
@@ -396,27 +405,41 @@ impl Trial<'_> {
         }
     }
 
-    /// `ResultSelector`, `ResultPath`, `OutputPath`; or `Output`.
+    /// `Assign`; `ResultSelector`, `ResultPath`, `OutputPath`, or `Output`.
     fn exit(
         &mut self,
         selector: Option<&Template>,
         path: &ResultPath,
+        view: &View<'_>,
         result: Json,
         then: &Then,
     ) -> Result<Outcome, Stop> {
+        self.assign(self.test.state.assign.as_ref(), "Assign", view)?;
         let selected = data::fill(selector, &self.view(&result))?;
         self.see(|seen| seen.after_result_selector = Some(selected.clone()));
         let placed = data::place(path, &self.test.input, selected)?;
         self.see(|seen| seen.after_result_path = Some(placed.clone()));
-        self.leave(placed, then)
+        self.leave(view, placed, then)
     }
 
-    fn leave(&self, placed: Json, then: &Then) -> Result<Outcome, Stop> {
+    fn leave(&self, view: &View<'_>, placed: Json, then: &Then) -> Result<Outcome, Stop> {
         let output = match &self.test.state.flow {
             Flow::JsonPath { output, .. } => data::select(output, &self.view(&placed))?,
-            Flow::Jsonata { output } => output.as_ref().map_or(placed, data::evaluate),
+            Flow::Jsonata { output: Some(output) } => data::evaluate(output, "Output", view)?,
+            Flow::Jsonata { output: None } => placed,
         };
         self.left(output, then)
+    }
+
+    /// What `Assign` gives is seen with the variables that were given.
+    fn assign(&mut self, assign: Option<&Payload>, field: &str, view: &View<'_>) -> Result<(), Stop> {
+        let Some(assign) = assign else { return Ok(()) };
+        let made = data::payload(Some(assign), field, view)?;
+        let made = within_limit(made, &self.test.state.name, limits::ASSIGN_BYTES_MAX)?;
+        let all = [&self.test.variables, &made].into_iter().filter_map(Json::as_object).flatten();
+        let all = Json::object(all.map(|(name, value)| (name.clone(), value.clone())));
+        self.seen.variables = all.as_object().is_some_and(|all| !all.is_empty()).then_some(all);
+        Ok(())
     }
 
     fn left(&self, output: Json, then: &Then) -> Result<Outcome, Stop> {
@@ -446,10 +469,21 @@ impl Trial<'_> {
             return Outcome::Failed { failure };
         };
         self.seen.catch_index = Some(index);
-        match data::caught(&catcher.output, &self.test.input, &failure) {
+        match self.catch(index, catcher, &failure) {
             Ok(output) => Outcome::Caught { output, next: catcher.next.clone(), failure },
-            Err(text) => Outcome::Failed { failure: Failure::new("States.Runtime", text) },
+            Err(Stop(failure)) => Outcome::Failed { failure },
         }
+    }
+
+    fn catch(&mut self, index: u32, catcher: &Catcher, failure: &Failure) -> Result<Json, Stop> {
+        let error = data::error_output(failure);
+        let view = match &self.test.state.flow {
+            Flow::JsonPath { .. } => self.view(&error),
+            Flow::Jsonata { .. } => View { error_output: Some(error.clone()), ..self.view(&self.test.input) },
+        };
+        self.assign(catcher.assign.as_ref(), &format!("Catch[{index}]/Assign"), &view)?;
+        let output = data::caught(&catcher.output, &format!("Catch[{index}]/Output"), &self.test.input, error, &view)?;
+        Ok(within_limit(output, &self.test.state.name, self.test.payload_bytes_max)?)
     }
 
     /// What AWS tells of a JSONPath state only.
@@ -460,18 +494,28 @@ impl Trial<'_> {
         }
     }
 
-    fn view<'v>(&'v self, input: &'v Json) -> View<'v> {
+    fn view(&self, input: &Json) -> View<'a> {
         View {
-            input,
+            input: input.clone(),
+            result: None,
+            error_output: None,
             context: self.test.context.clone(),
             variables: &self.test.variables,
-            chance: &self.chance,
+            chance: Chance::new(self.chance.next()),
             now: self.now,
         }
     }
 
+    /// What the state sees once its work has given `result`.
+    fn result_view(&self, result: &Json) -> View<'a> {
+        match &self.test.state.flow {
+            Flow::JsonPath { .. } => self.view(result),
+            Flow::Jsonata { .. } => View { result: Some(result.clone()), ..self.view(&self.test.input) },
+        }
+    }
+
     /// The view of one iteration's item.
-    fn view_of_item<'v>(&'v self, input: &'v Json, index: usize, item: &Json) -> View<'v> {
+    fn view_of_item(&self, input: &Json, index: usize, item: &Json) -> View<'a> {
         let item = Json::object([("Index", Json::from(index as u64)), ("Value", item.clone())]);
         let map = ("Map".into(), Json::object([("Item", item)]));
         let context =
@@ -483,16 +527,18 @@ impl Trial<'_> {
 
 /// What expressions see.
 struct View<'a> {
-    input: &'a Json,
+    input: Json,
+    result: Option<Json>,
+    error_output: Option<Json>,
     context: Json,
     variables: &'a Json,
-    chance: &'a Chance,
+    chance: Chance,
     now: Timestamp,
 }
 
 impl expr::Scope for View<'_> {
     fn input(&self) -> &Json {
-        self.input
+        &self.input
     }
 
     fn context(&self) -> &Json {
@@ -505,6 +551,14 @@ impl expr::Scope for View<'_> {
 
     fn chance(&self) -> u64 {
         self.chance.next()
+    }
+
+    fn result(&self) -> Option<&Json> {
+        self.result.as_ref()
+    }
+
+    fn error_output(&self) -> Option<&Json> {
+        self.error_output.as_ref()
     }
 
     fn now(&self) -> Timestamp {

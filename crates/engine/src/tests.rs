@@ -17,6 +17,26 @@ fn check(definition: &str, script: &str, expect: Expect) {
     expect.assert_eq(&play(definition, script, Limits::default()));
 }
 
+/// The facts that AWS would show, when each pause is ended before the next command.
+pub(crate) fn shown(definition: &str, script: &str, limits: Limits) -> Vec<String> {
+    let machine = machine(definition);
+    let (mut execution, mut shown) = (Execution::default(), vec![]);
+    for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        let mut next = Some(command(line));
+        while let Some(command) = next.take() {
+            let env = Env { now: Timestamp(0), entropy: 0, limits };
+            let Ok(step) = step(&machine, &mut execution, command, env) else { break };
+            let pauses = step.events.iter().filter_map(|event| match &event.fact {
+                Fact::StepPaused { alarm, .. } => Some(Command::Fire { timer: alarm.timer }),
+                _ => None,
+            });
+            next = pauses.last();
+            shown.extend(step.events.iter().filter(|event| event.is_aws()).map(show));
+        }
+    }
+    shown
+}
+
 /// Plays `script`, one command a line, a second apart, and shows everything that came of it.
 pub(crate) fn play(definition: &str, script: &str, limits: Limits) -> String {
     let machine = machine(definition);
@@ -112,7 +132,11 @@ fn show_fact(fact: &Fact) -> String {
         Fact::ExecutionAborted { failure } => failed("ExecutionAborted", failure),
         Fact::ExecutionTimedOut { failure } => failed("ExecutionTimedOut", failure),
         Fact::StateEntered { kind, name, input } => format!("{} {input}", state(kind, "Entered", name)),
-        Fact::StateExited { kind, name, output, .. } => format!("{} {output}", state(kind, "Exited", name)),
+        Fact::StateExited { kind, name, output, assigned } => {
+            let show = |(name, value): &(std::sync::Arc<str>, Json)| format!(" ${name}={value}");
+            let assigned: String = assigned.iter().flatten().map(show).collect();
+            format!("{} {output}{assigned}", state(kind, "Exited", name))
+        }
         Fact::StateAborted { kind, name } => state(kind, "Aborted", name),
         Fact::EvaluationFailed { state, failure, location } => {
             failed(&format!("EvaluationFailed({state}) {}", location.as_deref().unwrap_or("-")), failure)
@@ -137,6 +161,11 @@ fn show_fact(fact: &Fact) -> String {
         Fact::WaitStarted { alarm } => format!("WaitStarted {}", show_alarm(alarm)),
         Fact::RetryScheduled { retrier, alarm } => format!("RetryScheduled by {retrier} {}", show_alarm(alarm)),
         Fact::FrameEnded { .. } => "FrameEnded".to_owned(),
+        Fact::StepPaused { alarm, entering, .. } => {
+            let entering: Vec<&str> = entering.iter().map(|(_, name, _)| &**name).collect();
+            format!("StepPaused before {} {}", entering.join(", "), show_alarm(alarm))
+        }
+        Fact::StepResumed => "StepResumed".to_owned(),
     }
 }
 
@@ -1062,4 +1091,206 @@ fn parameters_and_caught_errors_have_an_end_too() {
     let out = play(&one_task(""), &format!("start {{}}\nfail 0 E {}", "y".repeat(40_000)), Limits::default());
     let cut = out.lines().filter(|line| line.starts_with("  ")).map(|line| line.matches('y').count()).max();
     assert_eq!(cut, Some(32_768), "the cause is cut");
+}
+
+#[test]
+fn variables_are_assigned_together_and_seen_from_the_next_state() {
+    check(
+        r#"{"StartAt":"A","States":{
+            "A":{"Type":"Pass","Result":{"n":1},"Assign":{"x.$":"$.n","y":2},"ResultPath":"$.r","Next":"Swap"},
+            "Swap":{"Type":"Pass","Assign":{"x.$":"$y","y.$":"$x"},"Next":"C"},
+            "C":{"Type":"Choice","Choices":[{"Variable":"$x","NumericEquals":2,"Assign":{"z":"rule"},"Next":"W"}],"Assign":{"z":"default"},"Default":"W"},
+            "W":{"Type":"Wait","Seconds":0,"Assign":{},"Next":"S"},
+            "S":{"Type":"Pass","Parameters":{"all.$":"States.Format('{} {} {}', $x, $y, $z)"},"End":true}}}"#,
+        r#"start {}"#,
+        expect![[r#"
+            start {}
+              1<0 ExecutionStarted {}
+              2<0 PassStateEntered(A) {}
+              3<2 PassStateExited(A) {"r":{"n":1}} $x=1 $y=2
+              4<3 PassStateEntered(Swap) {"r":{"n":1}}
+              5<4 PassStateExited(Swap) {"r":{"n":1}} $x=2 $y=1
+              6<5 ChoiceStateEntered(C) {"r":{"n":1}}
+              7<6 ChoiceStateExited(C) {"r":{"n":1}} $z="rule"
+              8<7 WaitStateEntered(W) {"r":{"n":1}}
+              9<8 WaitStateExited(W) {"r":{"n":1}}
+              10<9 PassStateEntered(S) {"r":{"n":1}}
+              11<10 PassStateExited(S) {"all":"2 1 rule"}
+              12<11 ExecutionSucceeded {"all":"2 1 rule"}
+              > ended
+        "#]],
+    );
+}
+
+#[test]
+fn a_scope_is_forgotten_with_its_branch_and_reads_outwards() {
+    check(
+        r#"{"StartAt":"A","States":{
+            "A":{"Type":"Pass","Assign":{"outer":1},"Next":"P"},
+            "P":{"Type":"Parallel","Branches":[
+                {"StartAt":"B","States":{"B":{"Type":"Pass","Assign":{"mine.$":"$outer"},"Next":"B2"},
+                                         "B2":{"Type":"Pass","Parameters":{"v.$":"$mine"},"End":true}}},
+                {"StartAt":"D","States":{"D":{"Type":"Pass","Assign":{"yours":"d"},"End":true}}}],
+                "Assign":{"joined.$":"$[0].v"},"ResultPath":null,"Next":"M"},
+            "M":{"Type":"Map","InputPath":"$.items","ItemProcessor":{"StartAt":"I","States":{
+                "I":{"Type":"Pass","Assign":{"i.$":"$"},"Next":"J"},"J":{"Type":"Pass","Parameters":{"i.$":"$i","joined.$":"$joined"},"End":true}}},"Next":"E"},
+            "E":{"Type":"Pass","Parameters":{"joined.$":"$joined","gone.$":"$mine"},"End":true}}}"#,
+        r#"start {"items":[7,8]}"#,
+        expect![[r#"
+            start {"items":[7,8]}
+              1<0 ExecutionStarted {"items":[7,8]}
+              2<0 PassStateEntered(A) {"items":[7,8]}
+              3<2 PassStateExited(A) {"items":[7,8]} $outer=1
+              4<3 ParallelStateEntered(P) {"items":[7,8]}
+              5<4 ParallelStateStarted
+              6<5 PassStateEntered(B) {"items":[7,8]}
+              7<6 PassStateExited(B) {"items":[7,8]} $mine=1
+              8<7 PassStateEntered(B2) {"items":[7,8]}
+              9<8 PassStateExited(B2) {"v":1}
+              . FrameEnded
+              10<5 PassStateEntered(D) {"items":[7,8]}
+              11<10 PassStateExited(D) {"items":[7,8]} $yours="d"
+              . FrameEnded
+              12<11 ParallelStateSucceeded
+              13<11 ParallelStateExited(P) {"items":[7,8]} $joined=1
+              14<13 MapStateEntered(M) {"items":[7,8]}
+              15<14 MapStateStarted 2
+              16<15 MapIterationStarted(M#0)
+              17<15 MapIterationStarted(M#1)
+              18<16 PassStateEntered(I) 7
+              19<18 PassStateExited(I) 7 $i=7
+              20<19 PassStateEntered(J) 7
+              21<20 PassStateExited(J) {"i":7,"joined":1}
+              . FrameEnded
+              22<21 MapIterationSucceeded(M#0)
+              23<17 PassStateEntered(I) 8
+              24<23 PassStateExited(I) 8 $i=8
+              25<24 PassStateEntered(J) 8
+              26<25 PassStateExited(J) {"i":8,"joined":1}
+              . FrameEnded
+              27<26 MapIterationSucceeded(M#1)
+              28<27 MapStateSucceeded
+              29<27 MapStateExited(M) [{"i":7,"joined":1},{"i":8,"joined":1}]
+              30<29 PassStateEntered(E) [{"i":7,"joined":1},{"i":8,"joined":1}]
+              31<30 ExecutionFailed States.Runtime: An error occurred while executing the state 'E' (entered at the event id #30). The JSONPath '$mine' specified for the field 'gone.$' could not be found in the input '[{"i":7,"joined":1},{"i":8,"joined":1}]'
+              > ended
+        "#]],
+    );
+}
+
+#[test]
+fn a_catcher_assigns_its_own() {
+    check(
+        &one_task(
+            r#""Assign":{"v":"state's"},"Catch":[{"ErrorEquals":["States.ALL"],"Assign":{"v.$":"$.Error"},"ResultPath":null,"Next":"B"}],"#,
+        )
+        .replace(r#""B":{"Type":"Pass""#, r#""B":{"Type":"Pass","Parameters":{"v.$":"$v"}"#),
+        r#"
+        start {"in":1}
+        fail 0 E why
+        "#,
+        expect![[r#"
+            start {"in":1}
+              1<0 ExecutionStarted {"in":1}
+              2<0 TaskStateEntered(A) {"in":1}
+              3<2 TaskScheduled 0 {"in":1}
+              4<3 TaskStarted 0
+              > run task 0 {"in":1}
+            fail 0 E why
+              5<4 TaskFailed 0 E: why
+              6<5 TaskStateExited(A) {"in":1} $v="E"
+              7<6 PassStateEntered(B) {"in":1}
+              8<7 PassStateExited(B) {"v":"E"}
+              9<8 ExecutionSucceeded {"v":"E"}
+              > ended
+        "#]],
+    );
+}
+
+#[test]
+fn variables_have_an_end() {
+    let long = "x".repeat(base::limits::ASSIGN_BYTES_MAX - 7);
+    let definition = |text: &str| {
+        format!(r#"{{"StartAt":"A","States":{{"A":{{"Type":"Pass","Assign":{{"v":"{text}"}},"End":true}}}}}}"#)
+    };
+    let ends = |text: &str| play(&definition(text), "start {}", Limits::default()).contains("ExecutionSucceeded");
+    // {"v":"…"}
+    assert!(ends(&long[1..]));
+    assert!(!ends(&long));
+
+    // Forty of these are 10 MiB, what all may take together.
+    let long = "x".repeat(base::limits::ASSIGN_BYTES_MAX - 16);
+    let state = |n: u32, next: &str| format!(r#""S{n}":{{"Type":"Pass","Assign":{{"v{n}.$":"$"}},{next}}}"#);
+    let states = |count: u32| {
+        let states: Vec<String> = (1..=count)
+            .map(|n| if n == count { state(n, r#""End":true"#) } else { state(n, &format!(r#""Next":"S{}""#, n + 1)) })
+            .collect();
+        format!(r#"{{"StartAt":"S1","States":{{{}}}}}"#, states.join(","))
+    };
+    let out = |count: u32| play(&states(count), &format!("start \"{long}\""), Limits::default());
+    assert!(out(40).contains("ExecutionSucceeded"));
+    assert!(out(41).contains("ExecutionFailed States.DataLimitExceeded: The state/task 'S41'"));
+}
+
+#[test]
+fn a_long_step_pauses_and_the_next_goes_on() {
+    let definition = format!(
+        r#"{{"StartAt":"P","States":{{"P":{{"Type":"Parallel","End":true,"Branches":[
+            {{"StartAt":"T","States":{{"T":{{"Type":"Task","Resource":"{SYNC}","End":true}}}}}},
+            {{"StartAt":"A","States":{{"A":{{"Type":"Pass","Next":"B"}},"B":{{"Type":"Pass","Next":"C"}},"C":{{"Type":"Pass","End":true}}}}}}]}}}}}}"#
+    );
+    let limits = Limits { step_states_max: 3, ..Limits::default() };
+    expect![[r#"
+        start {}
+          1<0 ExecutionStarted {}
+          2<0 ParallelStateEntered(P) {}
+          3<2 ParallelStateStarted
+          4<3 TaskStateEntered(T) {}
+          5<4 TaskScheduled 0 {}
+          6<3 PassStateEntered(A) {}
+          7<6 PassStateExited(A) {}
+          . StepPaused before B timer 0 at 0
+          > run task 0 {}
+          > set timer 0 at 0
+        ok 0 1
+          8<5 TaskStarted 0
+          9<8 TaskSucceeded 0 1
+          10<9 TaskStateExited(T) 1
+          . FrameEnded
+        fire 0
+          . StepResumed
+          11<7 PassStateEntered(B) {}
+          12<11 PassStateExited(B) {}
+          13<12 PassStateEntered(C) {}
+          14<13 PassStateExited(C) {}
+          . FrameEnded
+          15<14 ParallelStateSucceeded
+          16<14 ParallelStateExited(P) [1,{}]
+          17<16 ExecutionSucceeded [1,{}]
+          > ended
+        fire 0
+          refused: execution is not running
+    "#]]
+    .assert_eq(&play(&definition, "start {}\nok 0 1\nfire 0\nfire 0", limits));
+}
+
+#[test]
+fn a_step_makes_so_many_bytes_and_no_more() {
+    let definition = r#"{"StartAt":"A","States":{
+        "A":{"Type":"Pass","Parameters":{"v.$":"States.Format('{}{}', $.v, '0123456789')"},"Next":"C"},
+        "C":{"Type":"Choice","Choices":[{"Variable":"$.never","IsPresent":true,"Next":"Z"}],"Default":"A"},
+        "Z":{"Type":"Succeed"}}}"#;
+    let limits = Limits { step_bytes_max: 10_000, payload_bytes_max: 6_000, ..Limits::default() };
+    let machine = machine(definition);
+    let mut execution = Execution::default();
+    let mut next = Some(command(&format!(r#"start {{"v":"{}"}}"#, "x".repeat(5_000))));
+    let mut steps = 0;
+    while let Some(command) = next.take() {
+        let env = Env { now: Timestamp(0), entropy: 0, limits };
+        let step = step(&machine, &mut execution, command, env).expect("a pause is wanted");
+        assert!(pack::encode(&step.events).len() < 10_000 + 8 * 6_000);
+        next = execution.paused.as_ref().map(|paused| Command::Fire { timer: paused.alarm.timer });
+        steps += 1;
+    }
+    assert!(steps > 10 && execution.has_ended(), "{steps}");
 }

@@ -283,6 +283,8 @@ fn flat(fact: &Fact) -> Flat {
         Fact::WaitStarted { alarm } => plain("WaitStarted", until(alarm)),
         Fact::RetryScheduled { alarm, .. } => plain("RetryScheduled", until(alarm)),
         Fact::FrameEnded { .. } => plain("FrameEnded", nothing()),
+        Fact::StepPaused { .. } => plain("StepPaused", nothing()),
+        Fact::StepResumed => plain("StepResumed", nothing()),
     }
 }
 

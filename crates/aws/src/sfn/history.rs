@@ -1,5 +1,7 @@
 //! Events as `GetExecutionHistory` shows them.
 
+use std::sync::Arc;
+
 use asl::Resource;
 use base::Json;
 use engine::{Event, Fact, Failure, Kind};
@@ -77,6 +79,8 @@ fn type_name(fact: &Fact) -> String {
         Fact::WaitStarted { .. } => "WaitStarted",
         Fact::RetryScheduled { .. } => "RetryScheduled",
         Fact::FrameEnded { .. } => "FrameEnded",
+        Fact::StepPaused { .. } => "StepPaused",
+        Fact::StepResumed => "StepResumed",
     };
     name.to_owned()
 }
@@ -115,9 +119,10 @@ fn details(to: &mut Details<'_>, fact: &Fact) {
             to.out.text("name", name);
             to.data("input", "inputDetails", input);
         }),
-        Fact::StateExited { name, output, .. } => to.object("stateExitedEventDetails", |to| {
+        Fact::StateExited { name, output, assigned, .. } => to.object("stateExitedEventDetails", |to| {
             to.out.text("name", name);
             to.data("output", "outputDetails", output);
+            to.assigned(assigned.as_deref());
         }),
 
         Fact::TaskScheduled { resource, parameters, timeout_seconds, heartbeat_seconds, credentials, .. } => {
@@ -159,7 +164,9 @@ fn details(to: &mut Details<'_>, fact: &Fact) {
         | Fact::TaskHeartbeat { .. }
         | Fact::WaitStarted { .. }
         | Fact::RetryScheduled { .. }
-        | Fact::FrameEnded { .. } => {}
+        | Fact::FrameEnded { .. }
+        | Fact::StepPaused { .. }
+        | Fact::StepResumed => {}
     }
 }
 
@@ -180,6 +187,14 @@ impl Details<'_> {
             self.out.text(name, text);
             self.out.object(details, |out| out.boolean("truncated", false));
         }
+    }
+
+    fn assigned(&mut self, assigned: Option<&[(Arc<str>, Json)]>) {
+        let Some(assigned) = assigned.filter(|_| self.with_data) else { return };
+        self.out.object("assignedVariables", |out| {
+            assigned.iter().for_each(|(name, value)| out.text(name, &value.to_string()));
+        });
+        self.out.object("assignedVariablesDetails", |out| out.boolean("truncated", false));
     }
 
     fn failure(&mut self, failure: &Failure) {
@@ -370,29 +385,32 @@ mod tests {
         let mut facts: Vec<Fact> =
             kinds.map(|kind| Fact::StateEntered { kind, name: "S".into(), input: json("1") }).into();
         facts.extend(kinds.map(|kind| Fact::StateExited { kind, name: "S".into(), output: json("2"), assigned: None }));
+        let assigned = Some(vec![("n".into(), json("1")), ("o".into(), json(r#"{"a":"b"}"#))]);
+        facts.push(Fact::StateExited { kind: Kind::Pass, name: "V".into(), output: json("2"), assigned });
         facts.push(Fact::StateAborted { kind: Kind::Task, name: "S".into() });
         check(
             facts,
             true,
             expect![[r#"
-            {"type":"PassStateEntered","id":1,"previousEventId":0,"stateEnteredEventDetails":{"name":"S","input":"1","inputDetails":{"truncated":false}}}
-            {"type":"TaskStateEntered","id":2,"previousEventId":1,"stateEnteredEventDetails":{"name":"S","input":"1","inputDetails":{"truncated":false}}}
-            {"type":"ChoiceStateEntered","id":3,"previousEventId":2,"stateEnteredEventDetails":{"name":"S","input":"1","inputDetails":{"truncated":false}}}
-            {"type":"WaitStateEntered","id":4,"previousEventId":3,"stateEnteredEventDetails":{"name":"S","input":"1","inputDetails":{"truncated":false}}}
-            {"type":"SucceedStateEntered","id":5,"previousEventId":4,"stateEnteredEventDetails":{"name":"S","input":"1","inputDetails":{"truncated":false}}}
-            {"type":"FailStateEntered","id":6,"previousEventId":5,"stateEnteredEventDetails":{"name":"S","input":"1","inputDetails":{"truncated":false}}}
-            {"type":"ParallelStateEntered","id":7,"previousEventId":6,"stateEnteredEventDetails":{"name":"S","input":"1","inputDetails":{"truncated":false}}}
-            {"type":"MapStateEntered","id":8,"previousEventId":7,"stateEnteredEventDetails":{"name":"S","input":"1","inputDetails":{"truncated":false}}}
-            {"type":"PassStateExited","id":9,"previousEventId":8,"stateExitedEventDetails":{"name":"S","output":"2","outputDetails":{"truncated":false}}}
-            {"type":"TaskStateExited","id":10,"previousEventId":9,"stateExitedEventDetails":{"name":"S","output":"2","outputDetails":{"truncated":false}}}
-            {"type":"ChoiceStateExited","id":11,"previousEventId":10,"stateExitedEventDetails":{"name":"S","output":"2","outputDetails":{"truncated":false}}}
-            {"type":"WaitStateExited","id":12,"previousEventId":11,"stateExitedEventDetails":{"name":"S","output":"2","outputDetails":{"truncated":false}}}
-            {"type":"SucceedStateExited","id":13,"previousEventId":12,"stateExitedEventDetails":{"name":"S","output":"2","outputDetails":{"truncated":false}}}
-            {"type":"FailStateExited","id":14,"previousEventId":13,"stateExitedEventDetails":{"name":"S","output":"2","outputDetails":{"truncated":false}}}
-            {"type":"ParallelStateExited","id":15,"previousEventId":14,"stateExitedEventDetails":{"name":"S","output":"2","outputDetails":{"truncated":false}}}
-            {"type":"MapStateExited","id":16,"previousEventId":15,"stateExitedEventDetails":{"name":"S","output":"2","outputDetails":{"truncated":false}}}
-            {"type":"TaskStateAborted","id":17,"previousEventId":16}
-        "#]],
+                {"type":"PassStateEntered","id":1,"previousEventId":0,"stateEnteredEventDetails":{"name":"S","input":"1","inputDetails":{"truncated":false}}}
+                {"type":"TaskStateEntered","id":2,"previousEventId":1,"stateEnteredEventDetails":{"name":"S","input":"1","inputDetails":{"truncated":false}}}
+                {"type":"ChoiceStateEntered","id":3,"previousEventId":2,"stateEnteredEventDetails":{"name":"S","input":"1","inputDetails":{"truncated":false}}}
+                {"type":"WaitStateEntered","id":4,"previousEventId":3,"stateEnteredEventDetails":{"name":"S","input":"1","inputDetails":{"truncated":false}}}
+                {"type":"SucceedStateEntered","id":5,"previousEventId":4,"stateEnteredEventDetails":{"name":"S","input":"1","inputDetails":{"truncated":false}}}
+                {"type":"FailStateEntered","id":6,"previousEventId":5,"stateEnteredEventDetails":{"name":"S","input":"1","inputDetails":{"truncated":false}}}
+                {"type":"ParallelStateEntered","id":7,"previousEventId":6,"stateEnteredEventDetails":{"name":"S","input":"1","inputDetails":{"truncated":false}}}
+                {"type":"MapStateEntered","id":8,"previousEventId":7,"stateEnteredEventDetails":{"name":"S","input":"1","inputDetails":{"truncated":false}}}
+                {"type":"PassStateExited","id":9,"previousEventId":8,"stateExitedEventDetails":{"name":"S","output":"2","outputDetails":{"truncated":false}}}
+                {"type":"TaskStateExited","id":10,"previousEventId":9,"stateExitedEventDetails":{"name":"S","output":"2","outputDetails":{"truncated":false}}}
+                {"type":"ChoiceStateExited","id":11,"previousEventId":10,"stateExitedEventDetails":{"name":"S","output":"2","outputDetails":{"truncated":false}}}
+                {"type":"WaitStateExited","id":12,"previousEventId":11,"stateExitedEventDetails":{"name":"S","output":"2","outputDetails":{"truncated":false}}}
+                {"type":"SucceedStateExited","id":13,"previousEventId":12,"stateExitedEventDetails":{"name":"S","output":"2","outputDetails":{"truncated":false}}}
+                {"type":"FailStateExited","id":14,"previousEventId":13,"stateExitedEventDetails":{"name":"S","output":"2","outputDetails":{"truncated":false}}}
+                {"type":"ParallelStateExited","id":15,"previousEventId":14,"stateExitedEventDetails":{"name":"S","output":"2","outputDetails":{"truncated":false}}}
+                {"type":"MapStateExited","id":16,"previousEventId":15,"stateExitedEventDetails":{"name":"S","output":"2","outputDetails":{"truncated":false}}}
+                {"type":"PassStateExited","id":17,"previousEventId":16,"stateExitedEventDetails":{"name":"V","output":"2","outputDetails":{"truncated":false},"assignedVariables":{"n":"1","o":"{\"a\":\"b\"}"},"assignedVariablesDetails":{"truncated":false}}}
+                {"type":"TaskStateAborted","id":18,"previousEventId":17}
+            "#]],
         );
     }
 

@@ -14,7 +14,7 @@ impl Run<'_> {
     pub(super) fn start_branches(&mut self, frame: FrameId, state: &State, parallel: &Parallel) -> Next {
         let input = self.decide(frame, |run| {
             let input = run.input(frame, state)?;
-            run.payload(state, parallel.parameters.as_ref(), &run.view(frame, &input))
+            run.payload(state, parallel.parameters.as_ref(), "Arguments", &run.view(frame, &input))
         });
         let input = match input {
             Ok(input) => input,
@@ -25,7 +25,7 @@ impl Run<'_> {
         self.record_here(frame, Fact::ParallelStarted { input: input.clone(), first, blocks });
         for (child, block) in (first.0..).map(FrameId).zip(&parallel.branches) {
             let name = self.machine.block(*block).start_at.clone();
-            self.agenda.push_back((child, Go::Enter { name, input: input.clone() }));
+            self.agenda.push_back((child, name, input.clone()));
         }
         None
     }
@@ -73,7 +73,8 @@ impl Run<'_> {
             None => Ok(item),
             Some(selector) => {
                 let input = run.input(frame, state)?;
-                run.payload(state, Some(selector), &run.view(frame, &input).with_item(index, item))
+                let view = run.view(frame, &input).with_item(index, item);
+                run.payload(state, Some(selector), "ItemSelector", &view)
             }
         });
         let input = match input {
@@ -84,7 +85,7 @@ impl Run<'_> {
         let name = state.name.clone();
         self.record(frame, previous, Fact::MapIterationStarted { name, index, input: input.clone(), child });
         let name = self.machine.block(map.processor).start_at.clone();
-        self.agenda.push_back((child, Go::Enter { name, input }));
+        self.agenda.push_back((child, name, input));
         None
     }
 

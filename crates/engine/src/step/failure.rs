@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use asl::{Body, Catcher, Jitter, Retrier, State, Then};
+use asl::{Body, Catcher, Flow, Jitter, Retrier, State, Then};
 use base::Timestamp;
 
 use super::{Go, Next, QUERY_ERROR, Run, Stop};
@@ -13,15 +13,19 @@ use crate::execution::{Doing, Place};
 use crate::id::FrameId;
 
 impl Run<'_> {
+    pub(super) fn evaluation_failed(&mut self, frame: FrameId, failure: Failure, location: Option<Arc<str>>) -> Next {
+        self.record_evaluation_failed(frame, &failure, location);
+        Some((frame, Go::Fail { failure, also: None }))
+    }
+
     /// Told apart from the failure that follows. As the event before it AWS names the one before the state was
     /// entered, except in a Wait.
-    pub(super) fn evaluation_failed(&mut self, frame: FrameId, failure: Failure, location: Option<Arc<str>>) -> Next {
+    fn record_evaluation_failed(&mut self, frame: FrameId, failure: &Failure, location: Option<Arc<str>>) {
         let last = self.execution.frame(frame).last;
         let visit = self.execution.visit(frame);
         let previous = if last == visit.entered && visit.kind != Kind::Wait { visit.entered_from } else { last };
         let state = visit.name.clone();
         self.record(frame, previous, Fact::EvaluationFailed { state, failure: failure.clone(), location });
-        Some((frame, Go::Fail { failure, also: None }))
     }
 
     pub(super) fn fail(&mut self, frame: FrameId, failure: Failure, also: Option<&'static str>) -> Next {
@@ -39,11 +43,15 @@ impl Run<'_> {
             return None;
         }
         self.record_children_failed(frame, state, &failure);
-        let catcher = catchers.iter().find(|catcher| names.are_in_catch(&catcher.error_equals));
+        let catcher = (0..).zip(catchers).find(|(_, catcher)| names.are_in_catch(&catcher.error_equals));
         match catcher {
-            Some(catcher) => match self.catch(frame, &failure, catcher) {
+            Some((index, catcher)) => match self.catch(frame, state, &failure, index, catcher) {
                 // A failure to catch is not caught: it could go on for ever.
                 Go::Fail { failure, also } => self.give_up(frame, failure, also),
+                Go::EvaluationFailed { failure, location } => {
+                    self.record_evaluation_failed(frame, &failure, location);
+                    self.give_up(frame, failure, None)
+                }
                 go => Some((frame, go)),
             },
             None => self.give_up(frame, failure, also),
@@ -73,11 +81,25 @@ impl Run<'_> {
         Some((jittered * 1000.0).ceil() as i64)
     }
 
-    pub(super) fn catch(&mut self, frame: FrameId, failure: &Failure, catcher: &Catcher) -> Go {
+    pub(super) fn catch(
+        &mut self,
+        frame: FrameId,
+        state: &State,
+        failure: &Failure,
+        index: usize,
+        catcher: &Catcher,
+    ) -> Go {
         self.decided(frame, |run| {
-            let output = data::caught(&catcher.output, &run.raw(frame), failure)?;
+            let (raw, error) = (run.raw(frame), data::error_output(failure));
+            let view = match &state.flow {
+                Flow::JsonPath { .. } => run.view(frame, &error),
+                Flow::Jsonata { .. } => run.view(frame, &raw).with_error_output(error.clone()),
+            };
+            let field = |name: &str| format!("Catch[{index}]/{name}");
+            let assigned = run.assign(frame, catcher.assign.as_ref(), &field("Assign"), &view)?;
+            let output = data::caught(&catcher.output, &field("Output"), &raw, error, &view)?;
             let output = run.within_limit(output, &run.execution.visit(frame).name).map_err(Stop::Failure)?;
-            Ok(Go::Exit { output, then: Then::Next(catcher.next.clone()) })
+            Ok(Go::Exit { output, assigned, then: Then::Next(catcher.next.clone()) })
         })
     }
 

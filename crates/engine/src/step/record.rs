@@ -1,9 +1,10 @@
 //! What deciding is made of: what a state sees, what it may give, and how facts are recorded.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use asl::{BlockId, Flow, Payload, State};
-use base::{Json, Timestamp};
+use base::{Json, Timestamp, limits};
 
 use super::{Go, QUERY_ERROR, Run, Stop};
 use crate::Effect;
@@ -12,6 +13,10 @@ use crate::event::{Alarm, Event, Fact, Failure};
 use crate::execution::Attempt;
 use crate::id::{FrameId, TimerId};
 use crate::scope::View;
+use crate::variables::Assigned;
+
+/// The first events of a step cannot hold much, and most steps have no more.
+const EVENTS_UNCOUNTED: usize = 8;
 
 impl<'a> Run<'a> {
     pub(super) fn state(&self, frame: FrameId) -> &'a State {
@@ -23,8 +28,16 @@ impl<'a> Run<'a> {
         self.execution.visit(frame).input.clone()
     }
 
-    pub(super) fn view<'v>(&'v self, frame: FrameId, input: &'v Json) -> View<'v> {
-        View::new(self.execution, frame, input, self.chance, self.env.now)
+    pub(super) fn view(&self, frame: FrameId, input: &Json) -> View<'_> {
+        View::new(self.execution, frame, input.clone(), self.chance, self.env.now)
+    }
+
+    /// What a state sees once its work has given `result`: `$`, or `$states.result` beside its input.
+    pub(super) fn result_view(&self, frame: FrameId, state: &State, result: &Json) -> View<'_> {
+        match &state.flow {
+            Flow::JsonPath { .. } => self.view(frame, result),
+            Flow::Jsonata { .. } => self.view(frame, &self.raw(frame)).with_result(result.clone()),
+        }
     }
 
     /// The effective input: `InputPath` of the raw one.
@@ -36,13 +49,37 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// `OutputPath` or `Output`, within the limit on payloads. `placed` is what the state gives without.
-    pub(super) fn output(&self, frame: FrameId, state: &State, placed: Json) -> Result<Json, Stop> {
+    /// `OutputPath` or `Output`, within the limit on payloads. `placed` is what the state gives without; `view` is
+    /// what `Output` sees.
+    pub(super) fn output(&self, frame: FrameId, state: &State, placed: Json, view: &View<'_>) -> Result<Json, Stop> {
         let output = match &state.flow {
             Flow::JsonPath { output, .. } => data::select(output, &self.view(frame, &placed))?,
-            Flow::Jsonata { output } => output.as_ref().map_or(placed, data::evaluate),
+            Flow::Jsonata { output: Some(output) } => data::evaluate(output, "Output", view)?,
+            Flow::Jsonata { output: None } => placed,
         };
         self.computed(frame, state, output)
+    }
+
+    /// What an `Assign` gives, within the limits on variables; `field` says where it stands. AWS's words for what is
+    /// beyond them are not known: it is a result like any other that is too large.
+    pub(super) fn assign(
+        &self,
+        frame: FrameId,
+        assign: Option<&Payload>,
+        field: &str,
+        view: &View<'_>,
+    ) -> Result<Assigned, Stop> {
+        let Some(assign) = assign else { return Ok(None) };
+        let made = data::payload(Some(assign), field, view)?;
+        let name = &self.execution.visit(frame).name;
+        let made = within_limit(made, name, limits::ASSIGN_BYTES_MAX).map_err(Stop::Failure)?;
+        let members = made.as_object().into_iter().flatten();
+        let assigned: Vec<_> = members.map(|(name, value)| (name.clone(), value.clone())).collect();
+        let stored = self.execution.variables_bytes + self.execution.frame(frame).variables.growth(&assigned);
+        if u64::try_from(stored).is_ok_and(|stored| stored > limits::VARIABLES_BYTES_MAX) {
+            return Err(Stop::Failure(too_large(name)));
+        }
+        Ok(Some(assigned).filter(|assigned| !assigned.is_empty()))
     }
 
     /// An output, within the limit on payloads.
@@ -54,8 +91,14 @@ impl<'a> Run<'a> {
     }
 
     /// What a template makes, within the limit on payloads: a small definition can make much of a large input.
-    pub(super) fn payload(&self, state: &State, template: Option<&Payload>, view: &View<'_>) -> Result<Json, Stop> {
-        let made = data::payload(template, view)?;
+    pub(super) fn payload(
+        &self,
+        state: &State,
+        template: Option<&Payload>,
+        field: &str,
+        view: &View<'_>,
+    ) -> Result<Json, Stop> {
+        let made = data::payload(template, field, view)?;
         match template {
             Some(_) => self.within_limit(made, &state.name).map_err(Stop::Failure),
             None => Ok(made),
@@ -142,7 +185,24 @@ impl<'a> Run<'a> {
 
     pub(super) fn push(&mut self, event: Event) {
         self.execution.apply(&event);
+        if self.step.events.len() >= EVENTS_UNCOUNTED {
+            self.count(event.clone());
+        }
         self.step.events.push(event);
+    }
+
+    /// Counts what the payloads of one event take, each once, as it is packed.
+    fn count(&mut self, event: Event) {
+        let spent = &mut self.spent;
+        let counted: Result<Event, Infallible> = event.map(&mut |payload| {
+            if payload.address().is_some_and(|address| spent.counted.insert(address)) {
+                spent.bytes += payload.text_len();
+            }
+            Ok(payload)
+        });
+        match counted {
+            Ok(_) => (),
+        }
     }
 }
 
@@ -151,10 +211,14 @@ pub(crate) fn within_limit(output: Json, of: &str, bytes_max: usize) -> Result<J
     if output.fits(bytes_max) && !output.is_too_deep() {
         return Ok(output);
     }
+    Err(too_large(of))
+}
+
+fn too_large(of: &str) -> Failure {
     let cause = format!(
         "The state/task '{of}' returned a result with a size exceeding the maximum number of bytes service limit."
     );
-    Err(Failure::new("States.DataLimitExceeded", cause))
+    Failure::new("States.DataLimitExceeded", cause)
 }
 
 fn withdrawal(effect: Effect) -> Effect {

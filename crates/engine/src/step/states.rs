@@ -10,11 +10,13 @@ use crate::data::{self};
 use crate::event::{Alarm, Fact, Failure};
 use crate::execution::{Doing, Place};
 use crate::id::{FrameId, TaskId, TimerId};
+use crate::variables::Assigned;
 
 impl Run<'_> {
     pub(super) fn enter(&mut self, frame: FrameId, name: Name, input: Json) -> Next {
         let block = BlockId(self.execution.frame(frame).block);
         let kind = self.machine.state(block, &name).kind().into();
+        self.spent.states += 1;
         self.record_here(frame, Fact::StateEntered { kind, name, input });
         Some((frame, Go::Work))
     }
@@ -30,26 +32,33 @@ impl Run<'_> {
                     Some(result) => result.clone(),
                     None => data::fill(pass.parameters.as_ref(), &run.view(frame, &input))?,
                 };
+                let view = run.view(frame, &result);
+                let assigned = run.assign(frame, state.assign.as_ref(), "Assign", &view)?;
                 let placed = data::place(&pass.result_path, &raw, result)?;
-                let output = run.output(frame, state, placed)?;
-                Ok(Go::Exit { output, then: pass.then.clone() })
+                let output = run.output(frame, state, placed, &view)?;
+                Ok(Go::Exit { output, assigned, then: pass.then.clone() })
             }),
             Body::Succeed => self.decided(frame, |run| {
                 let input = run.input(frame, state)?;
-                let output = run.output(frame, state, input)?;
-                Ok(Go::Exit { output, then: Then::End })
+                let view = run.view(frame, &input);
+                let output = run.output(frame, state, input, &view)?;
+                Ok(Go::Exit { output, assigned: None, then: Then::End })
             }),
             Body::Choice(rules) => self.decided(frame, |run| {
                 let input = run.input(frame, state)?;
-                let chosen = choice::choose(rules, &run.view(frame, &input))?.ok_or(
+                let view = run.view(frame, &input);
+                let chosen = choice::choose(rules, &view)?.ok_or(
                     "Failed to transition out of the state. The state does not point to a next state.".to_owned(),
                 )?;
-                let next = chosen.next().clone();
+                let assigned = run.assign(frame, chosen.assign(state), &chosen.place("Assign"), &view)?;
                 let output = match chosen.rule_output() {
-                    Some(output) => run.computed(frame, state, output.map_or(input, data::evaluate))?,
-                    None => run.output(frame, state, input)?,
+                    Some(Some(output)) => {
+                        run.computed(frame, state, data::evaluate(output, &chosen.place("Output"), &view)?)?
+                    }
+                    Some(None) => input,
+                    None => run.output(frame, state, input, &view)?,
                 };
-                Ok(Go::Exit { output, then: Then::Next(next) })
+                Ok(Go::Exit { output, assigned, then: Then::Next(chosen.next().clone()) })
             }),
             Body::Fail(fail) => self.decided(frame, |run| {
                 let raw = run.raw(frame);
@@ -57,8 +66,7 @@ impl Run<'_> {
                 let text = |text: &Option<asl::FailText>, field| {
                     text.as_ref().map(|text| data::fail_text(text, field, &view)).transpose()
                 };
-                let failure =
-                    Failure { error: text(&fail.error, "ErrorPath")?, cause: text(&fail.cause, "CausePath")? };
+                let failure = Failure { error: text(&fail.error, "Error")?, cause: text(&fail.cause, "Cause")? };
                 Ok(Go::Fail { failure: failure.cut(), also: None })
             }),
             Body::Wait(wait) => {
@@ -83,8 +91,10 @@ impl Run<'_> {
 
     pub(super) fn wait_output(&self, frame: FrameId, state: &State, wait: &Wait) -> Result<Go, Stop> {
         let input = self.input(frame, state)?;
-        let output = self.output(frame, state, input)?;
-        Ok(Go::Exit { output, then: wait.then.clone() })
+        let view = self.view(frame, &input);
+        let assigned = self.assign(frame, state.assign.as_ref(), "Assign", &view)?;
+        let output = self.output(frame, state, input, &view)?;
+        Ok(Go::Exit { output, assigned, then: wait.then.clone() })
     }
 
     /// Schedules a task, starts branches or iterations: on entry, and again at each retry.
@@ -104,11 +114,12 @@ impl Run<'_> {
         let decided = self.decide(frame, |run| {
             let input = run.input(frame, state)?;
             let view = run.view(frame, &input);
-            let timeout = task.timeout.as_ref().map(|it| data::seconds(it, "TimeoutSecondsPath", &view)).transpose()?;
+            let timeout = task.timeout.as_ref().map(|it| data::seconds(it, "TimeoutSeconds", &view)).transpose()?;
             let heartbeat =
-                task.heartbeat.as_ref().map(|it| data::seconds(it, "HeartbeatSecondsPath", &view)).transpose()?;
-            let parameters = run.payload(state, task.parameters.as_ref(), &view)?;
-            let credentials = task.credentials.as_ref().map(|it| run.payload(state, Some(it), &view)).transpose()?;
+                task.heartbeat.as_ref().map(|it| data::seconds(it, "HeartbeatSeconds", &view)).transpose()?;
+            let parameters = run.payload(state, task.parameters.as_ref(), "Arguments", &view)?;
+            let credentials = task.credentials.as_ref();
+            let credentials = credentials.map(|it| run.payload(state, Some(it), "Credentials", &view)).transpose()?;
             Ok((parameters, credentials, timeout, heartbeat))
         });
         let (parameters, credentials, timeout_seconds, heartbeat_seconds) = match decided {
@@ -156,18 +167,20 @@ impl Run<'_> {
             }
         };
         let go = self.decided(frame, |run| {
+            let view = run.result_view(frame, state, &result);
+            let assigned = run.assign(frame, state.assign.as_ref(), "Assign", &view)?;
             let selected = data::fill(selector.as_ref(), &run.view(frame, &result))?;
             let placed = data::place(path, &run.raw(frame), selected)?;
-            let output = run.output(frame, state, placed)?;
-            Ok(Go::Exit { output, then: then.clone() })
+            let output = run.output(frame, state, placed, &view)?;
+            Ok(Go::Exit { output, assigned, then: then.clone() })
         });
         Some((frame, go))
     }
 
-    pub(super) fn exit(&mut self, frame: FrameId, output: Json, then: Then) -> Next {
+    pub(super) fn exit(&mut self, frame: FrameId, output: Json, assigned: Assigned, then: Then) -> Next {
         let visit = self.execution.visit(frame);
         let (kind, name) = (visit.kind, visit.name.clone());
-        self.record_here(frame, Fact::StateExited { kind, name, output: output.clone(), assigned: None });
+        self.record_here(frame, Fact::StateExited { kind, name, output: output.clone(), assigned });
         Some(match then {
             Then::Next(name) => (frame, Go::Enter { name, input: output }),
             Then::End => (frame, Go::End { output }),
