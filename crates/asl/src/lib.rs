@@ -8,15 +8,18 @@
 //!
 //! **Invariant:** there is a machine exactly when no diagnostic is an error.
 //!
-//! In reading order: [`tree`] (what a definition says), [`diagnostic`] (what is wrong with it),
-//! [`resource`] (what a Task's ARN means), [`parse`].
+//! In reading order: [`tree`] (what a definition says), [`diagnostic`] (what is wrong with it), [`resource`] (what a
+//! Task's ARN means), [`parse`], [`graph`] (how states hang together), [`place`] (where a finding stands in the text).
 
 pub mod tree;
 pub mod diagnostic;
 pub mod resource;
 mod parse;
+pub mod graph;
+pub mod place;
 
 pub use diagnostic::{Diagnostic, Severity, refusal};
 pub use parse::{LoneState, Parsed, StateRefusal, parse, parse_state};
+pub use place::{Place, locate};
 pub use resource::{Pattern, Resource};
 pub use tree::*;

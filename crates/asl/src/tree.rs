@@ -56,6 +56,8 @@ impl Machine {
 /// A `StartAt` and its `States`. Every [`Then::Next`] inside names a state of the same block.
 #[derive(Debug, Clone)]
 pub struct Block {
+    /// Where it stands, as diagnostics write it: `/States/Fan/Branches[1]`; empty for the machine.
+    pub location: Arc<str>,
     pub start_at: Name,
     pub states: BTreeMap<Name, State>,
 }

@@ -117,7 +117,9 @@ pub(super) fn block<'a>(
     check_flow(p, fields.at);
     p.scope = outer;
 
-    p.blocks[id.0 as usize] = start_at.zip(states).map(|(start_at, states)| Block { start_at, states });
+    let location = if fields.at.is_root() { String::new() } else { fields.at.to_string() };
+    p.blocks[id.0 as usize] =
+        start_at.zip(states).map(|(start_at, states)| Block { location: location.into(), start_at, states });
     Some(id)
 }
 
