@@ -39,6 +39,8 @@ impl Diagnostic {
     pub const MISSING_END: &'static str = "MISSING_END_STATE";
     pub const DUPLICATE_NAME: &'static str = "DUPLICATE_STATE_NAME";
     pub const INVALID_NAME: &'static str = "INVALID_STATE_NAME";
+    pub const INVALID_JSONATA: &'static str = "INVALID_JSONATA_EXPRESSION";
+    pub const UNSUPPORTED_JSONATA: &'static str = "UNSUPPORTED_JSONATA_EXPRESSION";
     /// Warnings (API reference, `ValidateStateMachineDefinitionDiagnostic`).
     pub const NO_DOLLAR: &'static str = "NO_DOLLAR";
     pub const NO_PATH: &'static str = "NO_PATH";

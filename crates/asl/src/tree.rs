@@ -99,12 +99,8 @@ pub enum Payload {
     Jsonata(Jsonata),
 }
 
-/// A field of a JSONata state: JSON in which a text `{% … %}` is an expression. This version has no
-/// expressions: they are refused where they stand, and what is left is constant.
-#[derive(Debug, Clone)]
-pub enum Jsonata {
-    Constant(Json),
-}
+/// A field of a JSONata state: JSON in which a text `{% … %}` is an expression.
+pub use expr::jsonata::Template as Jsonata;
 
 /// `InputPath`, `OutputPath`: the whole (the default, `$`), nothing (`null`: `{}`), or a part.
 #[derive(Debug, Clone)]

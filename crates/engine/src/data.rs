@@ -55,10 +55,7 @@ pub(crate) fn fill(template: Option<&Template>, scope: &dyn Scope) -> Result<Jso
 
 /// What a field of a JSONata state gives; `field` says where it stands.
 pub(crate) fn evaluate(value: &Jsonata, field: &str, scope: &dyn Scope) -> Result<Json, Fault> {
-    let _ = (field, scope);
-    match value {
-        Jsonata::Constant(value) => Ok(value.clone()),
-    }
+    value.eval(field, scope).map_err(|fault| Fault::Query { text: fault.text, location: fault.location })
 }
 
 /// `Parameters`, `Arguments` and the like, of the field named `field`; `$`, or the state's input, where there are none.

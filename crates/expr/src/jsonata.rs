@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use base::{Json, Object};
-use jsonata_core::ast::AstNode;
+use jsonata_core::ast::{AstNode, BinaryOp, PathStep, Stage};
 use jsonata_core::evaluator::{Context, Evaluator, EvaluatorError, EvaluatorOptions};
 use jsonata_core::value::JValue;
 
@@ -23,8 +23,10 @@ pub struct Expression {
 pub struct References {
     /// Variables, without their `$`, without `states` and what the expression binds itself.
     pub variables: BTreeSet<Arc<str>>,
-    /// Members of `$states`: `input`, `result`, `errorOutput`, `context`.
+    /// Members of `$states`: `input`, `result`, `errorOutput`, `context`; any other name that stands there.
     pub states: BTreeSet<Arc<str>>,
+    /// What it looks for where nothing is: field names and `$` outside any path or predicate; `$$` anywhere.
+    pub top_level: BTreeSet<Arc<str>>,
 }
 
 /// JSON in which a text `{% … %}` is an expression.
@@ -152,28 +154,129 @@ fn message(error: &EvaluatorError) -> String {
 }
 
 fn references(tree: &AstNode) -> References {
-    let mut references = References::default();
-    if let Ok(tree) = serde_json::to_value(tree) {
-        find_references(&tree, &mut references);
-    }
-    references
+    let mut search = Search::default();
+    search.node(tree, Here::Top);
+    let Search { mut found, bound } = search;
+    found.variables.retain(|name| !bound.contains(name));
+    found
 }
 
-fn find_references(tree: &serde_json::Value, references: &mut References) {
-    match tree {
-        serde_json::Value::Object(members) => {
-            if let Some(serde_json::Value::String(name)) = members.get("Variable") {
-                if !name.is_empty() && name != "states" {
-                    references.variables.insert(name.as_str().into());
+/// What `$` is where a node stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Here {
+    /// Nothing.
+    Top,
+    /// An item of a path.
+    Item,
+}
+
+#[derive(Default)]
+struct Search {
+    found: References,
+    /// What the expression binds itself, anywhere.
+    bound: BTreeSet<Arc<str>>,
+}
+
+impl Search {
+    fn node(&mut self, node: &AstNode, context: Here) {
+        match node {
+            AstNode::Name(name) => self.named(name, context),
+            AstNode::Variable(name) if name.is_empty() => self.named("$", context),
+            AstNode::Variable(name) if name == "$" => self.named("$$", Here::Top),
+            AstNode::ParentVariable(_) => self.named("$$", Here::Top),
+            AstNode::Variable(name) if name != "states" => {
+                self.found.variables.insert(name.as_str().into());
+            }
+            AstNode::Path { steps } => self.path(steps, context),
+            AstNode::Binary { op, lhs, rhs } => {
+                if let (BinaryOp::ColonEqual, AstNode::Variable(name)) = (op, &**lhs) {
+                    self.bound.insert(name.as_str().into());
+                }
+                self.node(lhs, context);
+                self.node(rhs, context);
+            }
+            AstNode::Unary { operand, .. } => self.node(operand, context),
+            AstNode::Function { args, .. }
+            | AstNode::Array(args)
+            | AstNode::ArrayGroup(args)
+            | AstNode::Block(args) => {
+                args.iter().for_each(|node| self.node(node, context));
+            }
+            AstNode::Call { procedure, args } => {
+                self.node(procedure, context);
+                args.iter().for_each(|node| self.node(node, context));
+            }
+            AstNode::Lambda { params, body, .. } => {
+                self.bound.extend(params.iter().map(|name| Arc::from(name.as_str())));
+                self.node(body, context);
+            }
+            AstNode::Object(pairs) => self.pairs(pairs, context),
+            AstNode::ObjectTransform { input, pattern } => {
+                self.node(input, context);
+                self.pairs(pattern, Here::Item);
+            }
+            AstNode::Conditional { condition, then_branch, else_branch } => {
+                self.node(condition, context);
+                self.node(then_branch, context);
+                else_branch.iter().for_each(|node| self.node(node, context));
+            }
+            AstNode::FunctionApplication(inner) => self.node(inner, context),
+            AstNode::Sort { input, terms } => {
+                self.node(input, context);
+                terms.iter().for_each(|(term, _)| self.node(term, Here::Item));
+            }
+            AstNode::Transform { location, update, delete } => {
+                self.node(location, Here::Item);
+                self.node(update, Here::Item);
+                delete.iter().for_each(|node| self.node(node, Here::Item));
+            }
+            AstNode::Variable(_)
+            | AstNode::String(_)
+            | AstNode::Number(_)
+            | AstNode::Boolean(_)
+            | AstNode::Null
+            | AstNode::Undefined
+            | AstNode::Placeholder
+            | AstNode::Regex { .. }
+            | AstNode::Wildcard
+            | AstNode::Descendant
+            | AstNode::Parent(_) => {}
+        }
+    }
+
+    fn named(&mut self, name: &str, context: Here) {
+        if context == Here::Top {
+            self.found.top_level.insert(name.into());
+        }
+    }
+
+    /// The first step is looked for where the path stands, the others in what the one before gave.
+    fn path(&mut self, steps: &[PathStep], context: Here) {
+        let at_states =
+            steps.first().is_some_and(|step| matches!(&step.node, AstNode::Variable(name) if name == "states"));
+        if let (true, Some(AstNode::Name(member))) = (at_states, steps.get(1).map(|step| &step.node)) {
+            self.found.states.insert(member.as_str().into());
+        }
+        for (index, step) in steps.iter().enumerate() {
+            self.node(&step.node, if index == 0 { context } else { Here::Item });
+            self.bound.extend(step.focus.iter().chain(&step.index_var).map(|name| Arc::from(name.as_str())));
+            for stage in &step.stages {
+                match stage {
+                    Stage::Filter(filter) => self.node(filter, Here::Item),
+                    Stage::Index(name) => {
+                        self.bound.insert(name.as_str().into());
+                    }
+                    Stage::KeepArray => {}
                 }
             }
-            if let Some(serde_json::Value::String(name)) = members.get("Name") {
-                references.states.insert(name.as_str().into());
-            }
-            members.values().for_each(|member| find_references(member, references));
         }
-        serde_json::Value::Array(items) => items.iter().for_each(|item| find_references(item, references)),
-        _ => (),
+    }
+
+    fn pairs(&mut self, pairs: &[(AstNode, AstNode)], context: Here) {
+        for (key, value) in pairs {
+            self.node(key, context);
+            self.node(value, context);
+        }
     }
 }
 
@@ -346,6 +449,8 @@ impl Node {
 
 #[cfg(test)]
 mod tests {
+    use expect_test::{Expect, expect};
+
     use super::*;
     use crate::testing::{World, json};
 
@@ -366,5 +471,34 @@ mod tests {
             "The JSONata expression '$states.input.m ' specified for the field 'Output/a[0]' returned nothing (undefined)."
                 .replace("m '", "m'")
         );
+    }
+
+    fn refers(text: &str, expected: Expect) {
+        let expression = Expression::parse(text).expect("an expression");
+        let References { variables, states, top_level } = expression.references();
+        expected.assert_eq(&format!("variables {variables:?} states {states:?} top level {top_level:?}"));
+    }
+
+    #[test]
+    fn what_an_expression_refers_to() {
+        refers(
+            "$states.input.result + $x.y[z = $w] & phone",
+            expect![[r#"variables {"w", "x"} states {"input"} top level {"phone"}"#]],
+        );
+        refers("$states.result.{'a': b, 'c': $.d}", expect![[r#"variables {} states {"result"} top level {}"#]]);
+        refers(
+            "($a := $b; $map($c, function($v) { $v.n + m }))",
+            expect![[r#"variables {"b", "c"} states {} top level {"m"}"#]],
+        );
+        refers("$sum(price)", expect![[r#"variables {} states {} top level {"price"}"#]]);
+        refers("$", expect![[r#"variables {} states {} top level {"$"}"#]]);
+        refers("$$.a", expect![[r#"variables {} states {} top level {"$$"}"#]]);
+        refers("$states.input.items[$.n > 1]", expect![[r#"variables {} states {"input"} top level {}"#]]);
+        refers("$count($states.result[$ = 1])", expect![[r#"variables {} states {"result"} top level {}"#]]);
+        refers("$states.input^(>price).name", expect![[r#"variables {} states {"input"} top level {}"#]]);
+        refers("$states.input{a: b}", expect![[r#"variables {} states {"input"} top level {}"#]]);
+        refers("{'a': b}", expect![[r#"variables {} states {} top level {"b"}"#]]);
+        refers("$states.input ~> $f", expect![[r#"variables {"f"} states {"input"} top level {}"#]]);
+        refers("$states", expect!["variables {} states {} top level {}"]);
     }
 }

@@ -213,9 +213,7 @@ fn jsonata_source(source: &Json) -> Shape {
 
 /// A JSONata field as it was written.
 pub(crate) fn source(value: &Jsonata) -> Option<Json> {
-    match value {
-        Jsonata::Constant(value) => Some(value.clone()),
-    }
+    Some(value.source().clone())
 }
 
 /// What the blocks inside a state get.

@@ -31,8 +31,7 @@ pub enum StateRefusal {
 }
 
 /// Reads a definition that is one state; with a name, one that is a machine with that state anywhere in it.
-///
-/// The machine has to be valid, but what this version cannot run matters in the state itself only.
+/// The machine has to be valid.
 pub fn parse_state(text: &str, name: Option<&str>) -> Result<LoneState, StateRefusal> {
     let json = json(text).map_err(|diagnostic| StateRefusal::Invalid(vec![diagnostic]))?;
     match name {
@@ -44,7 +43,7 @@ pub fn parse_state(text: &str, name: Option<&str>) -> Result<LoneState, StateRef
             let mut whole = Parser::new(MachineKind::Standard);
             duplicates::find(text).into_iter().for_each(|duplicate| whole.report.push(duplicate));
             machine(&mut whole, &json);
-            if whole.report.has_faults() {
+            if whole.report.has_errors() {
                 return Err(StateRefusal::Invalid(whole.report.into_diagnostics()));
             }
             let language = whole.language;

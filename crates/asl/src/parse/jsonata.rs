@@ -1,11 +1,11 @@
 //! What a field of a JSONata state gives: JSON in which a text `{% … %}` is an expression.
-//!
-//! This version has no expressions. Each is refused where it stands, and whatever holds none is constant.
 
 use base::Json;
+use expr::jsonata::{Expression, References};
 
 use super::at::At;
 use super::report::Report;
+use crate::diagnostic::Diagnostic;
 use crate::tree::Jsonata;
 
 /// Which fields of `$states` an expression finds (States Language, "Reserved variable: $states").
@@ -21,32 +21,61 @@ pub(super) enum Sees {
     Error,
 }
 
-/// Compiles JSON of any kind; reports every expression in it.
-pub(super) fn value(json: &Json, at: &At, _sees: Sees, report: &mut Report) -> Option<Jsonata> {
-    let expressions = refuse_all(json, at, report);
-    (expressions == 0).then(|| Jsonata::Constant(json.clone()))
+/// Compiles JSON of any kind; reports every expression in it that is none, or looks for what is not there.
+pub(super) fn value(json: &Json, at: &At, sees: Sees, report: &mut Report) -> Option<Jsonata> {
+    match Jsonata::parse(json) {
+        Ok(jsonata) => {
+            for (place, expression) in jsonata.expressions() {
+                check(expression, &format!("{at}{place}"), sees, report);
+            }
+            Some(jsonata)
+        }
+        Err(bad) => {
+            for bad in bad {
+                let place: String = bad.at.iter().map(|key| format!("/{key}")).collect();
+                report.error_at(Diagnostic::INVALID_JSONATA, format!("{at}{place}"), without_code(&bad.message));
+            }
+            None
+        }
+    }
 }
 
 /// Only the whole text counts: with a space in front it is a text like any other.
 pub(super) fn is_expression(text: &str) -> bool {
-    text.starts_with("{%") && text.ends_with("%}")
+    expr::jsonata::expression_in(text).is_some()
 }
 
-fn refuse(at: &At, report: &mut Report) {
-    report.not_yet(at, "JSONata expressions");
+fn check(expression: &Expression, location: &str, sees: Sees, report: &mut Report) {
+    let References { variables, states, top_level } = expression.references();
+    let mut unsupported = |message| report.error_at(Diagnostic::UNSUPPORTED_JSONATA, location.to_owned(), message);
+    for name in top_level {
+        match &**name {
+            "$$" => unsupported("Reference to '$$' is not supported.".to_owned()),
+            name => unsupported(format!("Reference to '{name}' at the top level is not supported.")),
+        }
+    }
+    for member in states.iter().filter(|member| !sees.member(member)) {
+        unsupported(format!("Field '$states.{member}' does not exist."));
+    }
+    variables.iter().for_each(|variable| report.reads_variable(variable));
 }
 
-/// Recursion is as deep as the definition, which came from a text and is therefore shallow.
-fn refuse_all(json: &Json, at: &At, report: &mut Report) -> usize {
-    match json {
-        Json::String(text) if is_expression(text) => {
-            refuse(at, report);
-            1
+impl Sees {
+    fn member(self, name: &str) -> bool {
+        match name {
+            "context" => true,
+            "input" => self != Sees::Context,
+            "result" => self == Sees::Result,
+            "errorOutput" => self == Sees::Error,
+            _ => false,
         }
-        Json::Array(items) => {
-            items.iter().enumerate().map(|(index, item)| refuse_all(item, &at.index(index), report)).sum()
-        }
-        Json::Object(members) => members.iter().map(|(key, value)| refuse_all(value, &at.key(key), report)).sum(),
-        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => 0,
+    }
+}
+
+/// JSONata's own codes, as in `S0202: Expected "]", got ","`, are not shown.
+fn without_code(message: &str) -> &str {
+    match message.split_once(": ") {
+        Some((code, rest)) if code.len() == 5 && code.as_bytes()[1..].iter().all(u8::is_ascii_digit) => rest,
+        _ => message,
     }
 }

@@ -15,8 +15,6 @@ pub(super) const DIAGNOSTICS_MAX: usize = 1_000;
 pub(super) struct Report {
     diagnostics: Vec<Diagnostic>,
     has_errors: bool,
-    /// Whether anything is wrong for AWS too, and not only for this version.
-    has_faults: bool,
     /// The state being read; none at the machine's top.
     state: Option<Name>,
     references: VariableReferences,
@@ -38,35 +36,21 @@ impl Report {
         self.push(Diagnostic { severity: Severity::Warning, code, message: message.into(), location });
     }
 
-    pub(super) fn push(&mut self, diagnostic: Diagnostic) {
-        self.has_faults |= diagnostic.severity == Severity::Error;
-        self.keep(diagnostic);
+    /// An error at a place that is known as a text.
+    pub(super) fn error_at(&mut self, code: &'static str, location: String, message: impl Into<String>) {
+        let location = Some(location);
+        self.push(Diagnostic { severity: Severity::Error, code, message: message.into(), location });
     }
 
-    fn keep(&mut self, diagnostic: Diagnostic) {
+    pub(super) fn push(&mut self, diagnostic: Diagnostic) {
         self.has_errors |= diagnostic.severity == Severity::Error;
         if self.diagnostics.len() < DIAGNOSTICS_MAX {
             self.diagnostics.push(diagnostic);
         }
     }
 
-    /// What the language has and this version cannot run: one sentence that says so.
-    pub(super) fn not_yet(&mut self, at: &At, what: &str) {
-        let message = format!("This version does not support {what} yet");
-        self.keep(Diagnostic {
-            severity: Severity::Error,
-            code: Diagnostic::SCHEMA,
-            message,
-            location: Some(at.to_string()),
-        });
-    }
-
     pub(super) fn has_errors(&self) -> bool {
         self.has_errors
-    }
-
-    pub(super) fn has_faults(&self) -> bool {
-        self.has_faults
     }
 
     /// From here on everything belongs to the state of this name. Gives the one that it is in.

@@ -12,7 +12,7 @@ use super::fields::Language;
 use super::jsonata::Sees;
 use super::read::Fields;
 use super::report::Report;
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::Diagnostic;
 use crate::tree::{BlockId, Payload};
 
 /// A variable's name, in characters.
@@ -54,12 +54,8 @@ pub(super) fn check_scopes(assigned: &[Assigned], parents: &[Option<BlockId>], r
         let mut around = std::iter::successors(block.as_ref().and_then(parent), parent);
         let is_there = |block| by_block.get(&Some(block)).is_some_and(|names| names.contains(&**variable));
         if around.any(is_there) {
-            report.push(Diagnostic {
-                severity: Severity::Error,
-                code: Diagnostic::SCHEMA,
-                message: format!("Variable '{variable}' is already assigned in an outer scope"),
-                location: Some(location.clone()),
-            });
+            let message = format!("Variable '{variable}' is already assigned in an outer scope");
+            report.error_at(Diagnostic::SCHEMA, location.clone(), message);
         }
     }
 }
