@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use base::Caller;
 use runtime::Refusal;
-use runtime::refusal::{CommandRefusal, LogRefusal};
+use runtime::refusal::{CommandRefusal, LogRefusal, ValidationReason};
 
 use crate::operation::Service;
 
@@ -17,15 +17,17 @@ pub(crate) struct Error {
     pub message: Option<String>,
     /// The member `resourceName` that a few errors have.
     pub resource: Option<String>,
+    /// The member `reason` that some validation errors have.
+    pub reason: Option<&'static str>,
 }
 
 impl Error {
     pub(crate) fn new(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Error {
-        Error { status: 400, code: code.into(), message: Some(message.into()), resource: None }
+        Error { status: 400, code: code.into(), message: Some(message.into()), resource: None, reason: None }
     }
 
     pub(crate) fn bare(code: &'static str) -> Error {
-        Error { status: 400, code: code.into(), message: None, resource: None }
+        Error { status: 400, code: code.into(), message: None, resource: None, reason: None }
     }
 
     pub(crate) fn with_status(self, status: u16) -> Error {
@@ -52,6 +54,7 @@ impl Error {
     pub(crate) fn of(refusal: Refusal, service: &Service, caller: &Caller) -> Error {
         match refusal {
             Refusal::InvalidArn(why) => Error::new("InvalidArn", format!("Invalid Arn: '{why}'")),
+            Refusal::InvalidRoleArn(arn) => Error::new("InvalidArn", format!("Invalid Role Arn: '{arn}'")),
             Refusal::InvalidName(name) => Error::new("InvalidName", format!("Invalid Name: '{name}'")),
             Refusal::InvalidDefinition(diagnostics) => {
                 Error::new("InvalidDefinition", asl::diagnostic::refusal(&diagnostics))
@@ -59,7 +62,15 @@ impl Error {
             Refusal::InvalidExecutionInput(why) => {
                 Error::new("InvalidExecutionInput", format!("Invalid State Machine Execution Input: '{why}'"))
             }
-            Refusal::InvalidLoggingConfiguration(why) => invalid_logging(&why),
+            Refusal::InvalidLoggingConfiguration(why) => {
+                Error::new("InvalidLoggingConfiguration", format!("Invalid Logging Configuration: {why}"))
+            }
+            Refusal::InvalidTracingConfiguration(why) => {
+                Error::new("InvalidTracingConfiguration", format!("Invalid Tracing Configuration: {why}"))
+            }
+            Refusal::InvalidEncryptionConfiguration(why) => {
+                Error::new("InvalidEncryptionConfiguration", format!("Invalid Encryption Configuration: {why}"))
+            }
             Refusal::InvalidToken => (service.invalid_token)(),
             Refusal::MissingRequiredParameter => Error::new(
                 "MissingRequiredParameter",
@@ -94,7 +105,15 @@ impl Error {
             Refusal::TooManyTags(arn) => {
                 Error::new("TooManyTags", "You've exceeded the number of tags allowed for a resource.").about(arn)
             }
+            Refusal::ReferenceNotFound => {
+                Error::new("ResourceNotFound", "Request references a resource that does not exist.")
+            }
+            Refusal::Conflict(why) => Error::new("ConflictException", why),
+            Refusal::QuotaExceeded(why) => Error::new("ServiceQuotaExceededException", why).with_status(402),
             Refusal::Validation(why) => Error::validation(why),
+            Refusal::ValidationFor { reason, why } => {
+                Error { reason: Some(reason_name(reason)), ..Error::validation(why) }
+            }
             Refusal::Command(refusal) => of_command(refusal, caller),
             Refusal::Log(refusal) => of_log(refusal),
             Refusal::Full => Error::new(
@@ -122,8 +141,12 @@ impl Error {
     }
 }
 
-pub(crate) fn invalid_logging(why: &str) -> Error {
-    Error::new("InvalidLoggingConfiguration", format!("Invalid Logging Configuration: {why}"))
+fn reason_name(reason: ValidationReason) -> &'static str {
+    match reason {
+        ValidationReason::LabelledArn => "API_DOES_NOT_SUPPORT_LABELED_ARNS",
+        ValidationReason::MissingParameter => "MISSING_REQUIRED_PARAMETER",
+        ValidationReason::Routing => "INVALID_ROUTING_CONFIGURATION",
+    }
 }
 
 fn internal(service: &Service) -> Error {

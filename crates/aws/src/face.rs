@@ -222,6 +222,7 @@ impl Form {
                 out.text("__type", &error.code);
                 out.text_if("message", error.message.as_deref());
                 out.text_if("resourceName", error.resource.as_deref());
+                out.text_if("reason", error.reason);
                 out.finish()
             }
             Form::Query => sts::error(error, id),

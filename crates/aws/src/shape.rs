@@ -37,6 +37,11 @@ pub(crate) enum Shape {
     /// Keys are texts.
     Map(&'static Shape),
     Structure(&'static [Member]),
+    /// A structure whose type AWS names when it tells a value of it.
+    Record {
+        name: &'static str,
+        members: &'static [Member],
+    },
 }
 
 /// Lengths count characters.
@@ -116,9 +121,13 @@ fn check_type(shape: &Shape, value: &Value<'_>) -> Result<(), Error> {
         (Shape::Boolean, Value::Bool(_)) => Ok(()),
         (Shape::List { of, .. }, Value::List(items)) => items.iter().try_for_each(|item| check_type(of, item)),
         (Shape::Map(of), Value::Object(members)) => members.iter().try_for_each(|(_, value)| check_type(of, value)),
-        (Shape::Structure(members), Value::Object(given)) => check_types(members, given),
+        (Shape::Structure(members) | Shape::Record { members, .. }, Value::Object(given)) => {
+            check_types(members, given)
+        }
         (Shape::List { .. }, _) => Err(Error::serialization("Expected list or null")),
-        (Shape::Map(_) | Shape::Structure(_), _) => Err(Error::serialization("Expected map or null")),
+        (Shape::Map(_) | Shape::Structure(_) | Shape::Record { .. }, _) => {
+            Err(Error::serialization("Expected map or null"))
+        }
         (Shape::Text(_) | Shape::Enum(_), value) => Err(not_a("a String", value)),
         (Shape::Integer { .. }, value) => Err(not_a("an Integer", value)),
         (Shape::Boolean, value) => Err(not_a("a Boolean", value)),
@@ -154,7 +163,7 @@ fn check_members(members: &[Member], given: &Members<'_>, at: &str, faults: &mut
 
 fn check_value(shape: &Shape, value: &Value<'_>, at: &str, name: &str, faults: &mut Vec<String>) {
     let mut broken = |constraint: String| {
-        let shown = if is_sensitive(shape) { String::new() } else { format!(" '{}'", shown(value)) };
+        let shown = if is_sensitive(shape) { String::new() } else { format!(" '{}'", shown(shape, value)) };
         faults.push(format!("Value{shown} at '{at}{}' failed to satisfy constraint: {constraint}", told(name)));
     };
     match (shape, value) {
@@ -177,12 +186,12 @@ fn check_value(shape: &Shape, value: &Value<'_>, at: &str, name: &str, faults: &
                 broken(format!("Member must satisfy constraint: [{}]", all_of(of).join(", ")));
             }
             for (index, item) in items.iter().enumerate() {
-                if let (Shape::Structure(members), Value::Object(given)) = (of, item) {
+                if let (Shape::Structure(members) | Shape::Record { members, .. }, Value::Object(given)) = (of, item) {
                     check_members(members, given, &format!("{at}{}.{}.member.", told(name), index + 1), faults);
                 }
             }
         }
-        (Shape::Structure(members), Value::Object(given)) => {
+        (Shape::Structure(members) | Shape::Record { members, .. }, Value::Object(given)) => {
             check_members(members, given, &format!("{at}{}.", told(name)), faults)
         }
         _ => {}
@@ -214,7 +223,12 @@ fn all_of(shape: &Shape) -> Vec<String> {
             all
         }
         Shape::Enum(allowed) => vec![format!("Member must satisfy enum value set: [{}]", allowed.join(", "))],
-        Shape::Integer { .. } | Shape::Boolean | Shape::List { .. } | Shape::Map(_) | Shape::Structure(_) => Vec::new(),
+        Shape::Integer { .. }
+        | Shape::Boolean
+        | Shape::List { .. }
+        | Shape::Map(_)
+        | Shape::Structure(_)
+        | Shape::Record { .. } => Vec::new(),
     }
 }
 
@@ -257,19 +271,29 @@ fn truncated(value: &Value<'_>) -> i64 {
 }
 
 /// As Java prints it.
-fn shown(value: &Value<'_>) -> String {
-    match value {
-        Value::Null => "null".to_owned(),
-        Value::Bool(truth) => truth.to_string(),
-        Value::Integer(number) => number.to_string(),
-        Value::Float(number) => number.to_string(),
-        Value::Text(text) => text.clone().into_owned(),
-        Value::List(items) => format!("[{}]", items.iter().map(shown).collect::<Vec<_>>().join(", ")),
-        Value::Object(members) => {
+fn shown(shape: &Shape, value: &Value<'_>) -> String {
+    match (shape, value) {
+        (_, Value::Null) => "null".to_owned(),
+        (_, Value::Bool(truth)) => truth.to_string(),
+        (_, Value::Integer(number)) => number.to_string(),
+        (_, Value::Float(number)) => number.to_string(),
+        (_, Value::Text(text)) => text.clone().into_owned(),
+        (Shape::List { of, .. }, Value::List(items)) => {
+            format!("[{}]", items.iter().map(|item| shown(of, item)).collect::<Vec<_>>().join(", "))
+        }
+        (Shape::Record { name, members }, Value::Object(given)) => {
+            let shown =
+                |member: &Member| Some(format!("{}={}", member.name, shown(&member.shape, find(given, member.name)?)));
+            format!("{name}({})", members.iter().filter_map(shown).collect::<Vec<_>>().join(", "))
+        }
+        (_, Value::List(items)) => {
+            format!("[{}]", items.iter().map(|item| shown(&ANY_TEXT, item)).collect::<Vec<_>>().join(", "))
+        }
+        (_, Value::Object(members)) => {
             let mut text = String::from("{");
             for (index, (key, value)) in members.iter().enumerate() {
                 let comma = if index > 0 { ", " } else { "" };
-                let _ = write!(text, "{comma}{key}={}", shown(value));
+                let _ = write!(text, "{comma}{key}={}", shown(&ANY_TEXT, value));
             }
             text + "}"
         }
@@ -291,7 +315,9 @@ pub(crate) fn from_task<'a>(members: &[Member], parameters: &Json) -> Result<Mem
 
 fn value_from_task<'a>(shape: &Shape, json: &Json) -> Result<Value<'a>, String> {
     Ok(match (shape, json) {
-        (Shape::Structure(members), Json::Object(_)) => Value::Object(from_task(members, json)?),
+        (Shape::Structure(members) | Shape::Record { members, .. }, Json::Object(_)) => {
+            Value::Object(from_task(members, json)?)
+        }
         (Shape::Text(_), Json::Object(_) | Json::Array(_)) => Value::Text(json.to_string().into()),
         (Shape::List { of, .. }, Json::Array(items)) => {
             Value::List(items.iter().map(|item| value_from_task(of, item)).collect::<Result<_, _>>()?)

@@ -31,3 +31,9 @@ pub const CAUSE_CHARS_MAX: usize = 32_768;
 
 /// Tags on one resource.
 pub const TAGS_MAX: usize = 50;
+
+/// Versions of one state machine.
+pub const VERSIONS_MAX: usize = 1_000;
+
+/// Aliases of one state machine.
+pub const ALIASES_MAX: usize = 100;

@@ -73,6 +73,7 @@ async fn the_ten_thousandth_step_costs_what_the_tenth_does() {
         tracing: None,
         encryption: None,
         tags: vec![],
+        publish: None,
     };
     let machine = runtime.state_machine_create(&caller, create).await.expect("created").arn;
     let start =

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use asl::MachineKind;
-use base::Id;
+use base::{Id, Timestamp};
 use store::{Direction, Seq, Store};
 
-use crate::machine::Event;
+use crate::machine::{Event, Settings};
 
 /// Compiled definitions kept in memory.
 const KEPT_MAX: usize = 1_000;
@@ -30,7 +30,8 @@ pub(crate) struct Definitions {
     kept: Mutex<HashMap<Arc<str>, Arc<asl::Machine>>>,
 }
 
-/// How an execution names its definition: the machine, and the place of the event that brought it.
+/// How an execution names its definition: the machine, and the place of the event that brought it, in the revision
+/// that it ran with.
 pub(crate) fn reference(machine: Id, place: u64) -> Arc<str> {
     format!("{machine}.{place}").into()
 }
@@ -46,8 +47,8 @@ impl Definitions {
         if let Some(kept) = self.lock().get(reference) {
             return Ok(kept.clone());
         }
-        let (text, kind) = read(store, reference).await?;
-        let parsed = asl::parse(&text, kind);
+        let settings = read(store, reference).await?.settings;
+        let parsed = asl::parse(&settings.definition, kind(settings.express));
         let machine = parsed.machine.ok_or_else(|| Lost::Invalid(asl::refusal(&parsed.diagnostics)))?;
         Ok(self.keep(reference.clone(), Arc::new(machine)))
     }
@@ -65,19 +66,35 @@ impl Definitions {
     }
 }
 
-/// The text that an execution's reference names.
-pub(crate) async fn read(store: &dyn Store, reference: &str) -> Result<(Arc<str>, MachineKind), Lost> {
+/// A machine's settings as they were, since when, and what clients call them.
+pub(crate) struct Revision {
+    pub(crate) settings: Settings,
+    pub(crate) at: Timestamp,
+    pub(crate) name: Option<String>,
+}
+
+/// The revision that an execution's or a version's reference names.
+pub(crate) async fn read(store: &dyn Store, reference: &str) -> Result<Revision, Lost> {
     let lost = || Lost::Reference(reference.to_owned());
     let (machine, place) = parts(reference).ok_or_else(lost)?;
     let chunks = store.chunks(machine, Seq(place), Direction::Forward, 1).await?;
-    let chunk = chunks.first().ok_or_else(lost)?;
+    let chunk = chunks.into_iter().next().ok_or_else(lost)?;
     let events: Vec<Event> = base::json::read_stored(&chunk.bytes)?;
     let within = usize::try_from(place.saturating_sub(chunk.first.0)).unwrap_or(usize::MAX);
-    match events.get(within) {
-        Some(Event::Created { settings, .. } | Event::Updated { settings, .. }) => {
-            Ok((settings.definition.clone(), kind(settings.express)))
-        }
-        Some(Event::Deleted { .. } | Event::Tagged { .. }) | None => Err(lost()),
+    match events.into_iter().nth(within) {
+        Some(Event::Created { at, settings, .. }) => Ok(Revision { settings, at, name: None }),
+        Some(Event::Updated { at, settings, revision, .. }) => Ok(Revision { settings, at, name: Some(revision) }),
+        Some(
+            Event::Deleted { .. }
+            | Event::Tagged { .. }
+            | Event::Deleting { .. }
+            | Event::Published { .. }
+            | Event::VersionDeleted { .. }
+            | Event::AliasCreated { .. }
+            | Event::AliasUpdated { .. }
+            | Event::AliasDeleted { .. },
+        )
+        | None => Err(lost()),
     }
 }
 

@@ -23,7 +23,12 @@ use crate::{Inner, Runtime, value};
 pub(crate) enum Dispatch {
     Machine {
         id: Id,
-        now: Option<Registered>,
+        now: Option<Arc<Registered>>,
+    },
+    /// Aborts what runs of a machine that is being deleted, and then lets the machine go.
+    Sweep {
+        arn: Arc<str>,
+        deleting: Timestamp,
     },
     Execution {
         id: Id,
@@ -43,6 +48,13 @@ pub(crate) enum Dispatch {
     },
 }
 
+impl Dispatch {
+    /// What a machine that is being deleted owes.
+    pub(crate) fn sweep(machine: &Registered) -> Option<Dispatch> {
+        Some(Dispatch::Sweep { arn: machine.arn.clone(), deleting: machine.deleting? })
+    }
+}
+
 /// Everything around the shards. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct World {
@@ -53,7 +65,7 @@ pub(crate) struct World {
 pub(crate) struct Shared {
     clock: Clock,
     pub(crate) definitions: Definitions,
-    pub(crate) machines: Mutex<HashMap<Id, Registered>>,
+    pub(crate) machines: Mutex<HashMap<Id, Arc<Registered>>>,
     pub(crate) hub: Hub,
     pub(crate) tasks: Arc<dyn TaskPort>,
     shards: Vec<mpsc::UnboundedSender<Request>>,
@@ -140,6 +152,9 @@ impl World {
     pub(crate) fn dispatch(&self, dispatch: Dispatch) {
         match dispatch {
             Dispatch::Machine { id, now } => self.remember(id, now),
+            Dispatch::Sweep { arn, deleting } => {
+                drop(self.spawn(async move |runtime, _| runtime.sweep(arn, deleting).await));
+            }
             Dispatch::Execution { id, arn, effects } => {
                 effects.into_iter().for_each(|effect| self.perform(id, &arn, effect))
             }
@@ -151,7 +166,7 @@ impl World {
         }
     }
 
-    fn remember(&self, id: Id, now: Option<Registered>) {
+    fn remember(&self, id: Id, now: Option<Arc<Registered>>) {
         let mut machines = self.machines.lock().unwrap_or_else(PoisonError::into_inner);
         if machines.len() >= MACHINES_MAX {
             machines.clear();

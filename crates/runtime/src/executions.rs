@@ -8,8 +8,9 @@ use engine::{Event, Fact, Failure, Identity};
 use store::{Chunk, Direction, Seq};
 use tokio::sync::mpsc;
 
-use crate::machines::{definition_of, machine_arn, owned, states_arn, valid_name, wrong_resource};
+use crate::machines::{Startable, owned, states_arn, valid_name, wrong_resource};
 use crate::page::{Page, Paged};
+use crate::qualified::{MachineArn, Part};
 use crate::refusal::Refusal;
 use crate::shard::{Ask, Refused, Reply, Start};
 use crate::value::{ExecutionHead, Line};
@@ -79,6 +80,9 @@ pub struct Execution {
 pub struct ExecutionSummary {
     pub arn: String,
     pub machine_arn: String,
+    /// What it was started by: a version alone, or by an alias that chose the version.
+    pub version_arn: Option<String>,
+    pub alias_arn: Option<String>,
     pub name: String,
     pub status: ExecutionStatus,
     pub started: Timestamp,
@@ -88,7 +92,7 @@ pub struct ExecutionSummary {
 /// Which executions are wanted; newest first.
 #[derive(Debug, Clone, Default)]
 pub struct ExecutionFilter {
-    /// All of the account's machines when not given.
+    /// A machine, one of its versions or one of its aliases; all of the account's machines when not given.
     pub machine_arn: Option<String>,
     pub status: Option<ExecutionStatus>,
 }
@@ -107,23 +111,22 @@ const HISTORY_PAGE: u32 = 1_000;
 impl Runtime {
     /// Starts an execution. The same name and input while it runs give the same execution.
     pub async fn execution_start(&self, caller: &Caller, start: ExecutionStart) -> Result<ExecutionStarted, Refusal> {
-        let machine = machine_arn(caller, &start.machine_arn)?;
+        let machine = MachineArn::parse(caller, &start.machine_arn)?;
         let (input, text) = parse_input(start.input)?;
         start.name.as_deref().map(valid_name).transpose()?;
-        let now = self.registered(&machine).await?;
-        let definition = definition_of(&now);
+        let Startable { machine, definition, role_arn, version_arn, alias_arn } = self.startable(&machine).await?;
         let compiled = self.inner.world.definitions.get(self.store(), &definition).await.map_err(Refusal::internal)?;
         let fresh = start.name.is_none();
         let name = start.name.unwrap_or_else(|| clock::uuid_of_now(self.inner.world.now()));
-        let arn = base::arn::execution(caller, &now.name, &name);
+        let arn = base::arn::execution(caller, &machine.name, &name);
         let identity = Identity {
             execution_arn: arn.as_str().into(),
             name: name.into(),
-            machine_arn: now.arn.clone(),
-            machine_name: now.name.clone(),
-            role_arn: now.settings.role_arn.clone(),
-            version_arn: None,
-            alias_arn: None,
+            machine_arn: machine.arn.clone(),
+            machine_name: machine.name.clone(),
+            role_arn,
+            version_arn,
+            alias_arn,
             definition,
             map_run_arn: None,
             express: false,
@@ -134,12 +137,19 @@ impl Runtime {
             trace: start.trace_header,
             fresh,
         };
-        match self.ask(keys::execution(&arn), Ask::Start(Box::new(ask))).await {
-            Ok(Reply::Execution(head)) => Ok(ExecutionStarted { arn, started: head.started }),
-            Ok(_) => Err(Refusal::Unknown),
-            Err(Refused::Exists) => Err(Refusal::ExecutionAlreadyExists(arn)),
-            Err(refused) => Err(refused.into()),
+        let id = keys::execution(&arn);
+        let started = match self.ask(id, Ask::Start(Box::new(ask))).await {
+            Ok(Reply::Execution(head)) => ExecutionStarted { arn, started: head.started },
+            Ok(_) => return Err(Refusal::Unknown),
+            Err(Refused::Exists) => return Err(Refusal::ExecutionAlreadyExists(arn)),
+            Err(refused) => return Err(refused.into()),
+        };
+        if let Some(refusal) = self.deleted_since(&machine).await {
+            let stop = engine::Command::Stop { failure: Failure::default() };
+            self.inner.world.tell(id, Ask::Execution(stop));
+            return Err(refusal);
         }
+        Ok(started)
     }
 
     pub async fn execution(&self, caller: &Caller, arn: &str) -> Result<Execution, Refusal> {
@@ -181,9 +191,15 @@ impl Runtime {
         let machine = match &filter.machine_arn {
             None => None,
             Some(arn) => {
-                let arn = machine_arn(caller, arn)?;
-                self.registered(&arn).await?;
-                Some(arn)
+                let arn = MachineArn::parse(caller, arn)?;
+                let now = self.registered_as(&arn).await?;
+                let there = match &arn.part {
+                    Part::Whole => true,
+                    Part::Version(number) => now.version(*number).is_some(),
+                    Part::Alias(name) => now.alias(name).is_some(),
+                    Part::Label(_) => false,
+                };
+                Some(there.then(|| arn.text()).ok_or_else(|| arn.missing())?)
             }
         };
         let statuses = filter.status.map_or(ExecutionStatus::ALL.to_vec(), |status| vec![status]);

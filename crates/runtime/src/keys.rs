@@ -68,20 +68,20 @@ pub(crate) fn executions(caller: &Caller, status: ExecutionStatus) -> Bytes {
     with_status(scoped("x", caller), status)
 }
 
-/// Executions of one machine with one status, newest first.
+/// Executions of one machine, version or alias with one status, newest first.
 pub(crate) fn executions_of(machine_arn: &str, status: ExecutionStatus) -> Bytes {
     let mut list = b"y".to_vec();
     list.extend(machine(machine_arn).to_bytes());
     with_status(list.into(), status)
 }
 
-/// Every list that an execution with this status stands in.
-pub(crate) fn execution_lists(
+/// Every list that an execution with this status stands in: `of` are the ARNs that it can be asked for by.
+pub(crate) fn execution_lists<'a>(
     caller: &Caller,
-    machine_arn: &str,
+    of: impl Iterator<Item = &'a str>,
     status: ExecutionStatus,
 ) -> impl Iterator<Item = Bytes> {
-    [executions(caller, status), executions_of(machine_arn, status)].into_iter()
+    std::iter::once(executions(caller, status)).chain(of.map(move |arn| executions_of(arn, status)))
 }
 
 /// Commands of the account, newest first.

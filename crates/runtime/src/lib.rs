@@ -11,14 +11,17 @@
 //! **Invariant:** authorisation is decided here and nowhere else: every use case takes the [`Caller`] first and
 //! looks only at values of the caller's account and region.
 //!
-//! In reading order: [`refusal`] (why not), [`page`], [`machines`], [`executions`], [`commands`],
-//! [`test_state`], [`logs`] (the use cases), [`tasks`] (the port through which tasks reach services), [`agents`] (the port through which agents
+//! In reading order: [`refusal`] (why not), [`page`], [`machines`], [`versions`], [`aliases`],
+//! [`executions`], [`commands`], [`test_state`], [`logs`] (the use cases), [`tasks`] (the port through which tasks reach services), [`agents`] (the port through which agents
 //! come in); then the machinery: `shard` (the loop), `value` (what it loads and keeps), `machine` and `instance`
-//! (values whose rules live here), `keys`, `dispatch` (what follows a commit), `definitions`, `token`, `clock`.
+//! (values whose rules live here), `qualified` (which part of a machine an ARN means), `configuration` (what a machine may
+//! be given), `keys`, `dispatch` (what follows a commit), `definitions`, `token`, `clock`.
 
 pub mod refusal;
 pub mod page;
 pub mod machines;
+pub mod versions;
+pub mod aliases;
 pub mod executions;
 pub mod commands;
 pub mod test_state;
@@ -28,6 +31,8 @@ pub mod agents;
 mod shard;
 mod value;
 mod machine;
+mod qualified;
+mod configuration;
 mod instance;
 mod keys;
 mod dispatch;

@@ -13,3 +13,10 @@ pub struct Paged<T> {
     pub items: Vec<T>,
     pub next: Option<String>,
 }
+
+impl<T> Paged<T> {
+    /// The same page of what `to` makes of each item.
+    pub(crate) fn map<U>(self, to: impl FnMut(T) -> U) -> Paged<U> {
+        Paged { items: self.items.into_iter().map(to).collect(), next: self.next }
+    }
+}

@@ -6,6 +6,8 @@ pub enum Refusal {
     /// The text is what follows `Invalid Arn: `, without its quotes.
     #[error("invalid ARN: {0}")]
     InvalidArn(String),
+    #[error("not the ARN of a role: {0}")]
+    InvalidRoleArn(String),
     #[error("invalid name: {0}")]
     InvalidName(String),
     #[error("invalid definition: {}", asl::refusal(.0))]
@@ -15,6 +17,10 @@ pub enum Refusal {
     InvalidExecutionInput(String),
     #[error("invalid logging configuration: {0}")]
     InvalidLoggingConfiguration(String),
+    #[error("invalid tracing configuration: {0}")]
+    InvalidTracingConfiguration(String),
+    #[error("invalid encryption configuration: {0}")]
+    InvalidEncryptionConfiguration(String),
     #[error("invalid pagination token")]
     InvalidToken,
     #[error("neither definition nor role nor logging nor tracing was given")]
@@ -37,9 +43,21 @@ pub enum Refusal {
     ResourceNotFound(String),
     #[error("too many tags on {0}")]
     TooManyTags(String),
+    /// What a request leads to is not there.
+    #[error("the request refers to a resource that does not exist")]
+    ReferenceNotFound,
+    /// AWS's `ConflictException`; the text is complete.
+    #[error("{0}")]
+    Conflict(String),
+    /// AWS's `ServiceQuotaExceededException`; the text is complete.
+    #[error("{0}")]
+    QuotaExceeded(String),
     /// AWS's `ValidationException`; the text is complete.
     #[error("{0}")]
     Validation(String),
+    /// The same, where AWS gives its reason a name.
+    #[error("{why}")]
+    ValidationFor { reason: ValidationReason, why: String },
     /// Run Command's refusals.
     #[error(transparent)]
     Command(#[from] CommandRefusal),
@@ -55,6 +73,14 @@ pub enum Refusal {
     /// The machinery failed.
     #[error("internal failure")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// `ValidationException`, reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ValidationReason {
+    LabelledArn,
+    MissingParameter,
+    Routing,
 }
 
 /// Why Run Command refused (`SSM API reference, SendCommand, Errors`).

@@ -112,7 +112,7 @@ pub(crate) struct Start {
 
 /// What a value has become.
 pub(crate) enum Reply {
-    Machine(Option<Box<machine::Registered>>),
+    Machine(Option<Arc<machine::Registered>>),
     Execution(Box<ExecutionHead>),
     Run(Box<fleet::Run>),
     Awaits(engine::Awaits),
@@ -485,16 +485,24 @@ impl Shard {
         let before = machine.now.clone();
         let first = machine.seq;
         let event = machine::decide(machine, command, now).map_err(Refused::Machine)?;
-        if let Some(event) = event {
-            machine.apply(&event);
-            let after = machine.now.clone();
-            let chunks = value::chunk(first, &[event]);
-            self.keep(id, chunks, |step| crate::machines::index(before.as_ref(), after.as_ref(), step), turn);
+        let stepped = event.is_some();
+        if let Some(event) = &event {
+            machine.apply(event);
         }
-        let Some(What::Machine(machine)) = self.what(id) else { return Err(Refused::Missing) };
-        let now = machine.now.clone();
-        turn.dispatches.push(Dispatch::Machine { id, now: now.clone() });
-        Ok(Reply::Machine(now.map(Box::new)))
+        let after = machine.now.clone();
+        if let Some(event) = event {
+            let goes = |machine: &Option<Arc<machine::Registered>>| machine.as_ref().and_then(|now| now.deleting);
+            let rows = |step: &mut store::Step| {
+                step.owes = (goes(&before) != goes(&after)).then_some(goes(&after).is_some());
+                crate::machines::index(before.as_deref(), after.as_deref(), step);
+            };
+            self.keep(id, value::chunk(first, &[event]), rows, turn);
+        }
+        turn.dispatches.push(Dispatch::Machine { id, now: after.clone() });
+        if stepped && before.is_some_and(|before| before.deleting.is_none()) {
+            turn.dispatches.extend(after.as_deref().and_then(Dispatch::sweep));
+        }
+        Ok(Reply::Machine(after))
     }
 }
 
@@ -692,7 +700,10 @@ impl Shard {
                 }
                 turn.dispatches.push(Dispatch::Run { id, caller, run, effects });
             }
-            Some(What::Machine(_) | What::Instance { .. } | What::LogGroup(_) | What::LogStream(_)) => (),
+            Some(What::Machine(machine)) => {
+                turn.dispatches.extend(machine.now.as_deref().and_then(Dispatch::sweep));
+            }
+            Some(What::Instance { .. } | What::LogGroup(_) | What::LogStream(_)) => (),
             None => return Err(Refused::Missing),
         }
         Ok(Reply::Done)

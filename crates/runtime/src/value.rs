@@ -60,6 +60,11 @@ pub(crate) struct ExecutionHead {
     pub(crate) arn: Arc<str>,
     pub(crate) machine: Arc<str>,
     pub(crate) name: Arc<str>,
+    /// What it was started by, where that was not the machine itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) version: Option<Arc<str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) alias: Option<Arc<str>>,
     pub(crate) definition: Arc<str>,
     pub(crate) status: HeadStatus,
     pub(crate) started: Timestamp,
@@ -301,6 +306,8 @@ impl ExecutionHead {
         self.arn = identity.execution_arn.clone();
         self.machine = identity.machine_arn.clone();
         self.name = identity.name.clone();
+        self.version = identity.version_arn.clone();
+        self.alias = identity.alias_arn.clone();
         self.definition = identity.definition.clone();
         self.started = execution.started();
         self.input = Some(execution.input_text()).filter(|text| text.len() <= HEADER_PAYLOAD_BYTES_MAX);
@@ -310,11 +317,18 @@ impl ExecutionHead {
         ExecutionSummary {
             arn: self.arn.to_string(),
             machine_arn: self.machine.to_string(),
+            version_arn: self.version.as_deref().map(str::to_owned),
+            alias_arn: self.alias.as_deref().map(str::to_owned),
             name: self.name.to_string(),
             status: self.status.into(),
             started: self.started,
             stopped: self.stopped,
         }
+    }
+
+    /// The ARNs that it can be asked for by.
+    fn of(&self) -> impl Iterator<Item = &str> {
+        [Some(&self.machine), self.version.as_ref(), self.alias.as_ref()].into_iter().flatten().map(|arn| &**arn)
     }
 
     /// Puts the execution into the lists of what it is now, and takes it out of those of what it was.
@@ -325,28 +339,33 @@ impl ExecutionHead {
         let owner = caller_of(&self.arn);
         let key = keys::newest_first(self.started, id);
         if let Some(before) = before {
-            let lists = keys::execution_lists(&owner, &self.machine, before.into());
+            let lists = keys::execution_lists(&owner, self.of(), before.into());
             step.index_deleted.extend(lists.map(|list| store::IndexKey { list, key: key.clone() }));
         }
         let line = Bytes::from(serde_json::to_vec(&Line::of(self)).expect("a line has a text"));
-        let lists = keys::execution_lists(&owner, &self.machine, self.status.into());
+        let lists = keys::execution_lists(&owner, self.of(), self.status.into());
         step.index_put.extend(
             lists.map(|list| store::IndexRow { at: store::IndexKey { list, key: key.clone() }, value: line.clone() }),
         );
     }
 }
 
-/// An execution's row in a list: its ARN, and when it stopped. The rest follows from the list and the key.
+/// An execution's row in a list: its ARN, what it was started by, and when it stopped. The rest follows from the list
+/// and the key.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Line {
     a: Arc<str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    v: Option<Arc<str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    l: Option<Arc<str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     e: Option<Timestamp>,
 }
 
 impl Line {
     fn of(head: &ExecutionHead) -> Line {
-        Line { a: head.arn.clone(), e: head.stopped }
+        Line { a: head.arn.clone(), v: head.version.clone(), l: head.alias.clone(), e: head.stopped }
     }
 
     pub(crate) fn summary(self, status: ExecutionStatus, started: Timestamp) -> ExecutionSummary {
@@ -355,6 +374,8 @@ impl Line {
         ExecutionSummary {
             arn: self.a.to_string(),
             machine_arn: base::arn::state_machine(&caller_of(&self.a), machine),
+            version_arn: self.v.as_deref().map(str::to_owned),
+            alias_arn: self.l.as_deref().map(str::to_owned),
             name: name.to_owned(),
             status,
             started,

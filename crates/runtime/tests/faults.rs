@@ -128,6 +128,7 @@ impl World {
             tracing: None,
             encryption: None,
             tags: vec![],
+            publish: None,
         };
         let machine = runtime.state_machine_create(&caller, create).await.expect("created").arn;
         World { store, runtime, caller, machine }

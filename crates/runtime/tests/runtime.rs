@@ -112,6 +112,7 @@ fn create(name: &str, definition: &str) -> StateMachineCreate {
         tracing: None,
         encryption: None,
         tags: vec![],
+        publish: None,
     }
 }
 
@@ -273,6 +274,7 @@ async fn running_executions_keep_the_definition_they_started_with() {
         logging: None,
         tracing: None,
         encryption: None,
+        publish: None,
     };
     world.runtime.state_machine_update(&world.caller, update).await.expect("updated");
     world.restart().await;

@@ -61,7 +61,7 @@ impl From<Refusal> for Refused {
         let message = refusal.to_string();
         let new = |code| api::Error::new(code, &message);
         let error = match refusal {
-            Refusal::InvalidArn(_) => new(Code::ArnInvalid),
+            Refusal::InvalidArn(_) | Refusal::InvalidRoleArn(_) => new(Code::ArnInvalid),
             Refusal::InvalidName(name) => new(Code::NameInvalid).about(name),
             Refusal::InvalidDefinition(findings) => {
                 let findings = findings.iter().map(|finding| {
@@ -75,11 +75,17 @@ impl From<Refusal> for Refused {
             Refusal::InvalidExecutionInput(why) => api::Error::new(Code::InputInvalid, why),
             Refusal::InvalidToken => new(Code::TokenInvalid),
             Refusal::InvalidLoggingConfiguration(_)
+            | Refusal::InvalidTracingConfiguration(_)
+            | Refusal::InvalidEncryptionConfiguration(_)
             | Refusal::MissingRequiredParameter
             | Refusal::StateMachineTypeNotSupported
             | Refusal::TooManyTags(_)
             | Refusal::Log(_)
-            | Refusal::Validation(_) => new(Code::ValueInvalid),
+            | Refusal::Conflict(_)
+            | Refusal::Validation(_)
+            | Refusal::ValidationFor { .. } => new(Code::ValueInvalid),
+            Refusal::ReferenceNotFound => new(Code::DefinitionNotFound),
+            Refusal::QuotaExceeded(_) => new(Code::TooMany),
             Refusal::StateMachineDoesNotExist(arn) | Refusal::ResourceNotFound(arn) => {
                 new(Code::DefinitionNotFound).about(name_in(&arn))
             }

@@ -125,6 +125,7 @@ pub(crate) fn create(caller: &Caller, id: &str, put: &api::DefinitionPut) -> Sta
         tracing: None,
         encryption: None,
         tags: vec![],
+        publish: None,
     }
 }
 
@@ -136,6 +137,7 @@ pub(crate) fn update(caller: &Caller, id: &str, put: api::DefinitionPut) -> Stat
         logging: None,
         tracing: None,
         encryption: None,
+        publish: None,
     }
 }
 

@@ -115,6 +115,8 @@ fn encode(out: &mut Writer, execution: &Execution, metadata_only: bool) {
     let summary = &execution.summary;
     out.text("executionArn", &summary.arn);
     out.text("stateMachineArn", &summary.machine_arn);
+    out.text_if("stateMachineVersionArn", summary.version_arn.as_deref());
+    out.text_if("stateMachineAliasArn", summary.alias_arn.as_deref());
     out.text("name", &summary.name);
     out.text("status", summary.status.name());
     out.time("startDate", summary.started);
@@ -149,6 +151,8 @@ fn encode_redrive(out: &mut Writer, status: ExecutionStatus) {
 fn encode_summary(out: &mut Writer, summary: &ExecutionSummary) {
     out.text("executionArn", &summary.arn);
     out.text("stateMachineArn", &summary.machine_arn);
+    out.text_if("stateMachineVersionArn", summary.version_arn.as_deref());
+    out.text_if("stateMachineAliasArn", summary.alias_arn.as_deref());
     out.text("name", &summary.name);
     out.text("status", summary.status.name());
     out.time("startDate", summary.started);
@@ -229,6 +233,8 @@ mod tests {
             summary: ExecutionSummary {
                 arn: "arn:aws:states:us-east-1:111111111111:execution:night:n-1".into(),
                 machine_arn: "arn:aws:states:us-east-1:111111111111:stateMachine:night".into(),
+                version_arn: None,
+                alias_arn: None,
                 name: "n-1".into(),
                 status,
                 started: Timestamp(1_551_225_271_984),

@@ -2,10 +2,12 @@
 
 use asl::MachineKind;
 use base::Json;
-use runtime::machines::{StateMachine, StateMachineCreate, StateMachineSummary, StateMachineUpdate};
+use runtime::machines::{
+    MachineStatus, Publish, StateMachine, StateMachineCreate, StateMachineSummary, StateMachineUpdate,
+};
 
 use super::{metadata_only, page};
-use crate::error::{Error, invalid_logging};
+use crate::error::Error;
 use crate::operation::{Call, Fault};
 use crate::value::Input;
 use crate::write::Writer;
@@ -15,6 +17,7 @@ pub(super) async fn create(mut call: Call<'_>) -> Result<(), Fault> {
     let machine = call.runtime.state_machine_create(call.caller, create).await?;
     call.out.text("stateMachineArn", &machine.arn);
     call.out.time("creationDate", machine.created);
+    call.out.text_if("stateMachineVersionArn", machine.published.as_deref());
     Ok(())
 }
 
@@ -23,6 +26,7 @@ pub(super) async fn update(mut call: Call<'_>) -> Result<(), Fault> {
     let machine = call.runtime.state_machine_update(call.caller, update).await?;
     call.out.time("updateDate", machine.updated);
     call.out.text_if("revisionId", machine.revision.as_deref());
+    call.out.text_if("stateMachineVersionArn", machine.published.as_deref());
     Ok(())
 }
 
@@ -69,13 +73,13 @@ pub(super) async fn untag(mut call: Call<'_>) -> Result<(), Fault> {
 }
 
 fn decode_create(input: &mut Input<'_>) -> Result<StateMachineCreate, Error> {
-    refuse_versions(input)?;
     Ok(StateMachineCreate {
+        publish: decode_publish(input)?,
         name: input.required("name"),
         definition: input.required("definition"),
         role_arn: input.required("roleArn"),
         kind: kind(input.text("type").as_deref()),
-        logging: decode_logging(input)?,
+        logging: input.json("loggingConfiguration"),
         tracing: input.json("tracingConfiguration"),
         encryption: input.json("encryptionConfiguration"),
         tags: decode_tags(input),
@@ -83,37 +87,23 @@ fn decode_create(input: &mut Input<'_>) -> Result<StateMachineCreate, Error> {
 }
 
 fn decode_update(input: &mut Input<'_>) -> Result<StateMachineUpdate, Error> {
-    refuse_versions(input)?;
     Ok(StateMachineUpdate {
+        publish: decode_publish(input)?,
         arn: input.required("stateMachineArn"),
         definition: input.text("definition"),
         role_arn: input.text("roleArn"),
-        logging: decode_logging(input)?,
+        logging: input.json("loggingConfiguration"),
         tracing: input.json("tracingConfiguration"),
         encryption: input.json("encryptionConfiguration"),
     })
 }
 
-/// Versions come with a later version of ours; until then nobody may think that one was published.
-fn refuse_versions(input: &mut Input<'_>) -> Result<(), Error> {
-    let publish = input.boolean("publish").unwrap_or(false);
-    match (publish, input.text("versionDescription")) {
-        (true, _) => Err(Error::validation(
-            "State machine versions are not available in this version of Dandori: publish must be false",
-        )),
+fn decode_publish(input: &mut Input<'_>) -> Result<Option<Publish>, Error> {
+    match (input.boolean("publish").unwrap_or(false), input.text("versionDescription")) {
+        (true, description) => Ok(Some(Publish { description })),
         (false, Some(_)) => Err(Error::validation("Version description can only be set when publish is true")),
-        (false, None) => Ok(()),
+        (false, None) => Ok(None),
     }
-}
-
-fn decode_logging(input: &mut Input<'_>) -> Result<Option<Json>, Error> {
-    let Some(logging) = input.json("loggingConfiguration") else { return Ok(None) };
-    let level = logging.get("level").and_then(Json::as_str).unwrap_or("OFF");
-    let destinations = logging.get("destinations").and_then(Json::as_array).map_or(0, <[Json]>::len);
-    if destinations > 1 || (level != "OFF" && destinations == 0) {
-        return Err(invalid_logging("Must specify exactly one Log Destination."));
-    }
-    Ok(Some(logging))
 }
 
 fn decode_tags(input: &mut Input<'_>) -> Vec<(String, String)> {
@@ -135,10 +125,17 @@ fn kind_name(kind: MachineKind) -> &'static str {
     }
 }
 
+fn status_name(status: MachineStatus) -> &'static str {
+    match status {
+        MachineStatus::Active => "ACTIVE",
+        MachineStatus::Deleting => "DELETING",
+    }
+}
+
 fn encode(out: &mut Writer, machine: &StateMachine, metadata_only: bool) {
     out.text("stateMachineArn", &machine.arn);
     out.text("name", &machine.name);
-    out.text("status", "ACTIVE");
+    out.text("status", status_name(machine.status));
     if !metadata_only {
         out.text("definition", &machine.definition);
     }
@@ -147,6 +144,7 @@ fn encode(out: &mut Writer, machine: &StateMachine, metadata_only: bool) {
     out.time("creationDate", machine.created);
     encode_configurations(out, machine);
     out.text_if("revisionId", machine.revision.as_deref());
+    out.text_if("description", machine.description.as_deref());
 }
 
 fn encode_for_execution(out: &mut Writer, machine: &StateMachine, metadata_only: bool) {
@@ -177,11 +175,24 @@ fn encode_configurations(out: &mut Writer, machine: &StateMachine) {
     out.object("tracingConfiguration", |out| {
         out.structure("enabled", &given(&machine.tracing, "enabled").unwrap_or(Json::Bool(false)))
     });
-    match &machine.encryption {
-        Some(encryption) => out.structure("encryptionConfiguration", encryption),
-        None => out.object("encryptionConfiguration", |out| out.text("type", "AWS_OWNED_KEY")),
-    }
+    out.object("encryptionConfiguration", |out| {
+        let kind = given(&machine.encryption, "type").unwrap_or_else(|| OWN_KEY.into());
+        let customers = kind.as_str() != Some(OWN_KEY);
+        if let Some(key) = given(&machine.encryption, "kmsKeyId") {
+            out.structure("kmsKeyId", &key);
+        }
+        let period = given(&machine.encryption, "kmsDataKeyReusePeriodSeconds");
+        if let Some(period) = period.or_else(|| customers.then(|| KEY_REUSE_SECONDS.into())) {
+            out.structure("kmsDataKeyReusePeriodSeconds", &period);
+        }
+        out.structure("type", &kind);
+    });
 }
+
+const OWN_KEY: &str = "AWS_OWNED_KEY";
+
+/// `EncryptionConfiguration`, kmsDataKeyReusePeriodSeconds.
+const KEY_REUSE_SECONDS: i64 = 300;
 
 fn encode_summary(out: &mut Writer, machine: &StateMachineSummary) {
     out.text("stateMachineArn", &machine.arn);
@@ -209,9 +220,9 @@ mod tests {
     #[test]
     fn a_machine_is_read_from_the_wire() {
         check_create(
-            r#"{"name":"night","definition":"{\"StartAt\":\"A\"}","roleArn":"arn:aws:iam::111111111111:role/r","type":"EXPRESS","tags":[{"key":"team","value":"web"},{"key":"empty"}],"loggingConfiguration":{"level":"OFF","destinations":[]},"publish":false,"tracingConfiguration":null}"#,
+            r#"{"name":"night","definition":"{\"StartAt\":\"A\"}","roleArn":"arn:aws:iam::111111111111:role/r","type":"EXPRESS","tags":[{"key":"team","value":"web"},{"key":"empty"}],"loggingConfiguration":{"level":"OFF","destinations":[]},"publish":true,"versionDescription":"first","tracingConfiguration":null}"#,
             expect![[
-                r#"StateMachineCreate { name: "night", definition: "{\"StartAt\":\"A\"}", role_arn: "arn:aws:iam::111111111111:role/r", kind: Express, logging: Some(Object({"level": String("OFF"), "destinations": Array([])})), tracing: None, encryption: None, tags: [("team", "web"), ("empty", "")] }"#
+                r#"StateMachineCreate { name: "night", definition: "{\"StartAt\":\"A\"}", role_arn: "arn:aws:iam::111111111111:role/r", kind: Express, logging: Some(Object({"level": String("OFF"), "destinations": Array([])})), tracing: None, encryption: None, tags: [("team", "web"), ("empty", "")], publish: Some(Publish { description: Some("first") }) }"#
             ]],
         );
     }
@@ -222,24 +233,6 @@ mod tests {
         check_create(
             &with(r#""versionDescription":"first""#),
             expect!["400 ValidationException: Version description can only be set when publish is true"],
-        );
-        check_create(
-            &with(r#""publish":true"#),
-            expect![
-                "400 ValidationException: State machine versions are not available in this version of Dandori: publish must be false"
-            ],
-        );
-        check_create(
-            &with(r#""loggingConfiguration":{"level":"ALL"}"#),
-            expect![
-                "400 InvalidLoggingConfiguration: Invalid Logging Configuration: Must specify exactly one Log Destination."
-            ],
-        );
-        check_create(
-            &with(r#""loggingConfiguration":{"destinations":[{},{}]}"#),
-            expect![
-                "400 InvalidLoggingConfiguration: Invalid Logging Configuration: Must specify exactly one Log Destination."
-            ],
         );
         check_create(
             &with(r#""encryptionConfiguration":{"kmsDataKeyReusePeriodSeconds":1}"#),
@@ -273,6 +266,7 @@ mod tests {
         StateMachine {
             arn: "arn:aws:states:us-east-1:111111111111:stateMachine:night".into(),
             name: "night".into(),
+            status: MachineStatus::Active,
             definition: "{ }".into(),
             role_arn: "arn:aws:iam::111111111111:role/r".into(),
             kind: MachineKind::Standard,
@@ -282,6 +276,8 @@ mod tests {
             created: Timestamp(1_551_225_271_984),
             updated: Timestamp(1_551_225_272_000),
             revision: None,
+            description: None,
+            published: None,
         }
     }
 
@@ -292,6 +288,15 @@ mod tests {
         let logging =
             Json::parse(r#"{"level":"ALL","destinations":[{"cloudWatchLogsLogGroup":{"logGroupArn":"a:*"}}]}"#)
                 .expect("JSON");
+        let version = StateMachine {
+            arn: "arn:aws:states:us-east-1:111111111111:stateMachine:night:7".into(),
+            status: MachineStatus::Deleting,
+            encryption: Some(Json::parse(r#"{"type":"CUSTOMER_MANAGED_KMS_KEY","kmsKeyId":"k"}"#).expect("JSON")),
+            revision: Some("r1".into()),
+            description: Some("first".into()),
+            ..machine()
+        };
+        expect![[r#"{"stateMachineArn":"arn:aws:states:us-east-1:111111111111:stateMachine:night:7","name":"night","status":"DELETING","roleArn":"arn:aws:iam::111111111111:role/r","type":"STANDARD","creationDate":1551225271.984,"loggingConfiguration":{"level":"OFF","includeExecutionData":false},"tracingConfiguration":{"enabled":false},"encryptionConfiguration":{"kmsKeyId":"k","kmsDataKeyReusePeriodSeconds":300,"type":"CUSTOMER_MANAGED_KMS_KEY"},"revisionId":"r1","description":"first"}"#]].assert_eq(&text(|out| encode(out, &version, true)));
         let updated = StateMachine { logging: Some(logging), revision: Some("r1".into()), ..machine() };
         expect![[r#"{"stateMachineArn":"arn:aws:states:us-east-1:111111111111:stateMachine:night","name":"night","roleArn":"arn:aws:iam::111111111111:role/r","updateDate":1551225272.000,"loggingConfiguration":{"level":"ALL","includeExecutionData":false,"destinations":[{"cloudWatchLogsLogGroup":{"logGroupArn":"a:*"}}]},"tracingConfiguration":{"enabled":false},"encryptionConfiguration":{"type":"AWS_OWNED_KEY"},"revisionId":"r1"}"#]]
             .assert_eq(&text(|out| encode_for_execution(out, &updated, true)));

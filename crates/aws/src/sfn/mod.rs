@@ -1,6 +1,8 @@
 //! Step Functions.
 
 mod machines;
+mod versions;
+mod aliases;
 mod executions;
 mod history;
 mod test_state;
@@ -9,7 +11,7 @@ use runtime::Page;
 
 use crate::error::Error;
 use crate::operation::{Operation, Service};
-use crate::shape::{Member, Shape, list, optional, pattern, required, sensitive, text};
+use crate::shape::{ANY_TEXT, Member, Shape, list, optional, pattern, required, sensitive, text};
 use crate::value::Input;
 
 /// `AWS Step Functions API Reference`, 2016-11-23.
@@ -87,7 +89,7 @@ const OPERATIONS: &[Operation] = &[
             optional("tags", TAGS),
             optional("tracingConfiguration", TRACING),
             optional("publish", Shape::Boolean),
-            optional("versionDescription", sensitive(0, 256)),
+            optional("versionDescription", DESCRIPTION),
             optional("encryptionConfiguration", ENCRYPTION),
         ],
         run: |call| Box::pin(machines::create(call)),
@@ -111,7 +113,7 @@ const OPERATIONS: &[Operation] = &[
             optional("loggingConfiguration", LOGGING),
             optional("tracingConfiguration", TRACING),
             optional("publish", Shape::Boolean),
-            optional("versionDescription", sensitive(0, 256)),
+            optional("versionDescription", DESCRIPTION),
             optional("encryptionConfiguration", ENCRYPTION),
         ],
         run: |call| Box::pin(machines::update(call)),
@@ -125,6 +127,66 @@ const OPERATIONS: &[Operation] = &[
         name: "ListStateMachines",
         input: &[optional("maxResults", PAGE_SIZE), optional("nextToken", text(1, 1024))],
         run: |call| Box::pin(machines::list(call)),
+    },
+    Operation {
+        name: "PublishStateMachineVersion",
+        input: &[
+            required("stateMachineArn", ARN),
+            optional("revisionId", ANY_TEXT),
+            optional("description", DESCRIPTION),
+        ],
+        run: |call| Box::pin(versions::publish(call)),
+    },
+    Operation {
+        name: "ListStateMachineVersions",
+        input: &[
+            required("stateMachineArn", ARN),
+            optional("nextToken", text(1, 1024)),
+            optional("maxResults", PAGE_SIZE),
+        ],
+        run: |call| Box::pin(versions::list(call)),
+    },
+    Operation {
+        name: "DeleteStateMachineVersion",
+        input: &[required("stateMachineVersionArn", LONG_ARN)],
+        run: |call| Box::pin(versions::delete(call)),
+    },
+    Operation {
+        name: "CreateStateMachineAlias",
+        input: &[
+            optional("description", DESCRIPTION),
+            required("name", ALIAS_NAME),
+            required("routingConfiguration", ROUTING),
+        ],
+        run: |call| Box::pin(aliases::create(call)),
+    },
+    Operation {
+        name: "UpdateStateMachineAlias",
+        input: &[
+            required("stateMachineAliasArn", ARN),
+            optional("description", DESCRIPTION),
+            optional("routingConfiguration", ROUTING),
+        ],
+        run: |call| Box::pin(aliases::update(call)),
+    },
+    Operation {
+        name: "DescribeStateMachineAlias",
+        input: &[required("stateMachineAliasArn", ARN)],
+        run: |call| Box::pin(aliases::describe(call)),
+    },
+    Operation {
+        name: "DeleteStateMachineAlias",
+        input: &[required("stateMachineAliasArn", ARN)],
+        run: |call| Box::pin(aliases::delete(call)),
+    },
+    Operation {
+        name: "ListStateMachineAliases",
+        input: &[
+            required("stateMachineArn", ARN),
+            optional("nextToken", text(1, 1024)),
+            optional("maxResults", PAGE_SIZE),
+        ],
+        run: |call| Box::pin(aliases::list(call)),
     },
     Operation {
         name: "TagResource",
@@ -146,32 +208,30 @@ const OPERATIONS: &[Operation] = &[
 
 const LATER: &[&str] = &[
     "CreateActivity",
-    "CreateStateMachineAlias",
     "DeleteActivity",
-    "DeleteStateMachineAlias",
-    "DeleteStateMachineVersion",
     "DescribeActivity",
     "DescribeMapRun",
-    "DescribeStateMachineAlias",
     "GetActivityTask",
     "ListActivities",
     "ListMapRuns",
-    "ListStateMachineAliases",
-    "ListStateMachineVersions",
-    "PublishStateMachineVersion",
     "RedriveExecution",
     "SendTaskFailure",
     "SendTaskHeartbeat",
     "SendTaskSuccess",
     "StartSyncExecution",
     "UpdateMapRun",
-    "UpdateStateMachineAlias",
     "ValidateStateMachineDefinition",
 ];
 
 const ARN: Shape = text(1, 256);
 const LONG_ARN: Shape = text(1, 2000);
 const NAME: Shape = text(1, 80);
+const ALIAS_NAME: Shape = pattern(1, 80, r"^(?=.*[a-zA-Z_\-\.])[a-zA-Z0-9_\-\.]+$", is_alias_name);
+const DESCRIPTION: Shape = sensitive(0, 256);
+const ROUTING: Shape = list(&ROUTE, 1, 2);
+const ROUTE: Shape = Shape::Record { name: "RoutingConfigurationListItem", members: ROUTE_MEMBERS };
+const ROUTE_MEMBERS: &[Member] =
+    &[required("stateMachineVersionArn", ARN), required("weight", Shape::Integer { min: 0, max: 100 })];
 const DEFINITION: Shape = sensitive(1, base::limits::DEFINITION_BYTES_MAX);
 const DATA: Shape = sensitive(0, base::limits::PAYLOAD_BYTES_MAX);
 const TRACE_HEADER: Shape = pattern(0, 256, r"\p{ASCII}*", str::is_ascii);
@@ -194,6 +254,12 @@ const LOGGING: Shape = Shape::Structure(&[
 ]);
 const DESTINATION: Shape =
     Shape::Structure(&[optional("cloudWatchLogsLogGroup", Shape::Structure(&[optional("logGroupArn", ARN)]))]);
+
+/// Letters, digits, `_`, `-`, `.`; not digits alone, so that no alias looks like a version.
+fn is_alias_name(name: &str) -> bool {
+    let sign = |byte: u8| byte.is_ascii_alphabetic() || b"_-.".contains(&byte);
+    name.bytes().all(|byte| byte.is_ascii_digit() || sign(byte)) && name.bytes().any(sign)
+}
 
 /// `maxResults` and `nextToken`; 0 means as many as is usual.
 fn page(input: &mut Input<'_>) -> Page {
