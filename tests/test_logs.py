@@ -202,3 +202,78 @@ def test_what_was_logged_is_there_after_a_kill(directories):
         assert [message.split()[0] for message in read] == [f"{n:03}" for n in range(30)] + ["after"]
     finally:
         server.stop()
+
+
+PASS = {"StartAt": "S", "States": {"S": {"Type": "Pass", "Result": {"Arg1": "argument1"}, "End": True}}}
+FAIL = {"StartAt": "F", "States": {"F": {"Type": "Fail", "Error": "SomeFailure", "Cause": "why"}}}
+
+
+def logging(account, group, level="ALL", data=True):
+    destination = {"cloudWatchLogsLogGroup": {"logGroupArn": f"arn:aws:logs:us-east-1:{account}:log-group:{group}:*"}}
+    return {"level": level, "includeExecutionData": data, "destinations": [destination]}
+
+
+def logged_machine(sfn, account, name, definition, **more):
+    return sfn.create_state_machine(name=name, definition=json.dumps(definition), roleArn="arn:aws:iam::000000000000:role/tests",
+                                    loggingConfiguration=logging(account, "/sfn", **more))["stateMachineArn"]
+
+
+def execution_events(logs, arn, least):
+    """What was logged of one execution, once there is enough of it."""
+    import harness
+
+    def question():
+        found = [(event["logStreamName"], json.loads(event["message"])) for event in logs.filter_log_events(logGroupName="/sfn")["events"]]
+        found = [one for one in found if one[1]["execution_arn"] == arn]
+        return found if len(found) >= least else None
+
+    return harness.until(question, 10, "the events were not logged")
+
+
+def test_an_execution_is_logged(sfn, logs, account):
+    logs.create_log_group(logGroupName="/sfn")
+    machine = logged_machine(sfn, account, "net", PASS)
+    arn = sfn.start_execution(stateMachineArn=machine, input='{"a": 1}')["executionArn"]
+    found = execution_events(logs, arn, 4)
+    assert all(stream.startswith("states/net/") for stream, _ in found)
+    for _, event in found:
+        assert event.pop("event_timestamp").isdigit()
+    cut = {"truncated": False}
+    expected = [
+        {"id": "1", "type": "ExecutionStarted", "details": {"input": '{"a": 1}', "inputDetails": cut, "roleArn": "arn:aws:iam::000000000000:role/tests"}, "previous_event_id": "0"},
+        {"id": "2", "type": "PassStateEntered", "details": {"input": '{"a":1}', "inputDetails": cut, "name": "S"}, "previous_event_id": "0"},
+        {"id": "3", "type": "PassStateExited", "details": {"name": "S", "output": '{"Arg1":"argument1"}', "outputDetails": cut}, "previous_event_id": "2"},
+        {"id": "4", "type": "ExecutionSucceeded", "details": {"output": '{"Arg1":"argument1"}', "outputDetails": cut}, "previous_event_id": "3"},
+    ]
+    # The state's input is told as the history tells it.
+    history = sfn.get_execution_history(executionArn=arn)["events"]
+    expected[1]["details"]["input"] = history[1]["stateEnteredEventDetails"]["input"]
+    assert [event for _, event in found] == [{**event, "execution_arn": arn, "redrive_count": "0"} for event in expected]
+
+
+def test_levels_and_data_of_execution_logs(sfn, logs, account):
+    logs.create_log_group(logGroupName="/sfn")
+    types = {}
+    for level in ["ERROR", "FATAL"]:
+        machine = logged_machine(sfn, account, f"fails-{level}", FAIL, level=level, data=False)
+        arn = sfn.start_execution(stateMachineArn=machine)["executionArn"]
+        found = execution_events(logs, arn, {"ERROR": 2, "FATAL": 1}[level])
+        types[level] = [(event["type"], event["details"]) for _, event in found]
+    failed = ("ExecutionFailed", {"error": "SomeFailure", "cause": "why"})
+    assert types == {"ERROR": [("FailStateEntered", {"name": "F"}), failed], "FATAL": [failed]}
+
+
+def test_a_machine_needs_a_destination_that_is_there(sfn, logs, account):
+    import harness
+
+    wanted = {"name": "net", "definition": json.dumps(PASS), "roleArn": "arn:aws:iam::000000000000:role/tests"}
+    missing = ("InvalidLoggingConfiguration", "Invalid Logging Configuration: Log Destination not found.")
+    assert harness.refused(sfn.create_state_machine, **wanted, loggingConfiguration=logging(account, "/none")) == missing
+    logs.create_log_group(logGroupName="/sfn")
+    assert harness.refused(sfn.create_state_machine, **wanted, loggingConfiguration=logging("999999999999", "/sfn")) == missing
+    machine = logged_machine(sfn, account, "net", PASS)
+    assert harness.refused(sfn.update_state_machine, stateMachineArn=machine, loggingConfiguration=logging(account, "/none")) == missing
+    # A group that goes away takes no execution with it.
+    logs.delete_log_group(logGroupName="/sfn")
+    arn = sfn.start_execution(stateMachineArn=machine)["executionArn"]
+    assert harness.ended(sfn, arn)["status"] == "SUCCEEDED"

@@ -33,4 +33,5 @@ mod tests;
 
 pub use face::{Config, Face, Key};
 pub use http::{Request, Response};
+pub use sfn::log_event;
 pub use tasks::Tasks;

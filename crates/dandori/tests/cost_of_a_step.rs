@@ -56,7 +56,7 @@ async fn the_ten_thousandth_step_costs_what_the_tenth_does() {
     let store = Arc::new(SqliteStore::open(&directory, options).expect("a new store"));
     let (done, all) = oneshot::channel();
     let port = Arc::new(Port { store: store.clone(), seen: Mutex::new(Seen { written: vec![], done: Some(done) }) });
-    let config = Config { limits: Limits { history_events_max: 1_000_000, ..Limits::default() } };
+    let config = Config { limits: Limits { history_events_max: 1_000_000, ..Limits::default() }, ..Config::default() };
     let runtime = Runtime::open(config, store, port).await.expect("the store can be read");
 
     let caller = Caller::new("111111111111", "us-east-1");

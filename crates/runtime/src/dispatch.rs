@@ -14,7 +14,9 @@ use tokio::sync::{mpsc, oneshot};
 use crate::agents::Hub;
 use crate::clock::Clock;
 use crate::definitions::Definitions;
+use crate::logs::delivery::Delivery;
 use crate::machine::Registered;
+use crate::observe::Recorded;
 use crate::shard::{Ask, Refused, Reply, Request, due_in, shard_of};
 use crate::tasks::{TaskCall, TaskPort, TaskReply};
 use crate::{Inner, Runtime, value};
@@ -30,6 +32,8 @@ pub(crate) enum Dispatch {
         arn: Arc<str>,
         deleting: Timestamp,
     },
+    /// What was recorded, for those who watch.
+    Recorded(Recorded),
     Execution {
         id: Id,
         arn: Arc<str>,
@@ -67,6 +71,7 @@ pub(crate) struct Shared {
     pub(crate) definitions: Definitions,
     pub(crate) machines: Mutex<HashMap<Id, Arc<Registered>>>,
     pub(crate) hub: Hub,
+    pub(crate) logs: Delivery,
     pub(crate) tasks: Arc<dyn TaskPort>,
     shards: Vec<mpsc::UnboundedSender<Request>>,
     runtime: OnceLock<Weak<Inner>>,
@@ -87,6 +92,7 @@ impl World {
     pub(crate) fn new(
         tasks: Arc<dyn TaskPort>,
         limits: engine::Limits,
+        logs: Delivery,
         shards: Vec<mpsc::UnboundedSender<Request>>,
     ) -> World {
         let shared = Shared {
@@ -94,6 +100,7 @@ impl World {
             definitions: Definitions::default(),
             machines: Mutex::default(),
             hub: Hub::default(),
+            logs,
             tasks,
             shards,
             runtime: OnceLock::new(),
@@ -151,6 +158,7 @@ impl World {
 
     pub(crate) fn dispatch(&self, dispatch: Dispatch) {
         match dispatch {
+            Dispatch::Recorded(recorded) => self.observe(recorded),
             Dispatch::Machine { id, now } => self.remember(id, now),
             Dispatch::Sweep { arn, deleting } => {
                 drop(self.spawn(async move |runtime, _| runtime.sweep(arn, deleting).await));

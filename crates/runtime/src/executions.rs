@@ -8,6 +8,7 @@ use engine::{Event, Fact, Failure, Identity};
 use store::{Chunk, Direction, Seq};
 use tokio::sync::mpsc;
 
+use crate::logs::delivery::Logging;
 use crate::machines::{Startable, owned, states_arn, valid_name, wrong_resource};
 use crate::page::{Page, Paged};
 use crate::qualified::{MachineArn, Part};
@@ -135,6 +136,7 @@ impl Runtime {
             start: engine::Start { identity, input, text, block: asl::Machine::ROOT },
             machine: compiled,
             trace: start.trace_header,
+            logging: Logging::of(machine.settings.logging.as_ref()),
             fresh,
         };
         let id = keys::execution(&arn);

@@ -15,7 +15,7 @@
 //! [`executions`], [`commands`], [`test_state`], [`logs`] (the use cases), [`tasks`] (the port through which tasks reach services), [`agents`] (the port through which agents
 //! come in); then the machinery: `shard` (the loop), `value` (what it loads and keeps), `machine` and `instance`
 //! (values whose rules live here), `qualified` (which part of a machine an ARN means), `configuration` (what a machine may
-//! be given), `keys`, `dispatch` (what follows a commit), `definitions`, `token`, `clock`.
+//! be given), `keys`, `observe` (who hears of what happened), `dispatch` (what follows a commit), `definitions`, `token`, `clock`.
 
 pub mod refusal;
 pub mod page;
@@ -35,6 +35,7 @@ mod qualified;
 mod configuration;
 mod instance;
 mod keys;
+mod observe;
 mod dispatch;
 mod definitions;
 mod token;
@@ -57,6 +58,8 @@ use tasks::TaskPort;
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Config {
     pub limits: engine::Limits,
+    /// How an event of a history is written as a log event. Without it executions are not logged.
+    pub log_form: Option<logs::LogForm>,
 }
 
 /// Requests of clients under way at a time; the rest wait for their turn.
@@ -92,7 +95,8 @@ impl Runtime {
         tasks: Arc<dyn TaskPort>,
     ) -> Result<Runtime, store::Error> {
         let (senders, inboxes): (Vec<_>, Vec<_>) = (0..SHARDS).map(|_| mpsc::unbounded_channel()).unzip();
-        let world = World::new(tasks, config.limits, senders);
+        let (delivery, writing) = logs::delivery::queue();
+        let world = World::new(tasks, config.limits, delivery, senders);
         let mut shards = vec![];
         for (id, inbox) in (0..SHARDS).map(ShardId).zip(inboxes) {
             shards.push(Shard::open(id, store.clone(), world.clone(), inbox).await?);
@@ -101,6 +105,9 @@ impl Runtime {
         let inner = Arc::new(Inner { store, world, requests: Semaphore::new(REQUESTS_MAX), failed });
         inner.world.belongs_to(&inner);
         shards.into_iter().for_each(|shard| drop(tokio::spawn(guard(shard, broken.clone()))));
+        if let Some(form) = config.log_form {
+            tokio::spawn(logs::delivery::write(writing, Arc::downgrade(&inner), form));
+        }
         let runtime = Runtime { inner };
         tokio::spawn(runtime.clone().watch_agents());
         Ok(runtime)

@@ -1,10 +1,13 @@
 //! Use cases about logs: groups, streams, and the events in them (`CloudWatch Logs API Reference`).
 //!
+//! What executions log comes by [`delivery`].
+//!
 //! A group and a stream are values; log events are a stream's facts, and are read from its chunks. What
 //! keeps them in order of time is in [`read`], which of them are meant in [`pattern`].
 
 pub(crate) mod group;
 pub(crate) mod stream;
+pub(crate) mod delivery;
 mod steps;
 mod read;
 mod pattern;
@@ -20,6 +23,7 @@ use crate::page::{Page, Paged};
 use crate::refusal::{LogRefusal, Refusal};
 use crate::shard::Ask;
 use crate::{Runtime, keys, token};
+pub use delivery::{LogAbout, LogForm, LogLevel};
 use group::Group;
 use pattern::Pattern;
 use read::{Next, Place, Range, Reader, Wanted};

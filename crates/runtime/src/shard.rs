@@ -22,7 +22,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::clock;
 use crate::dispatch::{Dispatch, World};
+use crate::logs::delivery::Logging;
 use crate::logs::{group, stream};
+use crate::observe::Recorded;
 use crate::refusal::LogRefusal;
 use crate::value::{self, ExecutionHead, HeadStatus, InstanceHead, RunHead, Value, What};
 use crate::{instance, machine};
@@ -106,6 +108,7 @@ pub(crate) struct Start {
     pub(crate) start: engine::Start,
     pub(crate) machine: Arc<asl::Machine>,
     pub(crate) trace: Option<String>,
+    pub(crate) logging: Option<Arc<Logging>>,
     /// The name was made up: there can be no such execution yet.
     pub(crate) fresh: bool,
 }
@@ -513,7 +516,7 @@ impl Shard {
             let same = !execution.has_ended() && *execution.input() == start.start.input;
             return if same { Ok(Reply::Execution(head.clone())) } else { Err(Refused::Exists) };
         }
-        let head = ExecutionHead { trace: start.trace, ..ExecutionHead::default() };
+        let head = ExecutionHead { trace: start.trace, logging: start.logging, ..ExecutionHead::default() };
         self.insert(
             id,
             What::Execution { execution: Box::default(), head: Box::new(head), machine: Some(start.machine) },
@@ -557,12 +560,21 @@ impl Shard {
         };
         // A heartbeat that nobody asked for changes nothing.
         if !events.is_empty() {
-            self.keep(id, value::chunk_history(first, &events), rows, turn);
+            let chunks = value::chunk_history(first, &events);
+            let bytes = chunks.iter().map(|chunk| chunk.bytes.len()).sum();
+            self.keep(id, chunks, rows, turn);
+            let events = Arc::new(events);
+            if self.watchers.contains_key(&id) {
+                turn.happened.push((id, (first, events.clone())));
+            }
+            turn.dispatches.push(Dispatch::Recorded(Recorded {
+                execution_arn: head.arn.clone(),
+                logging: head.logging.clone(),
+                events,
+                bytes,
+            }));
         }
         turn.dispatches.push(Dispatch::Execution { id, arn: head.arn.clone(), effects });
-        if self.watchers.contains_key(&id) {
-            turn.happened.push((id, (first, Arc::new(events))));
-        }
         Ok(Reply::Execution(head))
     }
 

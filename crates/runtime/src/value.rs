@@ -14,6 +14,7 @@ use store::{Chunk, Kind, Loaded, Seq, Snapshot, Step, Timer};
 
 use crate::executions::{ExecutionStatus, ExecutionSummary};
 use crate::keys;
+use crate::logs::delivery::Logging;
 use crate::logs::{group, stream};
 use crate::{instance, machine};
 
@@ -72,6 +73,8 @@ pub(crate) struct ExecutionHead {
     pub(crate) stopped: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) trace: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) logging: Option<Arc<Logging>>,
     /// The input's text where it is short; else it is in the first event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) input: Option<Arc<str>>,

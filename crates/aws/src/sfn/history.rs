@@ -5,8 +5,9 @@ use std::sync::Arc;
 use asl::Resource;
 use base::Json;
 use engine::{Event, Fact, Failure, Kind};
+use runtime::logs::{LogAbout, LogLevel};
 
-use crate::write::Writer;
+use crate::write::{Style, Writer};
 
 /// Writes one event that AWS has. Without data, inputs and outputs are left out.
 pub(super) fn encode(out: &mut Writer, event: &Event, region: &str, with_data: bool) {
@@ -14,7 +15,38 @@ pub(super) fn encode(out: &mut Writer, event: &Event, region: &str, with_data: b
     out.text("type", &type_name(&event.fact));
     out.integer("id", number(event.id));
     out.integer("previousEventId", number(event.previous));
-    details(&mut Details { out, region, with_data }, &event.fact);
+    details(&mut Details { out, region, with_data, form: Form::History }, &event.fact);
+}
+
+/// Data in a log event may have so many bytes (`Step Functions Developer Guide, Using CloudWatch Logs`): 248 KiB.
+const LOGGED_DATA_BYTES_MAX: usize = 248 * 1024;
+
+/// An event as execution logs show it, if its level is wanted.
+pub fn log_event(event: &Event, about: &LogAbout<'_>) -> Option<String> {
+    let name = type_name(&event.fact);
+    if !is_logged(&name, about.level) {
+        return None;
+    }
+    let mut out = Writer::new(Style::Client);
+    out.text("id", &event.id.to_string());
+    out.text("type", &name);
+    let to = &mut Details { out: &mut out, region: about.region, with_data: about.with_data, form: Form::Log };
+    details(to, &event.fact);
+    out.text("previous_event_id", &event.previous.to_string());
+    out.text("event_timestamp", &event.at.0.to_string());
+    out.text("execution_arn", about.execution_arn);
+    out.text("redrive_count", "0");
+    Some(String::from_utf8(out.finish()).expect("a writer's text is UTF-8"))
+}
+
+/// Which events a level has (`Step Functions Developer Guide, Log levels for Step Functions execution events`).
+fn is_logged(name: &str, level: LogLevel) -> bool {
+    let fails = ["Failed", "TimedOut", "Aborted"].iter().any(|end| name.ends_with(end));
+    match level {
+        LogLevel::All => true,
+        LogLevel::Error => fails || name == "FailStateEntered",
+        LogLevel::Fatal => fails && name.starts_with("Execution"),
+    }
 }
 
 /// Which events AWS shows for a task.
@@ -90,6 +122,15 @@ struct Details<'w> {
     out: &'w mut Writer,
     region: &'w str,
     with_data: bool,
+    form: Form,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// Details stand under a name of their own: `stateEnteredEventDetails`.
+    History,
+    /// They stand under `details`, whatever they are about.
+    Log,
 }
 
 fn details(to: &mut Details<'_>, fact: &Fact) {
@@ -172,8 +213,9 @@ fn details(to: &mut Details<'_>, fact: &Fact) {
 
 impl Details<'_> {
     fn object(&mut self, name: &str, write: impl FnOnce(&mut Details<'_>)) {
-        let (region, with_data) = (self.region, self.with_data);
-        self.out.object(name, |out| write(&mut Details { out, region, with_data }));
+        let Details { region, with_data, form, .. } = *self;
+        let name = if form == Form::Log { "details" } else { name };
+        self.out.object(name, |out| write(&mut Details { out, region, with_data, form }));
     }
 
     fn data(&mut self, name: &str, details: &str, data: &Json) {
@@ -184,8 +226,10 @@ impl Details<'_> {
 
     fn data_text(&mut self, name: &str, details: &str, text: &str) {
         if self.with_data {
-            self.out.text(name, text);
-            self.out.object(details, |out| out.boolean("truncated", false));
+            let shown =
+                if self.form == Form::Log { &text[..text.floor_char_boundary(LOGGED_DATA_BYTES_MAX)] } else { text };
+            self.out.text(name, shown);
+            self.out.object(details, |out| out.boolean("truncated", shown.len() < text.len()));
         }
     }
 
@@ -260,9 +304,9 @@ impl Details<'_> {
     }
 
     fn iteration(&mut self, name: &str, state: &str, index: u64) {
-        self.out.object(name, |out| {
-            out.text("name", state);
-            out.integer("index", number(index));
+        self.object(name, |to| {
+            to.out.text("name", state);
+            to.out.integer("index", number(index));
         });
     }
 }
@@ -514,5 +558,84 @@ mod tests {
             {"type":"ExecutionStarted","id":5,"previousEventId":4,"executionStartedEventDetails":{"roleArn":"r","stateMachineAliasArn":"a","stateMachineVersionArn":"v"}}
         "#]],
         );
+    }
+
+    fn check_log(facts: Vec<Fact>, level: LogLevel, with_data: bool, expect: Expect) {
+        let about = LogAbout { execution_arn: "arn:e", region: "us-east-1", level, with_data };
+        let lines = facts.into_iter().enumerate().filter_map(|(index, fact)| {
+            let (id, previous) = (index as u64 + 1, index as u64);
+            let event = Event { at: Timestamp(1_551_225_271_984), frame: FrameId::ROOT, id, previous, fact };
+            Some(log_event(&event, &about)? + "\n")
+        });
+        expect.assert_eq(&lines.collect::<String>());
+    }
+
+    fn failing() -> Vec<Fact> {
+        let failure = Failure::new("E", "c");
+        let state = |kind| Fact::StateEntered { kind, name: "S".into(), input: json("{}") };
+        let mut facts =
+            vec![started("{}", Identity { role_arn: "r".into(), ..Identity::default() }), state(Kind::Task)];
+        facts.extend(task(SSM).drain(..4));
+        facts.extend([state(Kind::Fail), Fact::MapIterationFailed { name: "M".into(), index: 2 }, Fact::MapFailed]);
+        facts.push(Fact::ExecutionFailed { failure });
+        facts
+    }
+
+    #[test]
+    fn a_log_event_tells_all_and_numbers_as_text() {
+        check_log(failing(), LogLevel::All, true, expect![[r#"
+            {"id":"1","type":"ExecutionStarted","details":{"input":"{}","inputDetails":{"truncated":false},"roleArn":"r"},"previous_event_id":"0","event_timestamp":"1551225271984","execution_arn":"arn:e","redrive_count":"0"}
+            {"id":"2","type":"TaskStateEntered","details":{"name":"S","input":"{}","inputDetails":{"truncated":false}},"previous_event_id":"1","event_timestamp":"1551225271984","execution_arn":"arn:e","redrive_count":"0"}
+            {"id":"3","type":"TaskScheduled","details":{"resourceType":"ssm","resource":"sendCommand.sync","region":"us-east-1","parameters":"{\"P\":[1]}","timeoutInSeconds":60,"heartbeatInSeconds":5,"taskCredentials":{"roleArn":"arn:aws:iam::111111111111:role/t"}},"previous_event_id":"2","event_timestamp":"1551225271984","execution_arn":"arn:e","redrive_count":"0"}
+            {"id":"4","type":"TaskStarted","details":{"resourceType":"ssm","resource":"sendCommand.sync"},"previous_event_id":"3","event_timestamp":"1551225271984","execution_arn":"arn:e","redrive_count":"0"}
+            {"id":"5","type":"TaskSucceeded","details":{"resourceType":"ssm","resource":"sendCommand.sync","output":"{}","outputDetails":{"truncated":false}},"previous_event_id":"4","event_timestamp":"1551225271984","execution_arn":"arn:e","redrive_count":"0"}
+            {"id":"6","type":"TaskFailed","details":{"resourceType":"ssm","resource":"sendCommand.sync","error":"E","cause":"c"},"previous_event_id":"5","event_timestamp":"1551225271984","execution_arn":"arn:e","redrive_count":"0"}
+            {"id":"7","type":"FailStateEntered","details":{"name":"S","input":"{}","inputDetails":{"truncated":false}},"previous_event_id":"6","event_timestamp":"1551225271984","execution_arn":"arn:e","redrive_count":"0"}
+            {"id":"8","type":"MapIterationFailed","details":{"name":"M","index":2},"previous_event_id":"7","event_timestamp":"1551225271984","execution_arn":"arn:e","redrive_count":"0"}
+            {"id":"9","type":"MapStateFailed","previous_event_id":"8","event_timestamp":"1551225271984","execution_arn":"arn:e","redrive_count":"0"}
+            {"id":"10","type":"ExecutionFailed","details":{"error":"E","cause":"c"},"previous_event_id":"9","event_timestamp":"1551225271984","execution_arn":"arn:e","redrive_count":"0"}
+        "#]]);
+    }
+
+    #[test]
+    fn a_log_event_without_data() {
+        let mut facts = failing();
+        facts.truncate(5);
+        check_log(facts, LogLevel::All, false, expect![[r#"
+            {"id":"1","type":"ExecutionStarted","details":{"roleArn":"r"},"previous_event_id":"0","event_timestamp":"1551225271984","execution_arn":"arn:e","redrive_count":"0"}
+            {"id":"2","type":"TaskStateEntered","details":{"name":"S"},"previous_event_id":"1","event_timestamp":"1551225271984","execution_arn":"arn:e","redrive_count":"0"}
+            {"id":"3","type":"TaskScheduled","details":{"resourceType":"ssm","resource":"sendCommand.sync","region":"us-east-1","parameters":"{\"P\":[1]}","timeoutInSeconds":60,"heartbeatInSeconds":5,"taskCredentials":{"roleArn":"arn:aws:iam::111111111111:role/t"}},"previous_event_id":"2","event_timestamp":"1551225271984","execution_arn":"arn:e","redrive_count":"0"}
+            {"id":"4","type":"TaskStarted","details":{"resourceType":"ssm","resource":"sendCommand.sync"},"previous_event_id":"3","event_timestamp":"1551225271984","execution_arn":"arn:e","redrive_count":"0"}
+            {"id":"5","type":"TaskSucceeded","details":{"resourceType":"ssm","resource":"sendCommand.sync"},"previous_event_id":"4","event_timestamp":"1551225271984","execution_arn":"arn:e","redrive_count":"0"}
+        "#]]);
+    }
+
+    #[test]
+    fn levels_leave_out_what_went_well() {
+        check_log(failing(), LogLevel::Error, false, expect![[r#"
+            {"id":"6","type":"TaskFailed","details":{"resourceType":"ssm","resource":"sendCommand.sync","error":"E","cause":"c"},"previous_event_id":"5","event_timestamp":"1551225271984","execution_arn":"arn:e","redrive_count":"0"}
+            {"id":"7","type":"FailStateEntered","details":{"name":"S"},"previous_event_id":"6","event_timestamp":"1551225271984","execution_arn":"arn:e","redrive_count":"0"}
+            {"id":"8","type":"MapIterationFailed","details":{"name":"M","index":2},"previous_event_id":"7","event_timestamp":"1551225271984","execution_arn":"arn:e","redrive_count":"0"}
+            {"id":"9","type":"MapStateFailed","previous_event_id":"8","event_timestamp":"1551225271984","execution_arn":"arn:e","redrive_count":"0"}
+            {"id":"10","type":"ExecutionFailed","details":{"error":"E","cause":"c"},"previous_event_id":"9","event_timestamp":"1551225271984","execution_arn":"arn:e","redrive_count":"0"}
+        "#]]);
+        check_log(failing(), LogLevel::Fatal, false, expect![[r#"
+            {"id":"10","type":"ExecutionFailed","details":{"error":"E","cause":"c"},"previous_event_id":"9","event_timestamp":"1551225271984","execution_arn":"arn:e","redrive_count":"0"}
+        "#]]);
+    }
+
+    #[test]
+    fn long_data_is_cut_in_a_log_event() {
+        let long = "é".repeat(200_000);
+        let event = Event {
+            at: Timestamp(0),
+            frame: FrameId::ROOT,
+            id: 1,
+            previous: 0,
+            fact: Fact::ExecutionSucceeded { output: Json::from(long.as_str()) },
+        };
+        let about = LogAbout { execution_arn: "arn:e", region: "r", level: LogLevel::All, with_data: true };
+        let text = log_event(&event, &about).expect("logged");
+        assert!(text.contains(r#""truncated":true"#) && text.len() < 256 * 1024, "{}", text.len());
     }
 }

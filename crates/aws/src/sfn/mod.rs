@@ -7,6 +7,8 @@ mod executions;
 mod history;
 mod test_state;
 
+pub use history::log_event;
+
 use runtime::Page;
 
 use crate::error::Error;

@@ -70,7 +70,6 @@ pub(crate) enum Command {
     Create(Home),
     Put(Vec<Line>),
     /// Makes the stream where it is not there yet.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the logs of executions"))]
     Append(Home, Vec<Line>),
     Delete,
 }
