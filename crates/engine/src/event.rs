@@ -59,6 +59,16 @@ pub enum Fact<D = Json> {
     ExecutionTimedOut {
         failure: Failure,
     },
+    /// It goes on from where it failed. `count` is 1 the first time.
+    ExecutionRedriven {
+        count: u64,
+        /// Ours: what makes asking twice the same as asking once.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        token: Option<Arc<str>>,
+        /// Ours: when the whole machine's `TimeoutSeconds` ends, counted anew.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        timeout: Option<Alarm>,
+    },
 
     StateEntered {
         kind: Kind,
@@ -331,6 +341,7 @@ impl<D> Fact<D> {
             ExecutionFailed { failure } => ExecutionFailed { failure },
             ExecutionAborted { failure } => ExecutionAborted { failure },
             ExecutionTimedOut { failure } => ExecutionTimedOut { failure },
+            ExecutionRedriven { count, token, timeout } => ExecutionRedriven { count, token, timeout },
             StateEntered { kind, name, input } => StateEntered { kind, name, input: to(input)? },
             StateExited { kind, name, output, assigned } => {
                 let output = to(output)?;

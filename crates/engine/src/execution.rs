@@ -25,6 +25,11 @@ pub struct Execution {
     pub(crate) timeout: Option<Alarm>,
     /// Everything that is going on. Empty once the execution has ended.
     pub(crate) frames: BTreeMap<FrameId, Frame>,
+    /// What was going on when it failed, timed out or was stopped: where a redrive begins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) stopped: Option<Box<Stopped>>,
+    #[serde(default, skip_serializing_if = "Redrives::is_none")]
+    pub(crate) redrives: Redrives,
     /// Where each outstanding task and each alarm belongs.
     pub(crate) tasks: BTreeMap<TaskId, FrameId>,
     pub(crate) timers: BTreeMap<TimerId, FrameId>,
@@ -41,6 +46,40 @@ pub struct Execution {
     pub(crate) last_id: u64,
     /// All events, our own included.
     pub(crate) seq: u64,
+}
+
+/// What stood still when a run ended otherwise than well.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Stopped {
+    pub(crate) frames: BTreeMap<FrameId, Frame>,
+    /// States that were still to be entered: a paused step's.
+    pub(crate) entering: Vec<(FrameId, Arc<str>, Json)>,
+}
+
+/// How often it was redriven, and what is remembered of that.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Redrives {
+    pub count: u64,
+    pub last: Option<Timestamp>,
+    /// The last client tokens, each with its time: the newest last.
+    pub tokens: Vec<(Arc<str>, Timestamp)>,
+}
+
+impl Redrives {
+    /// Client tokens that are remembered (API reference, `RedriveExecution`).
+    const TOKENS_MAX: usize = 10;
+
+    fn is_none(&self) -> bool {
+        self.count == 0
+    }
+
+    fn note(&mut self, at: Timestamp, count: u64, token: Option<&Arc<str>>) {
+        self.count = count;
+        self.last = Some(at);
+        self.tokens.extend(token.map(|token| (token.clone(), at)));
+        let surplus = self.tokens.len().saturating_sub(Redrives::TOKENS_MAX);
+        self.tokens.drain(..surplus);
+    }
 }
 
 /// Where a run stands. Each variant holds exactly what that stand needs.
@@ -162,6 +201,9 @@ pub(crate) struct Branches {
     pub(crate) first: FrameId,
     pub(crate) open: u32,
     pub(crate) outputs: Vec<Option<Json>>,
+    /// Branches that failed or were given up, by their place, as they were.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) stopped: BTreeMap<u32, Frame>,
 }
 
 /// A Map's iterations.
@@ -174,6 +216,9 @@ pub(crate) struct Iterations {
     pub(crate) next: u64,
     pub(crate) open: BTreeMap<u64, FrameId>,
     pub(crate) outputs: Vec<Option<Json>>,
+    /// Iterations that failed or were given up, by their place, as they were.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) stopped: BTreeMap<u64, (FrameId, Frame)>,
 }
 
 impl Execution {
@@ -204,6 +249,15 @@ impl Execution {
 
     pub fn started(&self) -> Timestamp {
         self.started
+    }
+
+    pub fn redrives(&self) -> &Redrives {
+        &self.redrives
+    }
+
+    /// How many events AWS's history of it has.
+    pub fn history_len(&self) -> u64 {
+        self.last_id
     }
 
     /// How many events it has, our own included.
@@ -258,6 +312,10 @@ impl Execution {
             Fact::ExecutionFailed { failure } => self.end(event.at, Outcome::Failed { failure: failure.clone() }),
             Fact::ExecutionAborted { failure } => self.end(event.at, Outcome::Aborted { failure: failure.clone() }),
             Fact::ExecutionTimedOut { failure } => self.end(event.at, Outcome::TimedOut { failure: failure.clone() }),
+            Fact::ExecutionRedriven { count, token, timeout } => {
+                self.redrives.note(event.at, *count, token.as_ref());
+                self.redrive(event.id, *timeout);
+            }
             Fact::StateEntered { kind, name, input } => {
                 let visit = Visit {
                     name: name.clone(),
@@ -328,6 +386,7 @@ impl Execution {
                     next: 0,
                     open: BTreeMap::new(),
                     outputs,
+                    stopped: BTreeMap::new(),
                 };
                 self.begin(event.frame, Doing::Iterations(iterations));
             }
@@ -367,13 +426,36 @@ impl Execution {
     }
 
     fn end(&mut self, at: Timestamp, outcome: Outcome) {
+        let frames = std::mem::take(&mut self.frames);
+        let entering = self.paused.take().map(|paused| paused.entering).unwrap_or_default();
+        self.stopped = match outcome {
+            Outcome::Succeeded { .. } => None,
+            Outcome::Failed { .. } | Outcome::TimedOut { .. } | Outcome::Aborted { .. } => {
+                Some(Box::new(Stopped { frames, entering }))
+            }
+        };
         self.status = Status::Ended { at, outcome };
         self.timeout = None;
-        self.paused = None;
         self.variables_bytes = 0;
-        self.frames.clear();
         self.tasks.clear();
         self.timers.clear();
+    }
+
+    /// Everything that failed or was given up stands again where it stood, with nothing begun in it. What was still to
+    /// be entered is entered by whoever goes on.
+    fn redrive(&mut self, id: u64, timeout: Option<Alarm>) {
+        self.status = Status::Running;
+        self.timeout = timeout;
+        if let Some(alarm) = timeout {
+            self.keep_timer(FrameId::ROOT, alarm);
+        }
+        let frames = self.stopped.take().map(|stopped| stopped.frames).unwrap_or_default();
+        let mut waiting: Vec<(FrameId, Frame)> = frames.into_iter().collect();
+        while let Some((at, mut frame)) = waiting.pop() {
+            waiting.extend(frame.revive(id));
+            self.variables_bytes += frame.variables.bytes();
+            self.frames.insert(at, frame);
+        }
     }
 
     /// The state of `frame` turns to something else; what it waited for before is forgotten.
@@ -425,7 +507,10 @@ impl Execution {
 
     fn branch(&mut self, event: &Event, first: FrameId, blocks: &[u32]) {
         let open = u32::try_from(blocks.len()).expect("a definition has fewer branches than that");
-        self.begin(event.frame, Doing::Branches(Branches { first, open, outputs: vec![None; blocks.len()] }));
+        self.begin(
+            event.frame,
+            Doing::Branches(Branches { first, open, outputs: vec![None; blocks.len()], stopped: BTreeMap::new() }),
+        );
         for (index, block) in (0..).zip(blocks) {
             let place = Place::Branch { of: event.frame, index };
             self.frames.insert(FrameId(first.0 + index), Frame::new(place, *block, event.id));
@@ -461,10 +546,16 @@ impl Execution {
         match (&mut parent.visit.as_mut().map(|visit| &mut visit.doing), frame.place) {
             (Some(Doing::Branches(branches)), Place::Branch { index, .. }) => {
                 branches.open -= 1;
+                if output.is_none() {
+                    branches.stopped.insert(index, frame);
+                }
                 branches.outputs[index as usize] = output;
             }
             (Some(Doing::Iterations(iterations)), Place::Iteration { index, .. }) => {
                 iterations.open.remove(&index);
+                if output.is_none() {
+                    iterations.stopped.insert(index, (id, frame));
+                }
                 iterations.outputs[index as usize] = output;
             }
             _ => (),
@@ -508,6 +599,12 @@ impl Execution {
         }
     }
 
+    /// Frames that are in a state which has begun nothing, in the order in which they were made.
+    pub(crate) fn idle(&self) -> Vec<FrameId> {
+        let idle = |frame: &Frame| frame.visit.as_ref().is_some_and(|visit| visit.doing == Doing::Deciding);
+        self.frames.iter().filter(|(_, frame)| idle(frame)).map(|(id, _)| *id).collect()
+    }
+
     pub(crate) fn frame(&self, id: FrameId) -> &Frame {
         self.frames.get(&id).expect("only frames that run are asked for")
     }
@@ -526,6 +623,37 @@ impl Execution {
 }
 
 impl Frame {
+    /// Stands again where it stood, after the event `id`; gives its children, which do the same.
+    fn revive(&mut self, id: u64) -> Vec<(FrameId, Frame)> {
+        let Some(visit) = &mut self.visit else { return vec![] };
+        visit.retries.clear();
+        let children: Vec<(FrameId, Frame)> = match &mut visit.doing {
+            Doing::Branches(branches) => {
+                let first = branches.first.0;
+                let stopped = std::mem::take(&mut branches.stopped);
+                branches.open += u32::try_from(stopped.len()).expect("a definition has fewer branches than that");
+                stopped.into_iter().map(|(index, frame)| (FrameId(first + index), frame)).collect()
+            }
+            Doing::Iterations(iterations) => {
+                let stopped = std::mem::take(&mut iterations.stopped);
+                iterations.open.extend(stopped.iter().map(|(index, (at, _))| (*index, *at)));
+                stopped.into_values().collect()
+            }
+            Doing::Deciding | Doing::Task(_) | Doing::Waiting { .. } | Doing::Retrying { .. } => vec![],
+        };
+        let goes_on = match &visit.doing {
+            Doing::Branches(branches) => branches.open > 0,
+            Doing::Iterations(iterations) => !iterations.open.is_empty(),
+            Doing::Deciding | Doing::Task(_) | Doing::Waiting { .. } | Doing::Retrying { .. } => false,
+        };
+        // A state whose children have all succeeded failed by what it made of them: all of it is done again.
+        if !goes_on {
+            visit.doing = Doing::Deciding;
+            self.last = id;
+        }
+        children
+    }
+
     fn new(place: Place, block: u32, last: u64) -> Frame {
         Frame { place, block, last, visit: None, variables: Variables::default() }
     }
@@ -571,6 +699,7 @@ impl<D> Fact<D> {
             | Fact::ExecutionFailed { .. }
             | Fact::ExecutionAborted { .. }
             | Fact::ExecutionTimedOut { .. }
+            | Fact::ExecutionRedriven { .. }
             | Fact::StateEntered { .. }
             | Fact::StateExited { .. }
             | Fact::EvaluationFailed { .. }

@@ -144,6 +144,7 @@ fn command() -> impl Strategy<Value = String> {
         2 => number.clone().prop_map(|n| format!("beat {n}")),
         5 => number.prop_map(|n| format!("fire {n}")),
         1 => Just("stop".to_owned()),
+        3 => Just("redrive".to_owned()),
     ]
 }
 

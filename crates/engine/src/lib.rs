@@ -38,7 +38,7 @@ pub mod test_state;
 pub mod pack;
 
 pub use event::{Alarm, Event, Fact, Failure, Kind};
-pub use execution::{Awaits, Execution, Frame, Outcome, Status};
+pub use execution::{Awaits, Execution, Frame, Outcome, Redrives, Status};
 pub use id::{FrameId, TaskId, TimerId};
 pub use step::step;
 
@@ -66,6 +66,10 @@ pub enum Command {
     /// An alarm went off. Refused unless it is still wanted.
     Fire {
         timer: TimerId,
+    },
+    /// `RedriveExecution`: goes on from where it failed. Refused unless it has ended otherwise than well.
+    Redrive {
+        token: Option<Arc<str>>,
     },
     /// `StopExecution`.
     Stop {
@@ -182,6 +186,8 @@ pub enum Refusal {
     AlreadyStarted,
     #[error("execution is not running")]
     NotRunning,
+    #[error("execution is running or has succeeded")]
+    NotRedrivable,
     #[error("{0} is not outstanding")]
     UnknownTask(TaskId),
     #[error("{0} is not outstanding")]

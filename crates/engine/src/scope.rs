@@ -115,7 +115,7 @@ fn context(execution: &Execution, frame: FrameId, item: Option<(u64, Json)>) -> 
                 ("Name", identity.name.clone().into()),
                 ("RoleArn", identity.role_arn.clone().into()),
                 ("StartTime", execution.started.to_string().into()),
-                ("RedriveCount", Json::from(0u64)),
+                ("RedriveCount", Json::from(execution.redrives.count)),
             ]),
         ),
         (

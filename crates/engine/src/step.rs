@@ -22,7 +22,7 @@ use asl::{Body, Machine, Name, Then};
 use base::Json;
 
 use crate::data::{self, Fault};
-use crate::event::{Event, Fact, Failure};
+use crate::event::{Alarm, Event, Fact, Failure};
 use crate::execution::{Attempt, Doing, Execution, Status};
 use crate::id::{FrameId, TaskId, TimerId};
 use crate::scope::{Chance, View};
@@ -38,6 +38,8 @@ pub fn step(machine: &Machine, execution: &mut Execution, command: Command, env:
     match (&execution.status, &command) {
         (Status::New, Command::Start(_)) => (),
         (_, Command::Start(_)) => return Err(Refusal::AlreadyStarted),
+        (Status::Ended { .. }, Command::Redrive { .. }) if execution.stopped.is_some() => (),
+        (_, Command::Redrive { .. }) => return Err(Refusal::NotRedrivable),
         (Status::New | Status::Ended { .. }, _) => return Err(Refusal::NotRunning),
         (Status::Running, _) => (),
     }
@@ -59,6 +61,7 @@ pub fn step(machine: &Machine, execution: &mut Execution, command: Command, env:
         Command::Submit { task, output } => run.submit(task, output)?,
         Command::Heartbeat { task } => run.heartbeat(task)?,
         Command::Fire { timer } => run.fire(timer)?,
+        Command::Redrive { token } => run.redrive(token),
         Command::Stop { failure } => run.end(0, Fact::ExecutionAborted { failure }),
     }
     run.settle();
@@ -195,6 +198,21 @@ impl Run<'_> {
         }
     }
 
+    /// The machine's own timeout, counted from now.
+    fn timeout_anew(&self) -> Option<Alarm> {
+        let started = Fact::ExecutionStarted {
+            identity: self.execution.identity.clone(),
+            input: self.execution.input.clone(),
+            text: None,
+            block: 0,
+            timeout: None,
+        };
+        match self.timed(started) {
+            (Fact::ExecutionStarted { timeout, .. }, _) => timeout,
+            (_, _) => None,
+        }
+    }
+
     fn complete(&mut self, task: TaskId, outcome: Result<Json, Failure>) -> Result<(), Refusal> {
         let (frame, attempt) = self.attempt(task)?;
         let resource = attempt.resource.clone();
@@ -255,6 +273,23 @@ impl Run<'_> {
             Doing::Deciding | Doing::Branches(_) | Doing::Iterations(_) => return Err(Refusal::UnknownTimer(timer)),
         }
         Ok(())
+    }
+
+    /// Goes on from where everything stood when it ended; each state that had begun is done again.
+    fn redrive(&mut self, token: Option<Arc<str>>) {
+        let timeout = self.timeout_anew();
+        let count = self.execution.redrives.count + 1;
+        let last = self.execution.last_id;
+        let entering = self.execution.stopped.as_ref().map(|stopped| stopped.entering.clone()).unwrap_or_default();
+        self.record(FrameId::ROOT, last, Fact::ExecutionRedriven { count, token, timeout });
+        self.step.effects.extend(timeout.map(Effect::SetTimer));
+        self.agenda = entering.into();
+        for frame in self.execution.idle() {
+            self.advance(frame, Go::Work);
+        }
+        if let Some((frame, name, input)) = self.agenda.pop_front() {
+            self.advance(frame, Go::Enter { name, input });
+        }
     }
 
     fn wait_over(&mut self, frame: FrameId) {

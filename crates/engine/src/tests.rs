@@ -90,6 +90,7 @@ fn command(line: &str) -> Command {
         "submit" => Command::Submit { task: task(), output: json(text) },
         "beat" => Command::Heartbeat { task: task() },
         "fire" => Command::Fire { timer: TimerId(number.parse().expect("a timer")) },
+        "redrive" => Command::Redrive { token: None },
         "stop" => Command::Stop { failure: Failure::new("Operator", "enough") },
         other => panic!("no such command: {other}"),
     }
@@ -131,6 +132,7 @@ fn show_fact(fact: &Fact) -> String {
         Fact::ExecutionFailed { failure } => failed("ExecutionFailed", failure),
         Fact::ExecutionAborted { failure } => failed("ExecutionAborted", failure),
         Fact::ExecutionTimedOut { failure } => failed("ExecutionTimedOut", failure),
+        Fact::ExecutionRedriven { count, .. } => format!("ExecutionRedriven {count}"),
         Fact::StateEntered { kind, name, input } => format!("{} {input}", state(kind, "Entered", name)),
         Fact::StateExited { kind, name, output, assigned } => {
             let show = |(name, value): &(std::sync::Arc<str>, Json)| format!(" ${name}={value}");
@@ -419,6 +421,122 @@ fn parallel(fields: &str) -> String {
         {{"StartAt":"A","States":{{"A":{{"Type":"Task","Resource":"{SYNC}","End":true}}}}}},
         {{"StartAt":"W","States":{{"W":{{"Type":"Wait","Seconds":60,"End":true}}}}}}]}}}}}}"#
     )
+}
+
+#[test]
+fn a_redrive_does_the_failed_state_again() {
+    check(
+        &one_task(""),
+        "start {}\nredrive\nfail 0 E why\nfail 0 E late\nredrive\nok 1 7\nredrive",
+        expect![[r#"
+        start {}
+          1<0 ExecutionStarted {}
+          2<0 TaskStateEntered(A) {}
+          3<2 TaskScheduled 0 {}
+          4<3 TaskStarted 0
+          > run task 0 {}
+        redrive
+          refused: execution is running or has succeeded
+        fail 0 E why
+          5<4 TaskFailed 0 E: why
+          6<5 ExecutionFailed E: why
+          > ended
+        fail 0 E late
+          refused: execution is not running
+        redrive
+          7<6 ExecutionRedriven 1
+          8<7 TaskScheduled 1 {}
+          9<8 TaskStarted 1
+          > run task 1 {}
+        ok 1 7
+          10<9 TaskSucceeded 1 7
+          11<10 TaskStateExited(A) 7
+          12<11 ExecutionSucceeded 7
+          > ended
+        redrive
+          refused: execution is running or has succeeded
+    "#]],
+    );
+}
+
+#[test]
+fn a_redrive_goes_on_with_the_branches_that_had_not_succeeded() {
+    check(
+        &parallel(""),
+        "start {}\nfire 0\nfail 0 E why\nredrive\nok 1 1",
+        expect![[r#"
+        start {}
+          1<0 ExecutionStarted {}
+          2<0 ParallelStateEntered(P) {}
+          3<2 ParallelStateStarted
+          4<3 TaskStateEntered(A) {}
+          5<4 TaskScheduled 0 {}
+          6<3 WaitStateEntered(W) {}
+          . WaitStarted timer 0 at 60000
+          7<5 TaskStarted 0
+          > run task 0 {}
+          > set timer 0 at 60000
+        fire 0
+          8<6 WaitStateExited(W) {}
+          . FrameEnded
+        fail 0 E why
+          9<7 TaskFailed 0 E: why
+          10<9 TaskStateAborted(A)
+          . FrameEnded
+          11<9 ParallelStateFailed
+          12<11 ExecutionFailed E: why
+          > ended
+        redrive
+          13<12 ExecutionRedriven 1
+          14<13 TaskScheduled 1 {}
+          15<14 TaskStarted 1
+          > run task 1 {}
+        ok 1 1
+          16<15 TaskSucceeded 1 1
+          17<16 TaskStateExited(A) 1
+          . FrameEnded
+          18<17 ParallelStateSucceeded
+          19<17 ParallelStateExited(P) [1,{}]
+          20<19 ExecutionSucceeded [1,{}]
+          > ended
+    "#]],
+    );
+    check(
+        &parallel(""),
+        "start {}\nok 0 1\nstop\nredrive\nfire 1",
+        expect![[r#"
+        start {}
+          1<0 ExecutionStarted {}
+          2<0 ParallelStateEntered(P) {}
+          3<2 ParallelStateStarted
+          4<3 TaskStateEntered(A) {}
+          5<4 TaskScheduled 0 {}
+          6<3 WaitStateEntered(W) {}
+          . WaitStarted timer 0 at 60000
+          7<5 TaskStarted 0
+          > run task 0 {}
+          > set timer 0 at 60000
+        ok 0 1
+          8<7 TaskSucceeded 0 1
+          9<8 TaskStateExited(A) 1
+          . FrameEnded
+        stop
+          10<0 ExecutionAborted Operator: enough
+          > clear timer 0 at 60000
+          > ended
+        redrive
+          11<10 ExecutionRedriven 1
+          . WaitStarted timer 1 at 63000
+          > set timer 1 at 63000
+        fire 1
+          12<11 WaitStateExited(W) {}
+          . FrameEnded
+          13<12 ParallelStateSucceeded
+          14<12 ParallelStateExited(P) [1,{}]
+          15<14 ExecutionSucceeded [1,{}]
+          > ended
+    "#]],
+    );
 }
 
 #[test]

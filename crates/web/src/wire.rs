@@ -255,6 +255,7 @@ fn flat(fact: &Fact) -> Flat {
         Fact::ExecutionFailed { failure } => plain("ExecutionFailed", failed(failure)),
         Fact::ExecutionAborted { failure } => plain("ExecutionAborted", failed(failure)),
         Fact::ExecutionTimedOut { failure } => plain("ExecutionTimedOut", failed(failure)),
+        Fact::ExecutionRedriven { .. } => plain("ExecutionRedriven", nothing()),
         Fact::StateEntered { kind, name, input } => of_state(*kind, "Entered", name, Some(input)),
         Fact::StateExited { kind, name, output, .. } => of_state(*kind, "Exited", name, Some(output)),
         Fact::StateAborted { kind, name } => of_state(*kind, "Aborted", name, None),

@@ -95,6 +95,7 @@ fn type_name(fact: &Fact) -> String {
         Fact::ExecutionFailed { .. } => "ExecutionFailed",
         Fact::ExecutionAborted { .. } => "ExecutionAborted",
         Fact::ExecutionTimedOut { .. } => "ExecutionTimedOut",
+        Fact::ExecutionRedriven { .. } => "ExecutionRedriven",
         Fact::EvaluationFailed { .. } => "EvaluationFailed",
         Fact::ParallelStarted { .. } => "ParallelStateStarted",
         Fact::ParallelSucceeded => "ParallelStateSucceeded",
@@ -150,6 +151,11 @@ fn details(to: &mut Details<'_>, fact: &Fact) {
         Fact::ExecutionFailed { failure } => to.object("executionFailedEventDetails", |to| to.failure(failure)),
         Fact::ExecutionAborted { failure } => to.object("executionAbortedEventDetails", |to| to.failure(failure)),
         Fact::ExecutionTimedOut { failure } => to.object("executionTimedOutEventDetails", |to| to.failure(failure)),
+        Fact::ExecutionRedriven { count, .. } => {
+            to.object("executionRedrivenEventDetails", |to| {
+                to.integer("redriveCount", i64::try_from(*count).unwrap_or(i64::MAX))
+            });
+        }
 
         Fact::EvaluationFailed { state, failure, location } => to.object("evaluationFailedEventDetails", |to| {
             to.failure(failure);
@@ -391,6 +397,7 @@ mod tests {
                 Fact::ExecutionFailed { failure: Failure::named("E") },
                 Fact::ExecutionAborted { failure: Failure::default() },
                 Fact::ExecutionTimedOut { failure: Failure::named("States.Timeout") },
+                Fact::ExecutionRedriven { count: 1, token: None, timeout: None },
             ],
             true,
             expect![[r#"
