@@ -153,7 +153,7 @@ fn details(to: &mut Details<'_>, fact: &Fact) {
         Fact::ExecutionTimedOut { failure } => to.object("executionTimedOutEventDetails", |to| to.failure(failure)),
         Fact::ExecutionRedriven { count, .. } => {
             to.object("executionRedrivenEventDetails", |to| {
-                to.integer("redriveCount", i64::try_from(*count).unwrap_or(i64::MAX))
+                to.out.integer("redriveCount", i64::try_from(*count).unwrap_or(i64::MAX))
             });
         }
 
@@ -590,7 +590,11 @@ mod tests {
 
     #[test]
     fn a_log_event_tells_all_and_numbers_as_text() {
-        check_log(failing(), LogLevel::All, true, expect![[r#"
+        check_log(
+            failing(),
+            LogLevel::All,
+            true,
+            expect![[r#"
             {"id":"1","type":"ExecutionStarted","details":{"input":"{}","inputDetails":{"truncated":false},"roleArn":"r"},"previous_event_id":"0","event_timestamp":"1551225271984","execution_arn":"arn:e","redrive_count":"0"}
             {"id":"2","type":"TaskStateEntered","details":{"name":"S","input":"{}","inputDetails":{"truncated":false}},"previous_event_id":"1","event_timestamp":"1551225271984","execution_arn":"arn:e","redrive_count":"0"}
             {"id":"3","type":"TaskScheduled","details":{"resourceType":"ssm","resource":"sendCommand.sync","region":"us-east-1","parameters":"{\"P\":[1]}","timeoutInSeconds":60,"heartbeatInSeconds":5,"taskCredentials":{"roleArn":"arn:aws:iam::111111111111:role/t"}},"previous_event_id":"2","event_timestamp":"1551225271984","execution_arn":"arn:e","redrive_count":"0"}
@@ -601,34 +605,50 @@ mod tests {
             {"id":"8","type":"MapIterationFailed","details":{"name":"M","index":2},"previous_event_id":"7","event_timestamp":"1551225271984","execution_arn":"arn:e","redrive_count":"0"}
             {"id":"9","type":"MapStateFailed","previous_event_id":"8","event_timestamp":"1551225271984","execution_arn":"arn:e","redrive_count":"0"}
             {"id":"10","type":"ExecutionFailed","details":{"error":"E","cause":"c"},"previous_event_id":"9","event_timestamp":"1551225271984","execution_arn":"arn:e","redrive_count":"0"}
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn a_log_event_without_data() {
         let mut facts = failing();
         facts.truncate(5);
-        check_log(facts, LogLevel::All, false, expect![[r#"
+        check_log(
+            facts,
+            LogLevel::All,
+            false,
+            expect![[r#"
             {"id":"1","type":"ExecutionStarted","details":{"roleArn":"r"},"previous_event_id":"0","event_timestamp":"1551225271984","execution_arn":"arn:e","redrive_count":"0"}
             {"id":"2","type":"TaskStateEntered","details":{"name":"S"},"previous_event_id":"1","event_timestamp":"1551225271984","execution_arn":"arn:e","redrive_count":"0"}
             {"id":"3","type":"TaskScheduled","details":{"resourceType":"ssm","resource":"sendCommand.sync","region":"us-east-1","parameters":"{\"P\":[1]}","timeoutInSeconds":60,"heartbeatInSeconds":5,"taskCredentials":{"roleArn":"arn:aws:iam::111111111111:role/t"}},"previous_event_id":"2","event_timestamp":"1551225271984","execution_arn":"arn:e","redrive_count":"0"}
             {"id":"4","type":"TaskStarted","details":{"resourceType":"ssm","resource":"sendCommand.sync"},"previous_event_id":"3","event_timestamp":"1551225271984","execution_arn":"arn:e","redrive_count":"0"}
             {"id":"5","type":"TaskSucceeded","details":{"resourceType":"ssm","resource":"sendCommand.sync"},"previous_event_id":"4","event_timestamp":"1551225271984","execution_arn":"arn:e","redrive_count":"0"}
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn levels_leave_out_what_went_well() {
-        check_log(failing(), LogLevel::Error, false, expect![[r#"
+        check_log(
+            failing(),
+            LogLevel::Error,
+            false,
+            expect![[r#"
             {"id":"6","type":"TaskFailed","details":{"resourceType":"ssm","resource":"sendCommand.sync","error":"E","cause":"c"},"previous_event_id":"5","event_timestamp":"1551225271984","execution_arn":"arn:e","redrive_count":"0"}
             {"id":"7","type":"FailStateEntered","details":{"name":"S"},"previous_event_id":"6","event_timestamp":"1551225271984","execution_arn":"arn:e","redrive_count":"0"}
             {"id":"8","type":"MapIterationFailed","details":{"name":"M","index":2},"previous_event_id":"7","event_timestamp":"1551225271984","execution_arn":"arn:e","redrive_count":"0"}
             {"id":"9","type":"MapStateFailed","previous_event_id":"8","event_timestamp":"1551225271984","execution_arn":"arn:e","redrive_count":"0"}
             {"id":"10","type":"ExecutionFailed","details":{"error":"E","cause":"c"},"previous_event_id":"9","event_timestamp":"1551225271984","execution_arn":"arn:e","redrive_count":"0"}
-        "#]]);
-        check_log(failing(), LogLevel::Fatal, false, expect![[r#"
+        "#]],
+        );
+        check_log(
+            failing(),
+            LogLevel::Fatal,
+            false,
+            expect![[r#"
             {"id":"10","type":"ExecutionFailed","details":{"error":"E","cause":"c"},"previous_event_id":"9","event_timestamp":"1551225271984","execution_arn":"arn:e","redrive_count":"0"}
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
