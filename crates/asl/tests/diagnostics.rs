@@ -36,7 +36,11 @@ fn describe(parsed: &Parsed) -> String {
         return "ok".into();
     }
     let line = |found: &asl::Diagnostic| {
-        let code = if found.code == "SCHEMA_VALIDATION_FAILED" { "" } else { found.code };
+        let code = match (found.severity, found.code) {
+            (asl::Severity::Warning, code) => format!("warning {code}"),
+            (asl::Severity::Error, "SCHEMA_VALIDATION_FAILED") => String::new(),
+            (asl::Severity::Error, code) => code.to_owned(),
+        };
         format!("{} {} {}", found.location.as_deref().unwrap_or("null"), code, found.message).replace("  ", " ")
     };
     parsed.diagnostics.iter().map(line).collect::<Vec<_>>().join("\n")
@@ -559,21 +563,372 @@ fn a_map_has_one_processor() {
     );
 }
 
-#[test]
-fn what_cannot_run_yet_is_named() {
-    let processor = r#"{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"},"StartAt":"A","States":{"A":{"Type":"Succeed"}}}"#;
-    check_state(&format!(r#""Type":"Map","ItemProcessor":{processor},"End":true"#), expect!["ok"]);
+/// A Map `S` in distributed mode with these fields.
+fn check_distributed(fields: &str, expected: Expect) {
     check_state(
         &format!(
-            r#""Type":"Map","ItemProcessor":{processor},"ItemReader":{{}},"ItemBatcher":{{}},"ResultWriter":{{}},
-               "Label":"l","ToleratedFailureCount":1,"ToleratedFailurePercentage":1,"End":true"#
+            r#""Type":"Map","End":true,"ItemProcessor":{{"ProcessorConfig":{{"Mode":"DISTRIBUTED","ExecutionType":"EXPRESS"}},
+               "StartAt":"A","States":{{"A":{{"Type":"Succeed"}}}}}}{fields}"#
+        ),
+        expected,
+    );
+}
+
+#[test]
+fn a_distributed_map_has_fields_of_its_own() {
+    check_distributed("", expect!["ok"]);
+    check_distributed(
+        r#","Label":"nightly","MaxConcurrency":1000,"ToleratedFailureCount":1,"ToleratedFailurePercentagePath":"$.p",
+           "ItemReader":{"Resource":"arn:aws:states:::s3:getObject","Parameters":{"Bucket":"b","Key.$":"$.k"},
+               "ReaderConfig":{"InputType":"CSV","CSVHeaderLocation":"GIVEN","CSVHeaders":["a"],"CSVDelimiter":"TAB","MaxItemsPath":"$.n"}},
+           "ItemBatcher":{"MaxItemsPerBatch":10,"MaxInputBytesPerBatch":262144,"BatchInput":{"a.$":"$.a"}},
+           "ResultWriter":{"Resource":"arn:aws:states:::s3:putObject","Parameters":{"Bucket":"b"},
+               "WriterConfig":{"OutputType":"JSONL","Transformation":"FLATTEN"}}"#,
+        expect!["ok"],
+    );
+    let inline = r#""Type":"Map","End":true,"ItemProcessor":{"ProcessorConfig":{"Mode":"INLINE"},"StartAt":"A","States":{"A":{"Type":"Succeed"}}}"#;
+    check_state(
+        &format!(
+            r#"{inline},"Label":"l","ItemReader":{{}},"ItemBatcher":{{}},"ResultWriter":{{}},"ToleratedFailureCount":1"#
         ),
         expect![[r#"
-            /States/S/ItemReader These fields are required: [Resource]
-            /States/S/ResultWriter One of these fields is required: [Resource, WriterConfig]"#]],
+            /States/S Field 'Label' is only supported for a Map state with 'DISTRIBUTED' mode
+            /States/S Field 'ItemReader' is only supported for a Map state with 'DISTRIBUTED' mode
+            /States/S Field 'ItemBatcher' is only supported for a Map state with 'DISTRIBUTED' mode
+            /States/S Field 'ResultWriter' is only supported for a Map state with 'DISTRIBUTED' mode"#]],
     );
-    check_state(r#""Type":"Pass","Assign":{"a":1},"End":true"#, expect!["ok"]);
-    check_rules(r#"{"Variable":"$.a","IsNull":true,"Assign":{},"Next":"D"}"#, expect!["ok"]);
+    check_state(
+        r#""Type":"Map","End":true,"ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED"},"StartAt":"A","States":{"A":{"Type":"Succeed"}}}"#,
+        expect!["/States/S/ItemProcessor/ProcessorConfig These fields are required: [ExecutionType]"],
+    );
+}
+
+#[test]
+fn a_label_is_a_part_of_a_name() {
+    check_distributed(&format!(r#","Label":"{}""#, "l".repeat(40)), expect!["ok"]);
+    check_distributed(
+        &format!(r#","Label":"{}""#, "l".repeat(41)),
+        expect!["/States/S/Label Label cannot exceed 40 characters"],
+    );
+    check_distributed(r#","Label":"""#, expect!["/States/S/Label Label cannot be empty"]);
+    check_distributed(r#","Label":"a/b""#, expect!["/States/S/Label Label contains invalid character: '/'"]);
+    check_distributed(
+        r#","Label":"a\u0085b""#,
+        expect![[r#"/States/S/Label Label contains invalid character: '\u{85}'"#]],
+    );
+    check_distributed(r#","Label":7"#, expect!["/States/S/Label Expected value of type [STRING]"]);
+    let map = |name: &str, next: &str| {
+        format!(
+            r#""{name}":{{"Type":"Map","Label":"l",{next},"ItemProcessor":{{"ProcessorConfig":{{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"}},
+               "StartAt":"{name}1","States":{{"{name}1":{{"Type":"Succeed"}}}}}}}}"#
+        )
+    };
+    check(
+        &machine(&format!("{},{}", map("S", r#""Next":"T""#), map("T", r#""End":true"#))),
+        expect!["/States/T/Label Label must be unique in the state machine: 'l'"],
+    );
+}
+
+#[test]
+fn items_are_read_as_what_they_are() {
+    let reader = |fields: &str| format!(r#","ItemReader":{{{fields}}}"#);
+    check_distributed(&reader(""), expect!["/States/S/ItemReader These fields are required: [Resource]"]);
+    check_distributed(
+        &reader(r#""Resource":"arn:aws:states:::s3:putObject""#),
+        expect![
+            "/States/S/ItemReader/Resource The resource provided arn:aws:states:::s3:putObject is not recognized. The value is not a valid resource ARN, or the resource is not available in this region."
+        ],
+    );
+    let object = |config: &str| {
+        reader(&format!(r#""Resource":"arn:aws:states:::s3:getObject","Parameters":{{}},"ReaderConfig":{{{config}}}"#))
+    };
+    check_distributed(&object(""), expect!["/States/S/ItemReader/ReaderConfig These fields are required: [InputType]"]);
+    check_distributed(&object(r#""ManifestType":"S3_INVENTORY""#), expect!["ok"]);
+    check_distributed(
+        &object(r#""ManifestType":"S3_INVENTORY","InputType":"CSV""#),
+        expect![
+            "/States/S/ItemReader/ReaderConfig Field 'InputType' is not supported when 'ManifestType' is 'S3_INVENTORY'"
+        ],
+    );
+    check_distributed(
+        &object(r#""InputType":"XML","ManifestType":"NONE","Transformation":"LOAD""#),
+        expect![[r#"
+        /States/S/ItemReader/ReaderConfig/ManifestType Value should be one of the following: [ATHENA_DATA, S3_INVENTORY]
+        /States/S/ItemReader/ReaderConfig/Transformation Value should be one of the following: [NONE, LOAD_AND_FLATTEN]
+        /States/S/ItemReader/ReaderConfig/InputType Value should be one of the following: [CSV, JSON, JSONL, PARQUET, MANIFEST]"#]],
+    );
+    check_distributed(
+        &object(r#""InputType":"JSON","CSVDelimiter":"COMMA","CSVHeaderLocation":"FIRST_ROW","CSVHeaders":["a"]"#),
+        expect![[r#"
+            /States/S/ItemReader/ReaderConfig Field 'CSVHeaders' is not supported when 'CSVHeaderLocation' is 'FIRST_ROW'
+            /States/S/ItemReader/ReaderConfig Field 'CSVDelimiter' is only supported when 'InputType' is 'CSV'
+            /States/S/ItemReader/ReaderConfig Field 'CSVHeaderLocation' is only supported when 'InputType' is 'CSV'
+            /States/S/ItemReader/ReaderConfig Field 'CSVHeaders' is only supported when 'InputType' is 'CSV'"#]],
+    );
+    check_distributed(
+        &object(r#""InputType":"CSV","CSVHeaderLocation":"GIVEN""#),
+        expect!["/States/S/ItemReader/ReaderConfig These fields are required: [CSVHeaders]"],
+    );
+    check_distributed(
+        &object(r#""InputType":"CSV","CSVHeaderLocation":"GIVEN","CSVHeaders":[1]"#),
+        expect!["/States/S/ItemReader/ReaderConfig/CSVHeaders[0] Expected value of type [STRING]"],
+    );
+    check_distributed(
+        &object(r#""InputType":"JSON","ItemsPointer":"a","MaxItems":1,"MaxItemsPath":"$.n""#),
+        expect![[r#"
+            /States/S/ItemReader/ReaderConfig Only one of these fields is allowed: [MaxItems, MaxItemsPath]
+            /States/S/ItemReader/ReaderConfig The value for the field 'ItemsPointer' must be a valid JSON Pointer"#]],
+    );
+    check_distributed(
+        &object(r#""InputType":"JSON","MaxItems":100000001"#),
+        expect!["/States/S/ItemReader/ReaderConfig/MaxItems Maximum value is 100000000"],
+    );
+    let listing = |config: &str| {
+        reader(&format!(
+            r#""Resource":"arn:aws:states:::s3:listObjectsV2","Parameters":{{}},"ReaderConfig":{{{config}}}"#
+        ))
+    };
+    check_distributed(&listing(r#""MaxItems":0"#), expect!["ok"]);
+    check_distributed(
+        &listing(r#""Transformation":"LOAD_AND_FLATTEN""#),
+        expect!["/States/S/ItemReader/ReaderConfig These fields are required: [InputType]"],
+    );
+    check_distributed(&listing(r#""Transformation":"LOAD_AND_FLATTEN","InputType":"JSONL""#), expect!["ok"]);
+    check_distributed(
+        &reader(r#""Resource":"arn:aws:states:::s3:listObjectsV2","Arguments":{}"#),
+        expect![
+            "/States/S/ItemReader The QueryLanguage is set to 'JSONPath', but field 'Arguments' is only supported for the 'JSONata' QueryLanguage"
+        ],
+    );
+}
+
+#[test]
+fn batches_and_thresholds_have_limits() {
+    check_distributed(
+        r#","ItemBatcher":{"MaxItemsPerBatch":0,"MaxInputBytesPerBatch":262145}"#,
+        expect![[r#"
+        /States/S/ItemBatcher/MaxItemsPerBatch Minimum value is 1
+        /States/S/ItemBatcher/MaxInputBytesPerBatch Maximum value is 262144"#]],
+    );
+    check_distributed(
+        r#","ItemBatcher":{"MaxItemsPerBatch":1,"MaxItemsPerBatchPath":"$.n","Size":1}"#,
+        expect![[r#"
+        /States/S/ItemBatcher Field 'Size' is not supported
+        /States/S/ItemBatcher Only one of these fields is allowed: [MaxItemsPerBatch, MaxItemsPerBatchPath]"#]],
+    );
+    check_distributed(
+        r#","ToleratedFailurePercentage":100.5"#,
+        expect!["/States/S/ToleratedFailurePercentage Maximum value is 100.0"],
+    );
+    check_distributed(
+        r#","ToleratedFailurePercentage":-1,"ToleratedFailureCount":-1"#,
+        expect![[r#"
+        /States/S/ToleratedFailureCount Minimum value is 0
+        /States/S/ToleratedFailurePercentage Minimum value is 0.0"#]],
+    );
+    check_distributed(
+        r#","ToleratedFailureCount":1,"ToleratedFailureCountPath":"$.n""#,
+        expect!["/States/S Only one of these fields is allowed: [ToleratedFailureCount, ToleratedFailureCountPath]"],
+    );
+    check_distributed(
+        r#","ToleratedFailureCountPath":"n""#,
+        expect!["/States/S The value for the field 'ToleratedFailureCountPath' must be a valid Reference Path"],
+    );
+    check_distributed(
+        r#","ResultWriter":{}"#,
+        expect!["/States/S/ResultWriter One of these fields is required: [Resource, WriterConfig]"],
+    );
+    check_distributed(
+        r#","ResultWriter":{"Resource":"arn:aws:states:::s3:getObject","WriterConfig":{"OutputType":"CSV","Transformation":"ALL"}}"#,
+        expect![[r#"
+            /States/S/ResultWriter/Resource The resource provided arn:aws:states:::s3:getObject is not recognized. The value is not a valid resource ARN, or the resource is not available in this region.
+            /States/S/ResultWriter/WriterConfig/OutputType Value should be one of the following: [JSON, JSONL]
+            /States/S/ResultWriter/WriterConfig/Transformation Value should be one of the following: [NONE, COMPACT, FLATTEN]"#]],
+    );
+}
+
+#[test]
+fn variables_have_names() {
+    check_state(r#""Type":"Pass","Assign":{"a":1,"été.$":"$.a","b2":{"c.$":"$x"}},"End":true"#, expect!["ok"]);
+    check_state(r#""Type":"Pass","Assign":[],"End":true"#, expect!["/States/S/Assign Expected value of type [OBJECT]"]);
+    check_state(
+        r#""Type":"Pass","Assign":{"x.y":1,"x[1]":1,"1a":1,"":1,"a b":1,"states":1,"_a":1,"x-y.$":"$.a"},"End":true"#,
+        expect![[r#"
+            /States/S/Assign Variable name 'x.y' is not a valid identifier
+            /States/S/Assign Variable name 'x[1]' is not a valid identifier
+            /States/S/Assign Variable name '1a' is not a valid identifier
+            /States/S/Assign Variable name '' is not a valid identifier
+            /States/S/Assign Variable name 'a b' is not a valid identifier
+            /States/S/Assign Variable name 'states' is reserved
+            /States/S/Assign Variable name '_a' is not a valid identifier
+            /States/S/Assign Variable name 'x-y' is not a valid identifier"#]],
+    );
+    check_state(
+        &format!(r#""Type":"Pass","Assign":{{"{}":1,"{}":1}},"End":true"#, "v".repeat(80), "w".repeat(81)),
+        expect![
+            "/States/S/Assign Variable name 'wwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwww' exceeds the 80-character limit"
+        ],
+    );
+    check_state(r#""Type":"Fail","Assign":{}"#, expect!["/States/S Field 'Assign' is not supported"]);
+    check_state(r#""Type":"Succeed","Assign":{}"#, expect!["/States/S Field 'Assign' is not supported"]);
+    check_rules(
+        r#"{"Variable":"$a","IsNull":true,"Assign":{"b c":1},"Next":"D"}"#,
+        expect!["/States/S/Choices[0]/Assign Variable name 'b c' is not a valid identifier"],
+    );
+    check_state(
+        r#""Type":"Task","Resource":"arn:aws:states:::lambda:invoke","End":true,
+           "Catch":[{"ErrorEquals":["States.ALL"],"Assign":{"e.$":"$.Error","f.$":"nothing"},"Next":"S"}]"#,
+        expect![
+            "/States/S/Catch[0]/Assign The value for the field 'f.$' must be a valid JSONPath or a valid intrinsic function call"
+        ],
+    );
+    check_state(
+        r#""Type":"Pass","QueryLanguage":"JSONata","Assign":{"a.$":1},"End":true"#,
+        expect!["/States/S/Assign Variable name 'a.$' is not a valid identifier"],
+    );
+}
+
+#[test]
+fn an_inner_scope_leaves_outer_variables_alone() {
+    let machine = |mode: &str| {
+        machine(&format!(
+            r#""S":{{"Type":"Map","Next":"T","ItemProcessor":{{{mode}"StartAt":"A","States":{{
+                 "A":{{"Type":"Pass","Assign":{{"x":1,"y":1}},"Next":"B"}},
+                 "B":{{"Type":"Parallel","Branches":[
+                     {{"StartAt":"C","States":{{"C":{{"Type":"Pass","Assign":{{"y":1,"z":1}},"End":true}}}}}},
+                     {{"StartAt":"D","States":{{"D":{{"Type":"Pass","Assign":{{"z":1}},"End":true}}}}}}],"End":true}}}}}}}},
+               "T":{{"Type":"Pass","Assign":{{"x":2}},"End":true}}"#
+        ))
+    };
+    check(
+        &machine(""),
+        expect![[r#"
+        /States/S/ItemProcessor/States/A/Assign Variable 'x' is already assigned in an outer scope
+        /States/S/ItemProcessor/States/B/Branches[0]/States/C/Assign Variable 'y' is already assigned in an outer scope"#]],
+    );
+    check(
+        &machine(r#""ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"},"#),
+        expect![
+            "/States/S/ItemProcessor/States/B/Branches[0]/States/C/Assign Variable 'y' is already assigned in an outer scope"
+        ],
+    );
+}
+
+#[test]
+fn what_is_probably_not_meant_is_a_warning() {
+    check_state(
+        r#""Type":"Pass","Parameters":{"a":"$.b","c":["$$.x",{"d":"States.UUID()"}],"e":"$5","f":"costs $x","g.$":"$.g"},
+           "Result":{"a.$":"$.b","c":"$.d"},"End":true"#,
+        expect![[r#"
+            /States/S/Parameters/a warning NO_DOLLAR No '.$' on the field 'a', whose value appears to be a JSONPath or an intrinsic function
+            /States/S/Parameters/c[1]/d warning NO_DOLLAR No '.$' on the field 'd', whose value appears to be a JSONPath or an intrinsic function
+            /States/S/Result/a.$ warning PASS_RESULT_IS_STATIC The field 'a.$' is not evaluated: the 'Result' of a Pass state is static"#]],
+    );
+    check_state(
+        r#""Type":"Fail","Error":"$.error","Cause":"costs $5""#,
+        expect![
+            "/States/S/Error warning NO_PATH The value of the field 'Error' looks like a path, but the field is not 'ErrorPath'"
+        ],
+    );
+    check_rules(
+        r#"{"Variable":"$.a","StringEquals":"$.b","Next":"D"}"#,
+        expect![
+            "/States/S/Choices[0]/StringEquals warning NO_PATH The value of the field 'StringEquals' looks like a path, but the field is not 'StringEqualsPath'"
+        ],
+    );
+    check_state(r#""Type":"Pass","QueryLanguage":"JSONata","Output":{"a":"$.b"},"End":true"#, expect!["ok"]);
+}
+
+#[test]
+fn an_expression_looks_for_what_is_there() {
+    let jsonata = |states: &str| format!(r#"{{"QueryLanguage":"JSONata","StartAt":"S","States":{{{states}}}}}"#);
+    check(
+        &jsonata(r#""S":{"Type":"Pass","Output":{"v":"{% phone %}","w":["{% $$.a %}"],"x":"{% $ %}"},"End":true}"#),
+        expect![[r#"
+            /States/S/Output/v UNSUPPORTED_JSONATA_EXPRESSION Reference to 'phone' at the top level is not supported.
+            /States/S/Output/w[0] UNSUPPORTED_JSONATA_EXPRESSION Reference to '$$' is not supported.
+            /States/S/Output/x UNSUPPORTED_JSONATA_EXPRESSION Reference to '$' at the top level is not supported."#]],
+    );
+    check(
+        &jsonata(
+            r#""S":{"Type":"Pass","Output":"{% $states.result %}","Assign":{"a":"{% $states.errorOutput %}","b":"{% $states.inputs %}"},"End":true}"#,
+        ),
+        expect![[r#"
+            /States/S/Output UNSUPPORTED_JSONATA_EXPRESSION Field '$states.result' does not exist.
+            /States/S/Assign/a UNSUPPORTED_JSONATA_EXPRESSION Field '$states.errorOutput' does not exist.
+            /States/S/Assign/b UNSUPPORTED_JSONATA_EXPRESSION Field '$states.inputs' does not exist."#]],
+    );
+    check(
+        &jsonata(
+            r#""S":{"Type":"Task","Resource":"arn:aws:states:::lambda:invoke","Arguments":"{% $states.result %}","TimeoutSeconds":"{% $states.result %}",
+                "Output":"{% $states.result %}","Assign":{"a":"{% $states.result & $states.errorOutput %}"},"End":true,
+                "Catch":[{"ErrorEquals":["E"],"Output":"{% $states.errorOutput %}","Assign":{"b":"{% $states.result %}"},"Next":"S"}]}"#,
+        ),
+        expect![[r#"
+            /States/S/Assign/a UNSUPPORTED_JSONATA_EXPRESSION Field '$states.errorOutput' does not exist.
+            /States/S/Arguments UNSUPPORTED_JSONATA_EXPRESSION Field '$states.result' does not exist.
+            /States/S/TimeoutSeconds UNSUPPORTED_JSONATA_EXPRESSION Field '$states.result' does not exist.
+            /States/S/Catch[0]/Assign/b UNSUPPORTED_JSONATA_EXPRESSION Field '$states.result' does not exist."#]],
+    );
+    check(
+        &jsonata(
+            r#""S":{"Type":"Choice","Choices":[{"Condition":"{% $states.result %}","Next":"D"}],"Default":"D"},"D":{"Type":"Succeed","Output":"{% a %}"}"#,
+        ),
+        expect![[r#"
+            /States/S/Choices[0]/Condition UNSUPPORTED_JSONATA_EXPRESSION Field '$states.result' does not exist.
+            /States/D/Output UNSUPPORTED_JSONATA_EXPRESSION Reference to 'a' at the top level is not supported."#]],
+    );
+    check(
+        r#"{"QueryLanguage":"JSONata","TimeoutSeconds":"{% $states.input.t %}","StartAt":"S","States":{"S":{"Type":"Succeed"}}}"#,
+        expect!["/TimeoutSeconds UNSUPPORTED_JSONATA_EXPRESSION Field '$states.input' does not exist."],
+    );
+}
+
+#[test]
+fn an_expression_is_one() {
+    let output = |text: &str| {
+        format!(
+            r#"{{"QueryLanguage":"JSONata","StartAt":"S","States":{{"S":{{"Type":"Succeed","Output":{{"a":["{text}"]}}}}}}}}"#
+        )
+    };
+    check(
+        &output("{% 1 + %}"),
+        expect!["/States/S/Output/a[0] INVALID_JSONATA_EXPRESSION Unexpected end of expression"],
+    );
+    check(&output("{% %}"), expect!["/States/S/Output/a[0] INVALID_JSONATA_EXPRESSION Unexpected end of expression"]);
+    check(&output(" {% 1 + %}"), expect!["ok"]);
+    check(&output("{% 1 +"), expect!["ok"]);
+    check(
+        r#"{"QueryLanguage":"JSONata","StartAt":"S","States":{"S":{"Type":"Wait","Seconds":" {% 1 %}","Next":"T"},
+            "T":{"Type":"Map","Items":"all","MaxConcurrency":"1","ToleratedFailureCount":"{% 1","ItemProcessor":{"StartAt":"I","States":{"I":{"Type":"Succeed"}}},"End":true}}}"#,
+        expect![[r#"
+            /States/S/Seconds Expected value of type [INTEGER]
+            /States/T/Items Expected value of type [ARRAY]
+            /States/T/MaxConcurrency Expected value of type [INTEGER]
+            /States/T/ToleratedFailureCount Expected value of type [INTEGER]"#]],
+    );
+}
+
+#[test]
+fn the_variables_that_states_look_at_are_known() {
+    let text = r#"{"StartAt":"S","States":{
+        "S":{"Type":"Pass","InputPath":"$a.b","Parameters":{"c.$":"States.Format('{}{}', $c, $.c)"},"OutputPath":"$","Assign":{"q.$":"$z"},"Next":"C"},
+        "C":{"Type":"Choice","Choices":[{"And":[{"Variable":"$d","NumericEqualsPath":"$e"}],"Next":"M"}],"Default":"W"},
+        "M":{"Type":"Map","ItemsPath":"$f","MaxConcurrencyPath":"$g","ItemProcessor":{"StartAt":"I","States":{
+            "I":{"Type":"Pass","QueryLanguage":"JSONata","Output":"{% $h & $states.input & ($i := 1; $i) %}","End":true}}},"Next":"W"},
+        "W":{"Type":"Wait","SecondsPath":"$j","Next":"F"},
+        "F":{"Type":"Fail","ErrorPath":"$k","CausePath":"States.JsonToString($l)"}}}"#;
+    let machine = asl::parse(text, MachineKind::Standard).machine.expect("valid");
+    let lines: Vec<String> =
+        machine.variable_references().iter().map(|(state, names)| format!("{state} {names:?}")).collect();
+    expect![[r#"
+        C {"d", "e"}
+        F {"k", "l"}
+        I {"h"}
+        M {"f", "g"}
+        S {"a", "c", "z"}
+        W {"j"}"#]]
+    .assert_eq(&lines.join("\n"));
 }
 
 #[test]

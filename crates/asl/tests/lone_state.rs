@@ -70,5 +70,11 @@ fn a_state_is_found_at_any_depth() {
 fn the_machine_around_it_is_valid() {
     let machine = r#"{"QueryLanguage":"JSONata","StartAt":"A","States":{"A":{"Type":"Pass","Output":"{% 1 %}","Next":"B"},"B":{"Type":"Pass","Output":2,"End":true}}}"#;
     check(machine, Some("A"), expect!["Pass A inner: {}"]);
-    check(&machine.replace("\"End\":true", "\"Next\":\"C\""), Some("A"), expect!["Invalid State Machine Definition: 'MISSING_TRANSITION_TARGET: Missing 'Next' target: C at /States/B/Next, MISSING_END_STATE: Workflow has no terminal state at null'"]);
+    check(
+        &machine.replace("\"End\":true", "\"Next\":\"C\""),
+        Some("A"),
+        expect![
+            "Invalid State Machine Definition: 'MISSING_TRANSITION_TARGET: Missing 'Next' target: C at /States/B/Next, MISSING_END_STATE: Workflow has no terminal state at null'"
+        ],
+    );
 }

@@ -287,6 +287,33 @@ async fn what_is_refused_is_refused_in_awss_words() {
 }
 
 /// Runs one task and tells its events, from `TaskScheduled` on.
+#[tokio::test]
+async fn a_definition_is_checked_and_not_kept() {
+    let server = Server::open().await;
+    let lines = r#"
+        ValidateStateMachineDefinition {"definition":"{\"StartAt\":\"P\",\"States\":{\"P\":{\"Type\":\"Pass\",\"End\":true}}}"}
+        ValidateStateMachineDefinition {"definition":""}
+        ValidateStateMachineDefinition {"definition":"not a definition"}
+        ValidateStateMachineDefinition {"definition":"{\"StartAt\":\"P\",\"States\":{\"P\":{\"Type\":\"Pass\",\"Parameters\":{\"a\":\"$.b\"},\"End\":true}}}"}
+        ValidateStateMachineDefinition {"definition":"{\"StartAt\":\"P\",\"States\":{\"P\":{\"Type\":\"Pass\",\"Parameters\":{\"a\":\"$.b\"},\"End\":true}}}","severity":"WARNING"}
+        ValidateStateMachineDefinition {"definition":"{\"StartAt\":1,\"States\":1}","maxResults":1}
+        ValidateStateMachineDefinition {"definition":"{\"StartAt\":1,\"States\":1}","maxResults":0}
+        ValidateStateMachineDefinition {"definition":"{}","maxResults":101}
+        ValidateStateMachineDefinition {"definition":"{\"StartAt\":\"T\",\"States\":{\"T\":{\"Type\":\"Task\",\"Resource\":\"arn:aws:states:::sqs:sendMessage.waitForTaskToken\",\"End\":true}}}","type":"EXPRESS"}
+        "#;
+    server.check(lines, expect![[r#"
+        ValidateStateMachineDefinition: 200 {"result":"OK","diagnostics":[],"truncated":false}
+        ValidateStateMachineDefinition: 200 {"result":"FAIL","diagnostics":[{"severity":"ERROR","code":"SCHEMA_VALIDATION_FAILED","message":"Definition must be a valid JSON object"}],"truncated":false}
+        ValidateStateMachineDefinition: 200 {"result":"FAIL","diagnostics":[{"severity":"ERROR","code":"INVALID_JSON_DESCRIPTION","message":"Unrecognized token 'not': was expecting (JSON String, Number, Array, Object or token 'null', 'true' or 'false')\n at [Source: (String)\"not a definition\"; line: 1, column: 4]","location":"[Source: (String)\"not a definition\"; line: 1, column: 4]"}],"truncated":false}
+        ValidateStateMachineDefinition: 200 {"result":"OK","diagnostics":[],"truncated":false}
+        ValidateStateMachineDefinition: 200 {"result":"OK","diagnostics":[{"severity":"WARNING","code":"NO_DOLLAR","message":"No '.$' on the field 'a', whose value appears to be a JSONPath or an intrinsic function","location":"/States/P/Parameters/a"}],"truncated":false}
+        ValidateStateMachineDefinition: 200 {"result":"FAIL","diagnostics":[{"severity":"ERROR","code":"SCHEMA_VALIDATION_FAILED","message":"Expected value of type [OBJECT]","location":"/States"}],"truncated":true}
+        ValidateStateMachineDefinition: 200 {"result":"FAIL","diagnostics":[{"severity":"ERROR","code":"SCHEMA_VALIDATION_FAILED","message":"Expected value of type [OBJECT]","location":"/States"},{"severity":"ERROR","code":"SCHEMA_VALIDATION_FAILED","message":"Expected value of type [STRING]","location":"/StartAt"}],"truncated":false}
+        ValidateStateMachineDefinition: 400 {"__type":"ValidationException","message":"1 validation error detected: Value '101' at 'maxResults' failed to satisfy constraint: Member must have value less than or equal to 100"}
+        ValidateStateMachineDefinition: 200 {"result":"FAIL","diagnostics":[{"severity":"ERROR","code":"SCHEMA_VALIDATION_FAILED","message":"Express state machine does not support '.waitForTaskToken' service integration ","location":"/States/T/Resource"}],"truncated":false}
+    "#]]).await;
+}
+
 async fn check_task(state: &str, ended: Ended, expect: Expect) {
     let server = Server::open().await;
     server.agent(ended).await;

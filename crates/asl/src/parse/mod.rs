@@ -6,9 +6,9 @@
 //!
 //! In reading order: [`fields`] (which fields an object may have: a new one starts there), [`block`]
 //! (`StartAt`, `States` and how they hang together), [`states`] (a state, and the small ones), [`task`],
-//! [`choice`], [`nested`] (Parallel and Map), [`retry`] (Retry and Catch), [`jsonata`] (what only the other
-//! language has), [`duplicates`] (states written twice), [`alone`] (a state by itself), and the tools: [`read`], [`at`], [`report`],
-//! [`source`].
+//! [`choice`], [`nested`] (Parallel and Map), [`distributed`] (what only a Map in that mode has), [`retry`] (Retry and
+//! Catch), [`jsonata`] (what only the other language has), [`variables`] (`Assign`), [`warnings`], [`duplicates`]
+//! (states written twice), [`alone`] (a state by itself), and the tools: [`read`], [`at`], [`report`], [`source`].
 
 mod fields;
 mod block;

@@ -6,6 +6,7 @@ mod aliases;
 mod executions;
 mod history;
 mod test_state;
+mod validate;
 
 pub use history::log_event;
 
@@ -205,6 +206,11 @@ const OPERATIONS: &[Operation] = &[
         input: &[required("resourceArn", ARN)],
         run: |call| Box::pin(machines::tags(call)),
     },
+    Operation {
+        name: "ValidateStateMachineDefinition",
+        input: validate::MEMBERS,
+        run: |call| Box::pin(validate::validate(call)),
+    },
     Operation { name: "TestState", input: test_state::MEMBERS, run: |call| Box::pin(test_state::test_state(call)) },
 ];
 
@@ -222,7 +228,6 @@ const LATER: &[&str] = &[
     "SendTaskSuccess",
     "StartSyncExecution",
     "UpdateMapRun",
-    "ValidateStateMachineDefinition",
 ];
 
 const ARN: Shape = text(1, 256);
@@ -234,6 +239,8 @@ const ROUTING: Shape = list(&ROUTE, 1, 2);
 const ROUTE: Shape = Shape::Record { name: "RoutingConfigurationListItem", members: ROUTE_MEMBERS };
 const ROUTE_MEMBERS: &[Member] =
     &[required("stateMachineVersionArn", ARN), required("weight", Shape::Integer { min: 0, max: 100 })];
+/// What is checked only: nothing at all is a finding like others.
+const DEFINITION_OR_NOTHING: Shape = sensitive(0, base::limits::DEFINITION_BYTES_MAX);
 const DEFINITION: Shape = sensitive(1, base::limits::DEFINITION_BYTES_MAX);
 const DATA: Shape = sensitive(0, base::limits::PAYLOAD_BYTES_MAX);
 const TRACE_HEADER: Shape = pattern(0, 256, r"\p{ASCII}*", str::is_ascii);
