@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use base::Caller;
 use runtime::Refusal;
-use runtime::refusal::{CommandRefusal, LogRefusal, ValidationReason};
+use runtime::refusal::{CommandRefusal, LogRefusal, TaskRefusal, ValidationReason};
 
 use crate::operation::Service;
 
@@ -114,6 +114,7 @@ impl Error {
             Refusal::ValidationFor { reason, why } => {
                 Error { reason: Some(reason_name(reason)), ..Error::validation(why) }
             }
+            Refusal::Task(refusal) => of_task(refusal),
             Refusal::Command(refusal) => of_command(refusal, caller),
             Refusal::Log(refusal) => of_log(refusal),
             Refusal::Full => Error::new(
@@ -170,6 +171,28 @@ fn of_log(refusal: LogRefusal) -> Error {
         LogRefusal::TooManyTags => {
             Error::new("TooManyTagsException", "The resource has more than the allowed number of tags.")
         }
+    }
+}
+
+fn of_task(refusal: TaskRefusal) -> Error {
+    match refusal {
+        TaskRefusal::ActivityDoesNotExist(arn) => {
+            Error::new("ActivityDoesNotExist", format!("Activity Does Not Exist: '{arn}'"))
+        }
+        TaskRefusal::ActivityAlreadyExists(arn) => {
+            Error::new("ActivityAlreadyExists", format!("Activity Already Exists: '{arn}'"))
+        }
+        TaskRefusal::ActivityWorkerLimitExceeded => Error::new(
+            "ActivityWorkerLimitExceeded",
+            "The maximum number of workers concurrently polling for activity tasks has been reached.",
+        ),
+        TaskRefusal::TaskTimedOut => {
+            Error::new("TaskTimedOut", "Task Timed Out: 'Provided task does not exist anymore'")
+        }
+        TaskRefusal::TaskDoesNotExist => {
+            Error::new("TaskDoesNotExist", "Task Does Not Exist: 'Provided task does not exist anymore'")
+        }
+        TaskRefusal::InvalidOutput(why) => Error::new("InvalidOutput", format!("Invalid Output: '{why}'")),
     }
 }
 

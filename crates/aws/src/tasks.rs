@@ -104,9 +104,10 @@ impl Target {
             None => return Err(unavailable(arn)),
         };
         let waits = match pattern {
-            Pattern::RequestResponse => false,
+            // Whoever was given the token tells the end, wherever it came from.
+            Pattern::RequestResponse | Pattern::WaitForTaskToken => false,
             Pattern::Sync if optimized => true,
-            Pattern::Sync | Pattern::Sync2 | Pattern::WaitForTaskToken => return Err(unavailable(arn)),
+            Pattern::Sync | Pattern::Sync2 => return Err(unavailable(arn)),
         };
         let known = !optimized || &**action == "sendCommand";
         match service.operation(&capitalized(action)) {
@@ -220,9 +221,7 @@ mod tests {
         );
         check_target(
             "arn:aws:states:::aws-sdk:sfn:startExecution.waitForTaskToken",
-            expect![
-                "States.Runtime: The resource arn:aws:states:::aws-sdk:sfn:startExecution.waitForTaskToken is not available in this version of Dandori."
-            ],
+            expect!["states StartExecution waits: false"],
         );
         check_target(
             "arn:aws:states:::sns:publish",

@@ -48,6 +48,11 @@ pub fn execution(caller: &Caller, machine: &str, name: &str) -> String {
     format!("arn:aws:states:{}:{}:execution:{machine}:{name}", caller.region, caller.account)
 }
 
+/// `arn:aws:states:REGION:ACCOUNT:activity:NAME`
+pub fn activity(caller: &Caller, name: &str) -> String {
+    format!("arn:aws:states:{}:{}:activity:{name}", caller.region, caller.account)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -232,6 +232,7 @@ fn now() -> Timestamp {
 impl Server {
     /// Lets clients finish and nobody else in. What runs on agents goes on without us.
     pub(crate) async fn stop(self) {
+        self.runtime.release_workers();
         let _nobody = self.stop.send(true);
         if let Err(error) = self.faces.await {
             tracing::error!(%error, "the faces ended badly");

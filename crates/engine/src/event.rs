@@ -120,6 +120,11 @@ pub enum Fact<D = Json> {
         resource: Arc<str>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         worker: Option<Arc<str>>,
+        /// Ours: an activity's times begin when a worker takes the task.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        timeout: Option<Alarm>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        heartbeat: Option<Alarm>,
     },
     TaskSubmitted {
         task: TaskId,
@@ -140,6 +145,12 @@ pub enum Fact<D = Json> {
         task: TaskId,
         resource: Arc<str>,
         failure: Failure,
+    },
+    /// Ours: the outcome was told before the call that had been given the token came back. AWS shows it after
+    /// `TaskSubmitted`, and so it waits for that.
+    TaskAnswered {
+        task: TaskId,
+        outcome: Result<D, Failure>,
     },
     /// Ours: a heartbeat came; the next is due at `next`.
     TaskHeartbeat {
@@ -373,11 +384,20 @@ impl<D> Fact<D> {
                 timeout,
                 heartbeat,
             },
-            TaskStarted { task, resource, worker } => TaskStarted { task, resource, worker },
+            TaskStarted { task, resource, worker, timeout, heartbeat } => {
+                TaskStarted { task, resource, worker, timeout, heartbeat }
+            }
             TaskSubmitted { task, resource, output } => TaskSubmitted { task, resource, output: to(output)? },
             TaskSucceeded { task, resource, output } => TaskSucceeded { task, resource, output: to(output)? },
             TaskFailed { task, resource, failure } => TaskFailed { task, resource, failure },
             TaskTimedOut { task, resource, failure } => TaskTimedOut { task, resource, failure },
+            TaskAnswered { task, outcome } => TaskAnswered {
+                task,
+                outcome: match outcome {
+                    Ok(output) => Ok(to(output)?),
+                    Err(failure) => Err(failure),
+                },
+            },
             TaskHeartbeat { task, next } => TaskHeartbeat { task, next },
             ParallelStarted { input, first, blocks } => ParallelStarted { input: to(input)?, first, blocks },
             ParallelSucceeded => ParallelSucceeded,

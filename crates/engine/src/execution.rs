@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::{Alarm, Event, Fact, Failure, Kind};
 use crate::id::{FrameId, TaskId, TimerId};
+use crate::token::is_activity;
 use crate::variables::Variables;
 use crate::{Effect, Identity};
 
@@ -191,8 +192,19 @@ pub(crate) struct Attempt {
     pub(crate) timeout: Option<Alarm>,
     pub(crate) heartbeat: Option<Alarm>,
     pub(crate) heartbeat_seconds: Option<u64>,
+    #[serde(default)]
+    pub(crate) timeout_seconds: Option<u64>,
     /// Its job was accepted; only its end is awaited.
     pub(crate) submitted: bool,
+    /// What whoever tells its outcome has to show, where the outcome comes from outside.
+    #[serde(default)]
+    pub(crate) token: Option<Arc<str>>,
+    /// `TaskStarted` was recorded: of an activity, that a worker has it.
+    #[serde(default)]
+    pub(crate) started: bool,
+    /// The outcome that came before its job was accepted.
+    #[serde(default)]
+    pub(crate) answer: Option<Result<Json, Failure>>,
 }
 
 /// A Parallel's branches. Branch `n` is frame `first + n` while it runs.
@@ -285,6 +297,15 @@ impl Execution {
         }
     }
 
+    /// What a worker is given of a task: its token and its input.
+    pub fn task_of_worker(&self, task: TaskId) -> Option<(Arc<str>, Json)> {
+        let frame = self.frames.get(self.tasks.get(&task)?)?;
+        match &frame.visit.as_ref()?.doing {
+            Doing::Task(attempt) => Some((attempt.token.clone()?, attempt.parameters.clone())),
+            _ => None,
+        }
+    }
+
     /// Every effect still owed. What a restarted server dispatches.
     pub fn outstanding(&self) -> Vec<Effect> {
         let machine =
@@ -344,11 +365,12 @@ impl Execution {
                 task,
                 resource,
                 parameters,
+                timeout_seconds,
                 heartbeat_seconds,
                 credentials,
+                token,
                 timeout,
                 heartbeat,
-                ..
             } => {
                 let attempt = Attempt {
                     task: *task,
@@ -358,18 +380,28 @@ impl Execution {
                     timeout: *timeout,
                     heartbeat: *heartbeat,
                     heartbeat_seconds: *heartbeat_seconds,
+                    timeout_seconds: *timeout_seconds,
                     submitted: false,
+                    token: token.clone(),
+                    started: false,
+                    answer: None,
                 };
                 self.begin(event.frame, Doing::Task(attempt));
             }
-            Fact::TaskStarted { task, .. } => {
+            Fact::TaskStarted { task, timeout, heartbeat, .. } => {
                 if let Some(paused) = &mut self.paused {
                     paused.starting.retain(|starting| starting != task);
                 }
+                self.task_started(event.frame, *task, *timeout, *heartbeat);
             }
             Fact::TaskSubmitted { .. } => {
                 if let Some(Doing::Task(attempt)) = self.doing_mut(event.frame) {
                     attempt.submitted = true;
+                }
+            }
+            Fact::TaskAnswered { outcome, .. } => {
+                if let Some(Doing::Task(attempt)) = self.doing_mut(event.frame) {
+                    attempt.answer = Some(outcome.clone());
                 }
             }
             Fact::TaskHeartbeat { next, .. } => self.heartbeat(event.frame, *next),
@@ -494,6 +526,19 @@ impl Execution {
     fn keep_timer(&mut self, frame: FrameId, alarm: Alarm) {
         self.timers.insert(alarm.timer, frame);
         self.next_timer = self.next_timer.max(alarm.timer.0 + 1);
+    }
+
+    fn task_started(&mut self, frame: FrameId, task: TaskId, timeout: Option<Alarm>, heartbeat: Option<Alarm>) {
+        let Some(Doing::Task(attempt)) = self.doing_mut(frame) else { return };
+        if attempt.task != task {
+            return;
+        }
+        attempt.started = true;
+        attempt.timeout = attempt.timeout.or(timeout);
+        attempt.heartbeat = attempt.heartbeat.or(heartbeat);
+        for alarm in [timeout, heartbeat].into_iter().flatten() {
+            self.keep_timer(frame, alarm);
+        }
     }
 
     fn heartbeat(&mut self, frame: FrameId, next: Alarm) {
@@ -678,7 +723,16 @@ impl Attempt {
             resource: self.resource.clone(),
             parameters: self.parameters.clone(),
             credentials: self.credentials.clone(),
-            submitted: self.submitted,
+            submitted: self.submitted || (self.started && is_activity(&self.resource)),
+        }
+    }
+
+    pub(crate) fn abandon(&self) -> Effect {
+        Effect::AbandonTask {
+            task: self.task,
+            resource: self.resource.clone(),
+            parameters: self.parameters.clone(),
+            credentials: self.credentials.clone(),
         }
     }
 }
@@ -709,6 +763,7 @@ impl<D> Fact<D> {
             | Fact::TaskSucceeded { .. }
             | Fact::TaskFailed { .. }
             | Fact::TaskTimedOut { .. }
+            | Fact::TaskAnswered { .. }
             | Fact::TaskHeartbeat { .. }
             | Fact::ParallelStarted { .. }
             | Fact::ParallelFailed

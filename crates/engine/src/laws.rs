@@ -107,14 +107,21 @@ fn block(shapes: &[Shape], names: &mut u32) -> String {
 }
 
 fn state(shape: &Shape, first: &str, next: &str, names: &mut u32) -> String {
-    let resource = "arn:aws:states:::ssm:sendCommand.sync";
+    let resource = |names: u32| match names % 3 {
+        0 => "arn:aws:states:::aws-sdk:sfn:startExecution.waitForTaskToken",
+        1 => "arn:aws:states:us-east-1:111111111111:activity:work",
+        _ => "arn:aws:states:::ssm:sendCommand.sync",
+    };
     match shape {
         Shape::Pass => format!(r#"{{"Type":"Pass","Next":"{next}"}}"#),
         Shape::Wait(seconds) => format!(r#"{{"Type":"Wait","Seconds":{seconds},"Next":"{next}"}}"#),
         Shape::Succeed => r#"{"Type":"Succeed"}"#.to_owned(),
         Shape::Fail => r#"{"Type":"Fail","Error":"E","Cause":"c"}"#.to_owned(),
         Shape::Task { handlers } => {
-            format!(r#"{{"Type":"Task","Resource":"{resource}",{handlers}"ResultPath":null,"Next":"{next}"}}"#)
+            format!(
+                r#"{{"Type":"Task","Resource":"{}",{handlers}"ResultPath":null,"Next":"{next}"}}"#,
+                resource(*names)
+            )
         }
         Shape::Choice => format!(
             r#"{{"Type":"Choice","Choices":[{{"Variable":"$.again","IsPresent":true,"Next":"{first}"}}],"Default":"{next}"}}"#
@@ -142,6 +149,9 @@ fn command() -> impl Strategy<Value = String> {
         1 => number.clone().prop_map(|n| format!("fail {n} Agent.Indeterminate who knows")),
         2 => number.clone().prop_map(|n| format!("submit {n} {{}}")),
         2 => number.clone().prop_map(|n| format!("beat {n}")),
+        3 => number.clone().prop_map(|n| format!("take {n} w")),
+        2 => number.clone().prop_map(|n| format!("answer {n} {{}}")),
+        1 => number.clone().prop_map(|n| format!("deny {n} E why")),
         5 => number.prop_map(|n| format!("fire {n}")),
         1 => Just("stop".to_owned()),
         3 => Just("redrive".to_owned()),

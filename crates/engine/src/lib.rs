@@ -23,13 +23,15 @@
 //! effect still owed, which is how a restarted server picks up.
 //!
 //! In reading order: [`id`], [`event`] (what happened), [`Command`] and [`Effect`] below, `execution` (what it
-//! remembers), `variables`, `scope` (what expressions see), `data` (what a state makes of its input), `choice`, `step` (what
+//! remembers), [`token`] (who may tell a task's outcome), `variables`, `scope` (what expressions see), `data` (what a
+//! state makes of its input), `choice`, `step` (what
 //! it decides), [`test_state`] (one state by itself), [`pack`] (how events are kept).
 
 pub mod id;
 pub mod event;
 mod execution;
 mod variables;
+pub mod token;
 mod scope;
 mod data;
 mod choice;
@@ -60,8 +62,21 @@ pub enum Command {
         task: TaskId,
         output: Json,
     },
+    /// Whoever holds a task's token tells its outcome (`SendTaskSuccess`, `SendTaskFailure`).
+    Answer {
+        task: TaskId,
+        token: Arc<str>,
+        outcome: Result<Json, Failure>,
+    },
+    /// Whoever holds a task's token is still at it (`SendTaskHeartbeat`).
     Heartbeat {
         task: TaskId,
+        token: Arc<str>,
+    },
+    /// A worker takes an activity's task. Refused once it was taken.
+    Take {
+        task: TaskId,
+        worker: Option<Arc<str>>,
     },
     /// An alarm went off. Refused unless it is still wanted.
     Fire {
@@ -113,18 +128,22 @@ pub struct Identity {
 /// Something the outside world is asked to do. Delivered at least once, after the commit that records it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
-    /// Have a task done; its outcome comes back as [`Command::Complete`] with the same id.
+    /// Have a task done; its outcome comes back as [`Command::Complete`] with the same id. An activity's task waits until
+    /// a worker asks for it: [`Command::Take`].
     RunTask {
         task: TaskId,
         resource: Arc<str>,
         parameters: Json,
         credentials: Option<Json>,
+        /// Its job was accepted, or a worker has taken it: only its end is awaited.
         submitted: bool,
     },
     /// Nobody waits for this task any more.
     AbandonTask {
         task: TaskId,
         resource: Arc<str>,
+        parameters: Json,
+        credentials: Option<Json>,
     },
     SetTimer(Alarm),
     ClearTimer(Alarm),
@@ -134,11 +153,27 @@ pub enum Effect {
 
 /// What a decision may depend on besides the execution itself.
 #[derive(Debug, Clone, Copy)]
-pub struct Env {
+pub struct Env<'a> {
     pub now: Timestamp,
     /// Chance, for jitter and `States.UUID`: the seed of everything random in this step.
     pub entropy: u64,
     pub limits: Limits,
+    pub activities: &'a dyn Activities,
+}
+
+/// Which activities there are: a Task of one that does not exist is not scheduled.
+pub trait Activities: std::fmt::Debug {
+    fn exist(&self, arn: &str) -> bool;
+}
+
+/// As if every activity existed: for whoever only plays.
+#[derive(Debug, Clone, Copy)]
+pub struct EveryActivity;
+
+impl Activities for EveryActivity {
+    fn exist(&self, _: &str) -> bool {
+        true
+    }
 }
 
 /// Ends that configuration may move. The defaults are AWS's quotas.
@@ -190,6 +225,8 @@ pub enum Refusal {
     NotRedrivable,
     #[error("{0} is not outstanding")]
     UnknownTask(TaskId),
+    #[error("the token is not that of {0}")]
+    WrongToken(TaskId),
     #[error("{0} is not outstanding")]
     UnknownTimer(TimerId),
 }

@@ -1,6 +1,7 @@
 //! What expressions see: input, context object, chance.
 
 use std::cell::{Cell, OnceCell};
+use std::sync::Arc;
 
 use base::{Json, Timestamp};
 
@@ -21,6 +22,8 @@ pub(crate) struct View<'a> {
     frame: FrameId,
     /// The item that is about to be iterated over, while `ItemSelector` is evaluated.
     item: Option<(u64, Json)>,
+    /// The token of the task that is about to be scheduled.
+    token: Option<Arc<str>>,
     chance: &'a Chance,
     now: Timestamp,
 }
@@ -57,7 +60,18 @@ impl<'a> View<'a> {
         now: Timestamp,
     ) -> View<'a> {
         let context = OnceCell::new();
-        View { input, result: None, error_output: None, context, execution, frame, item: None, chance, now }
+        View {
+            input,
+            result: None,
+            error_output: None,
+            context,
+            execution,
+            frame,
+            item: None,
+            token: None,
+            chance,
+            now,
+        }
     }
 
     pub(crate) fn with_result(self, result: Json) -> View<'a> {
@@ -71,6 +85,10 @@ impl<'a> View<'a> {
     pub(crate) fn with_item(self, index: u64, value: Json) -> View<'a> {
         View { item: Some((index, value)), ..self }
     }
+
+    pub(crate) fn with_token(self, token: Option<Arc<str>>) -> View<'a> {
+        View { token, ..self }
+    }
 }
 
 impl expr::Scope for View<'_> {
@@ -79,7 +97,7 @@ impl expr::Scope for View<'_> {
     }
 
     fn context(&self) -> &Json {
-        self.context.get_or_init(|| context(self.execution, self.frame, self.item.clone()))
+        self.context.get_or_init(|| context(self.execution, self.frame, self.item.clone(), self.token.clone()))
     }
 
     fn variable(&self, name: &str) -> Option<&Json> {
@@ -104,7 +122,7 @@ impl expr::Scope for View<'_> {
 }
 
 /// The context object (`$$`) of the state that `frame` is in.
-fn context(execution: &Execution, frame: FrameId, item: Option<(u64, Json)>) -> Json {
+fn context(execution: &Execution, frame: FrameId, item: Option<(u64, Json)>, token: Option<Arc<str>>) -> Json {
     let identity = &execution.identity;
     let mut members = vec![
         (
@@ -128,6 +146,9 @@ fn context(execution: &Execution, frame: FrameId, item: Option<(u64, Json)>) -> 
     ];
     if let Some(visit) = &execution.frame(frame).visit {
         members.push(("State", state(visit)));
+    }
+    if let Some(token) = token {
+        members.push(("Task", Json::object([("Token", Json::from(token))])));
     }
     if let Some((index, value)) = item.or_else(|| item_of(execution, frame)) {
         let item = Json::object([("Index", Json::from(index)), ("Value", value)]);

@@ -26,6 +26,7 @@ use crate::event::{Alarm, Event, Fact, Failure};
 use crate::execution::{Attempt, Doing, Execution, Status};
 use crate::id::{FrameId, TaskId, TimerId};
 use crate::scope::{Chance, View};
+use crate::token::is_activity;
 use crate::variables::Assigned;
 use crate::{Command, Effect, Env, Refusal, Start, Step};
 use record::data_name;
@@ -34,7 +35,7 @@ use record::data_name;
 ///
 /// Refusal leaves no trace. After success the execution has the events applied: whoever cannot make them durable
 /// drops it and reads it again.
-pub fn step(machine: &Machine, execution: &mut Execution, command: Command, env: Env) -> Result<Step, Refusal> {
+pub fn step(machine: &Machine, execution: &mut Execution, command: Command, env: Env<'_>) -> Result<Step, Refusal> {
     match (&execution.status, &command) {
         (Status::New, Command::Start(_)) => (),
         (_, Command::Start(_)) => return Err(Refusal::AlreadyStarted),
@@ -59,7 +60,9 @@ pub fn step(machine: &Machine, execution: &mut Execution, command: Command, env:
         Command::Start(start) => run.start(start),
         Command::Complete { task, outcome } => run.complete(task, outcome)?,
         Command::Submit { task, output } => run.submit(task, output)?,
-        Command::Heartbeat { task } => run.heartbeat(task)?,
+        Command::Answer { task, token, outcome } => run.answer(task, &token, outcome)?,
+        Command::Heartbeat { task, token } => run.heartbeat(task, &token)?,
+        Command::Take { task, worker } => run.take(task, worker)?,
         Command::Fire { timer } => run.fire(timer)?,
         Command::Redrive { token } => run.redrive(token),
         Command::Stop { failure } => run.end(0, Fact::ExecutionAborted { failure }),
@@ -72,7 +75,7 @@ pub fn step(machine: &Machine, execution: &mut Execution, command: Command, env:
 struct Run<'a> {
     machine: &'a Machine,
     execution: &'a mut Execution,
-    env: Env,
+    env: Env<'a>,
     chance: &'a Chance,
     step: Step,
     /// Frames that can go on, in the order in which they were made, with the state that each enters and its input.
@@ -215,9 +218,14 @@ impl Run<'_> {
 
     fn complete(&mut self, task: TaskId, outcome: Result<Json, Failure>) -> Result<(), Refusal> {
         let (frame, attempt) = self.attempt(task)?;
-        let resource = attempt.resource.clone();
-        self.clear_alarms(&attempt);
-        self.record_owed_start(frame, &attempt);
+        self.conclude(frame, &attempt, outcome);
+        Ok(())
+    }
+
+    fn conclude(&mut self, frame: FrameId, attempt: &Attempt, outcome: Result<Json, Failure>) {
+        let (task, resource) = (attempt.task, attempt.resource.clone());
+        self.clear_alarms(attempt);
+        self.record_owed_start(frame, attempt);
         let outcome = outcome.and_then(|output| self.within_limit(output, &data_name(&resource)));
         match outcome {
             Ok(output) => {
@@ -230,7 +238,6 @@ impl Run<'_> {
                 self.advance(frame, Go::Fail { failure, also: None });
             }
         }
-        Ok(())
     }
 
     fn submit(&mut self, task: TaskId, output: Json) -> Result<(), Refusal> {
@@ -239,12 +246,42 @@ impl Run<'_> {
             return Err(Refusal::UnknownTask(task));
         }
         self.record_owed_start(frame, &attempt);
-        self.record_here(frame, Fact::TaskSubmitted { task, resource: attempt.resource, output });
+        self.record_here(frame, Fact::TaskSubmitted { task, resource: attempt.resource.clone(), output });
+        if let (Some(answer), None) = (attempt.answer.clone(), self.overflown) {
+            self.conclude(frame, &attempt, answer);
+        }
         Ok(())
     }
 
-    fn heartbeat(&mut self, task: TaskId) -> Result<(), Refusal> {
+    /// An outcome from outside. One that overtakes the answer of the call that was given the token waits for it: AWS
+    /// shows `TaskSubmitted` first. If the call then fails after all, the task has failed.
+    fn answer(&mut self, task: TaskId, token: &str, outcome: Result<Json, Failure>) -> Result<(), Refusal> {
+        let (frame, attempt) = self.attempt_of(task, token)?;
+        if attempt.submitted || is_activity(&attempt.resource) {
+            self.conclude(frame, &attempt, outcome);
+        } else {
+            self.record_ours(frame, Fact::TaskAnswered { task, outcome });
+        }
+        Ok(())
+    }
+
+    /// A worker takes an activity's task: now its times begin ("the count begins when GetActivityTask receives a token",
+    /// Developer Guide, "Task state fields").
+    fn take(&mut self, task: TaskId, worker: Option<Arc<str>>) -> Result<(), Refusal> {
         let (frame, attempt) = self.attempt(task)?;
+        if attempt.started || !is_activity(&attempt.resource) {
+            return Err(Refusal::UnknownTask(task));
+        }
+        let (timeout, heartbeat) = self.alarms_in(attempt.timeout_seconds, attempt.heartbeat_seconds);
+        self.record_here(frame, Fact::TaskStarted { task, resource: attempt.resource, worker, timeout, heartbeat });
+        if self.overflown.is_none() {
+            self.step.effects.extend([timeout, heartbeat].into_iter().flatten().map(Effect::SetTimer));
+        }
+        Ok(())
+    }
+
+    fn heartbeat(&mut self, task: TaskId, token: &str) -> Result<(), Refusal> {
+        let (frame, attempt) = self.attempt_of(task, token)?;
         if let (Some(before), Some(seconds)) = (attempt.heartbeat, attempt.heartbeat_seconds) {
             let next = self.alarm_in(seconds);
             self.record_ours(frame, Fact::TaskHeartbeat { task, next });
@@ -306,7 +343,7 @@ impl Run<'_> {
         let missed = attempt.heartbeat.is_some_and(|alarm| alarm.timer == timer);
         let others = [attempt.timeout, attempt.heartbeat].into_iter().flatten().filter(|alarm| alarm.timer != timer);
         self.step.effects.extend(others.map(Effect::ClearTimer));
-        self.step.effects.push(Effect::AbandonTask { task: attempt.task, resource: attempt.resource.clone() });
+        self.step.effects.push(attempt.abandon());
         self.record_owed_start(frame, attempt);
         let resource = attempt.resource.clone();
         self.record_here(frame, Fact::TaskTimedOut { task: attempt.task, resource, failure: failure.clone() });
@@ -317,7 +354,20 @@ impl Run<'_> {
     fn record_owed_start(&mut self, frame: FrameId, attempt: &Attempt) {
         let task = attempt.task;
         if self.execution.paused.as_ref().is_some_and(|paused| paused.starting.contains(&task)) {
-            self.record_here(frame, Fact::TaskStarted { task, resource: attempt.resource.clone(), worker: None });
+            let resource = attempt.resource.clone();
+            let started = Fact::TaskStarted { task, resource, worker: None, timeout: None, heartbeat: None };
+            self.record_here(frame, started);
+        }
+    }
+
+    /// The attempt that is still open to whoever has `token`.
+    fn attempt_of(&self, task: TaskId, token: &str) -> Result<(FrameId, Attempt), Refusal> {
+        let (frame, attempt) = self.attempt(task)?;
+        let handed_out = attempt.started || !is_activity(&attempt.resource);
+        match attempt.token.as_deref() {
+            Some(known) if known == token && handed_out && attempt.answer.is_none() => Ok((frame, attempt)),
+            Some(known) if known == token => Err(Refusal::UnknownTask(task)),
+            _ => Err(Refusal::WrongToken(task)),
         }
     }
 
@@ -405,7 +455,10 @@ impl Run<'_> {
         }
         for (frame, task, resource) in std::mem::take(&mut self.begun) {
             if self.execution.tasks.contains_key(&task) && self.overflown.is_none() {
-                self.record_here(frame, Fact::TaskStarted { task, resource, worker: None });
+                self.record_here(
+                    frame,
+                    Fact::TaskStarted { task, resource, worker: None, timeout: None, heartbeat: None },
+                );
             }
         }
         if let Some(frame) = self.overflown.take()

@@ -22,9 +22,9 @@ pub(crate) fn shown(definition: &str, script: &str, limits: Limits) -> Vec<Strin
     let machine = machine(definition);
     let (mut execution, mut shown) = (Execution::default(), vec![]);
     for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
-        let mut next = Some(command(line));
+        let mut next = Some(command(line, &execution));
         while let Some(command) = next.take() {
-            let env = Env { now: Timestamp(0), entropy: 0, limits };
+            let env = Env { now: Timestamp(0), entropy: 0, limits, activities: &Existing };
             let Ok(step) = step(&machine, &mut execution, command, env) else { break };
             let pauses = step.events.iter().filter_map(|event| match &event.fact {
                 Fact::StepPaused { alarm, .. } => Some(Command::Fire { timer: alarm.timer }),
@@ -43,9 +43,9 @@ pub(crate) fn play(definition: &str, script: &str, limits: Limits) -> String {
     let (mut execution, mut history, mut out) = (Execution::default(), Vec::<Event>::new(), String::new());
     for (at, line) in script.lines().map(str::trim).filter(|line| !line.is_empty()).enumerate() {
         out += &format!("{line}\n");
-        let env = Env { now: Timestamp(at as i64 * 1000), entropy: at as u64, limits };
+        let env = Env { now: Timestamp(at as i64 * 1000), entropy: at as u64, limits, activities: &Existing };
         let before = execution.clone();
-        match step(&machine, &mut execution, command(line), env) {
+        match step(&machine, &mut execution, command(line, &before), env) {
             Err(refusal) => {
                 out += &format!("  refused: {refusal}\n");
                 assert_eq!(execution, before, "a refusal leaves no trace");
@@ -73,7 +73,21 @@ fn machine(definition: &str) -> Machine {
     parsed.machine.unwrap_or_else(|| panic!("{:?}", parsed.diagnostics))
 }
 
-fn command(line: &str) -> Command {
+/// Activities that are not called `gone`.
+#[derive(Debug)]
+struct Existing;
+
+impl crate::Activities for Existing {
+    fn exist(&self, arn: &str) -> bool {
+        !arn.ends_with(":gone")
+    }
+}
+
+fn token_of(execution: &Execution, task: TaskId) -> std::sync::Arc<str> {
+    execution.task_of_worker(task).map_or_else(|| "none".into(), |(token, _)| token)
+}
+
+fn command(line: &str, execution: &Execution) -> Command {
     let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
     let (number, text) = rest.split_once(' ').unwrap_or((rest, ""));
     let task = || TaskId(number.parse().expect("a task"));
@@ -88,7 +102,15 @@ fn command(line: &str) -> Command {
             Command::Complete { task: task(), outcome: Err(Failure::new(error, cause)) }
         }
         "submit" => Command::Submit { task: task(), output: json(text) },
-        "beat" => Command::Heartbeat { task: task() },
+        "beat" => Command::Heartbeat { task: task(), token: token_of(execution, task()) },
+        "answer" => Command::Answer { task: task(), token: token_of(execution, task()), outcome: Ok(json(text)) },
+        "deny" => {
+            let (error, cause) = text.split_once(' ').unwrap_or((text, ""));
+            let outcome = Err(Failure::new(error, cause));
+            Command::Answer { task: task(), token: token_of(execution, task()), outcome }
+        }
+        "guess" => Command::Answer { task: task(), token: text.into(), outcome: Ok(Json::Null) },
+        "take" => Command::Take { task: task(), worker: Some(text.into()) },
         "fire" => Command::Fire { timer: TimerId(number.parse().expect("a timer")) },
         "redrive" => Command::Redrive { token: None },
         "stop" => Command::Stop { failure: Failure::new("Operator", "enough") },
@@ -144,7 +166,15 @@ fn show_fact(fact: &Fact) -> String {
             failed(&format!("EvaluationFailed({state}) {}", location.as_deref().unwrap_or("-")), failure)
         }
         Fact::TaskScheduled { task, parameters, .. } => format!("TaskScheduled {} {parameters}", task.0),
-        Fact::TaskStarted { task, .. } => format!("TaskStarted {}", task.0),
+        Fact::TaskStarted { task, worker, .. } => {
+            format!(
+                "TaskStarted {}{}",
+                task.0,
+                worker.as_deref().map(|worker| format!(" by {worker}")).unwrap_or_default()
+            )
+        }
+        Fact::TaskAnswered { task, outcome: Ok(output) } => format!("TaskAnswered {} {output}", task.0),
+        Fact::TaskAnswered { task, outcome: Err(failure) } => failed(&format!("TaskAnswered {}", task.0), failure),
         Fact::TaskSubmitted { task, output, .. } => format!("TaskSubmitted {} {output}", task.0),
         Fact::TaskSucceeded { task, output, .. } => format!("TaskSucceeded {} {output}", task.0),
         Fact::TaskFailed { task, failure, .. } => failed(&format!("TaskFailed {}", task.0), failure),
@@ -296,7 +326,7 @@ fn retry_then_catch() {
 #[test]
 fn a_task_times_out_and_misses_heartbeats() {
     check(
-        &one_task(
+        &with_token(
             r#""TimeoutSeconds":9,"HeartbeatSeconds":3,"Catch":[{"ErrorEquals":["States.HeartbeatTimeout"],"Next":"B"}],"#,
         ),
         r#"
@@ -1401,14 +1431,229 @@ fn a_step_makes_so_many_bytes_and_no_more() {
     let limits = Limits { step_bytes_max: 10_000, payload_bytes_max: 6_000, ..Limits::default() };
     let machine = machine(definition);
     let mut execution = Execution::default();
-    let mut next = Some(command(&format!(r#"start {{"v":"{}"}}"#, "x".repeat(5_000))));
+    let mut next = Some(command(&format!(r#"start {{"v":"{}"}}"#, "x".repeat(5_000)), &execution));
     let mut steps = 0;
     while let Some(command) = next.take() {
-        let env = Env { now: Timestamp(0), entropy: 0, limits };
+        let env = Env { now: Timestamp(0), entropy: 0, limits, activities: &Existing };
         let step = step(&machine, &mut execution, command, env).expect("a pause is wanted");
         assert!(pack::encode(&step.events).len() < 10_000 + 8 * 6_000);
         next = execution.paused.as_ref().map(|paused| Command::Fire { timer: paused.alarm.timer });
         steps += 1;
     }
     assert!(steps > 10 && execution.has_ended(), "{steps}");
+}
+
+const TOKEN: &str = "arn:aws:states:::aws-sdk:sqs:sendMessage.waitForTaskToken";
+const ACTIVITY: &str = "arn:aws:states:us-east-1:111111111111:activity:work";
+
+fn with_token(fields: &str) -> String {
+    one_task(fields).replace(SYNC, TOKEN)
+}
+
+fn activity(fields: &str) -> String {
+    one_task(fields).replace(SYNC, ACTIVITY)
+}
+
+#[test]
+fn whoever_holds_the_token_tells_the_outcome() {
+    check(
+        &with_token(r#""Parameters":{"has.$":"$.x"},"HeartbeatSeconds":9,"#),
+        r#"
+        start {"x":1}
+        submit 0 {"sent":true}
+        guess 0 another
+        beat 0
+        answer 0 {"r":2}
+        answer 0 {"r":3}
+        "#,
+        expect![[r#"
+            start {"x":1}
+              1<0 ExecutionStarted {"x":1}
+              2<0 TaskStateEntered(A) {"x":1}
+              3<2 TaskScheduled 0 {"has":1}
+              4<3 TaskStarted 0
+              > run task 0 {"has":1}
+              > set timer 0 at 9000
+            submit 0 {"sent":true}
+              5<4 TaskSubmitted 0 {"sent":true}
+            guess 0 another
+              refused: the token is not that of task-0
+            beat 0
+              . TaskHeartbeat 0 timer 1 at 12000
+              > clear timer 0 at 9000
+              > set timer 1 at 12000
+            answer 0 {"r":2}
+              6<5 TaskSucceeded 0 {"r":2}
+              7<6 TaskStateExited(A) {"r":2}
+              8<7 ExecutionSucceeded {"r":2}
+              > clear timer 1 at 12000
+              > ended
+            answer 0 {"r":3}
+              refused: execution is not running
+        "#]],
+    );
+}
+
+#[test]
+fn every_attempt_has_a_token_of_its_own_and_its_parameters_can_name_it() {
+    let machine =
+        machine(&with_token(r#""Parameters":{"t.$":"$$.Task.Token"},"Retry":[{"ErrorEquals":["States.ALL"]}],"#));
+    let mut execution = Execution::default();
+    let mut tokens = vec![];
+    for (at, line) in [(0, "start {}"), (1, "fail 0 E why"), (2, "fire 0")] {
+        let env =
+            Env { now: Timestamp(at * 1000), entropy: at as u64, limits: Limits::default(), activities: &Existing };
+        let step = step(&machine, &mut execution, command(line, &Execution::default()), env).expect("accepted");
+        tokens.extend(step.effects.iter().filter_map(|effect| match effect {
+            Effect::RunTask { parameters, .. } => parameters.get("t").and_then(Json::as_str).map(str::to_owned),
+            _ => None,
+        }));
+    }
+    let named = |token: &str| crate::token::Token::parse(token).map(|token| token.task);
+    assert_eq!(tokens.iter().map(|token| named(token)).collect::<Vec<_>>(), [Some(TaskId(0)), Some(TaskId(1))]);
+    assert_eq!(execution.task_of_worker(TaskId(1)).expect("waits").0.as_ref(), tokens[1]);
+}
+
+#[test]
+fn an_outcome_that_overtakes_the_call_waits_for_it() {
+    check(
+        &with_token(""),
+        r#"
+        start {}
+        answer 0 {"early":true}
+        answer 0 {"again":true}
+        beat 0
+        submit 0 {"sent":true}
+        "#,
+        expect![[r#"
+            start {}
+              1<0 ExecutionStarted {}
+              2<0 TaskStateEntered(A) {}
+              3<2 TaskScheduled 0 {}
+              4<3 TaskStarted 0
+              > run task 0 {}
+            answer 0 {"early":true}
+              . TaskAnswered 0 {"early":true}
+            answer 0 {"again":true}
+              refused: task-0 is not outstanding
+            beat 0
+              refused: task-0 is not outstanding
+            submit 0 {"sent":true}
+              5<4 TaskSubmitted 0 {"sent":true}
+              6<5 TaskSucceeded 0 {"early":true}
+              7<6 TaskStateExited(A) {"early":true}
+              8<7 ExecutionSucceeded {"early":true}
+              > ended
+        "#]],
+    );
+    check(
+        &with_token(r#""TimeoutSeconds":9,"#),
+        r#"
+        start {}
+        deny 0 E early
+        fail 0 Sqs.SqsException the call failed
+        "#,
+        expect![[r#"
+            start {}
+              1<0 ExecutionStarted {}
+              2<0 TaskStateEntered(A) {}
+              3<2 TaskScheduled 0 {}
+              4<3 TaskStarted 0
+              > run task 0 {}
+              > set timer 0 at 9000
+            deny 0 E early
+              . TaskAnswered 0 E: early
+            fail 0 Sqs.SqsException the call failed
+              5<4 TaskFailed 0 Sqs.SqsException: the call failed
+              6<5 ExecutionFailed Sqs.SqsException: the call failed
+              > clear timer 0 at 9000
+              > ended
+        "#]],
+    );
+}
+
+#[test]
+fn an_activitys_task_waits_for_a_worker_and_its_times_begin_with_it() {
+    check(
+        &activity(r#""TimeoutSeconds":60,"HeartbeatSeconds":10,"#),
+        r#"
+        start {"x":1}
+        beat 0
+        answer 0 1
+        take 0 w-1
+        take 0 w-2
+        beat 0
+        deny 0 E why
+        "#,
+        expect![[r#"
+            start {"x":1}
+              1<0 ExecutionStarted {"x":1}
+              2<0 TaskStateEntered(A) {"x":1}
+              3<2 TaskScheduled 0 {"x":1}
+              > run task 0 {"x":1}
+            beat 0
+              refused: task-0 is not outstanding
+            answer 0 1
+              refused: task-0 is not outstanding
+            take 0 w-1
+              4<3 TaskStarted 0 by w-1
+              > set timer 0 at 63000
+              > set timer 1 at 13000
+            take 0 w-2
+              refused: task-0 is not outstanding
+            beat 0
+              . TaskHeartbeat 0 timer 2 at 15000
+              > clear timer 1 at 13000
+              > set timer 2 at 15000
+            deny 0 E why
+              5<4 TaskFailed 0 E: why
+              6<5 ExecutionFailed E: why
+              > clear timer 0 at 63000
+              > clear timer 2 at 15000
+              > ended
+        "#]],
+    );
+    check(
+        &activity(r#""TimeoutSeconds":60,"HeartbeatSeconds":10,"#),
+        r#"
+        start {"x":1}
+        take 0 w-1
+        fire 1
+        answer 0 1
+        "#,
+        expect![[r#"
+            start {"x":1}
+              1<0 ExecutionStarted {"x":1}
+              2<0 TaskStateEntered(A) {"x":1}
+              3<2 TaskScheduled 0 {"x":1}
+              > run task 0 {"x":1}
+            take 0 w-1
+              4<3 TaskStarted 0 by w-1
+              > set timer 0 at 61000
+              > set timer 1 at 11000
+            fire 1
+              5<4 TaskTimedOut 0 States.Timeout: -
+              6<5 ExecutionFailed States.Timeout: -
+              > clear timer 0 at 61000
+              > abandon task 0
+              > ended
+            answer 0 1
+              refused: execution is not running
+        "#]],
+    );
+}
+
+#[test]
+fn a_task_of_an_activity_that_is_gone_is_not_scheduled() {
+    check(
+        &activity(r#""Catch":[{"ErrorEquals":["States.ALL"],"Next":"B"}],"#).replace(":work", ":gone"),
+        "start {}",
+        expect![[r#"
+            start {}
+              1<0 ExecutionStarted {}
+              2<0 TaskStateEntered(A) {}
+              3<2 ExecutionFailed States.Runtime: An error occurred while executing the state 'A' (entered at the event id #2). The activity arn:aws:states:us-east-1:111111111111:activity:gone does not exist.
+              > ended
+        "#]],
+    );
 }

@@ -154,7 +154,12 @@ impl Stage<'_> {
     }
 
     fn perform(&mut self, command: Command) {
-        let env = Env { now: self.now, entropy: SEED ^ self.execution.seq(), limits: engine::Limits::default() };
+        let env = Env {
+            now: self.now,
+            entropy: SEED ^ self.execution.seq(),
+            limits: engine::Limits::default(),
+            activities: &engine::EveryActivity,
+        };
         // What comes too late is refused: a task that timed out, an alarm of a state that was left.
         let Ok(step) = engine::step(self.machine, &mut self.execution, command, env) else { return };
         step.events.iter().for_each(|event| self.note(event));
@@ -196,6 +201,9 @@ impl Stage<'_> {
             Effect::RunTask { task, resource, submitted: false, .. } if waits_after_submission(&resource) => {
                 self.perform(Command::Submit { task, output: Json::empty_object() });
             }
+            Effect::RunTask { task, resource, submitted: false, .. } if waits_for_worker(&resource) => {
+                self.perform(Command::Take { task, worker: None });
+            }
             Effect::RunTask { .. } | Effect::AbandonTask { .. } | Effect::Ended => (),
         }
     }
@@ -204,6 +212,10 @@ impl Stage<'_> {
         self.sequence += 1;
         self.agenda.insert((at, self.sequence), due);
     }
+}
+
+fn waits_for_worker(resource: &str) -> bool {
+    matches!(Resource::parse(resource), Some(Resource::Activity { .. }))
 }
 
 /// Whether AWS's history has a `TaskSubmitted` for it.

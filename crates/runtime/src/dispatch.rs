@@ -7,13 +7,15 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
+use asl::{Pattern, Resource};
 use base::{Caller, Id, Timestamp};
 use engine::{Awaits, Effect, Failure, TaskId};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::agents::Hub;
 use crate::clock::Clock;
 use crate::definitions::Definitions;
+use crate::exchange::Exchange;
 use crate::logs::delivery::Delivery;
 use crate::machine::Registered;
 use crate::observe::Recorded;
@@ -34,6 +36,11 @@ pub(crate) enum Dispatch {
     },
     /// What was recorded, for those who watch.
     Recorded(Recorded),
+    /// An activity was created or deleted.
+    Activity {
+        arn: Arc<str>,
+        exists: bool,
+    },
     Execution {
         id: Id,
         arn: Arc<str>,
@@ -72,6 +79,9 @@ pub(crate) struct Shared {
     pub(crate) machines: Mutex<HashMap<Id, Arc<Registered>>>,
     pub(crate) hub: Hub,
     pub(crate) logs: Delivery,
+    pub(crate) exchange: Arc<Exchange>,
+    /// Turns true when the server ends: whoever waits for something that may not come is sent away.
+    closing: watch::Sender<bool>,
     pub(crate) tasks: Arc<dyn TaskPort>,
     shards: Vec<mpsc::UnboundedSender<Request>>,
     runtime: OnceLock<Weak<Inner>>,
@@ -101,6 +111,8 @@ impl World {
             machines: Mutex::default(),
             hub: Hub::default(),
             logs,
+            exchange: Arc::default(),
+            closing: watch::Sender::new(false),
             tasks,
             shards,
             runtime: OnceLock::new(),
@@ -111,6 +123,15 @@ impl World {
     /// Tells the world whose it is; once, before anything is dispatched.
     pub(crate) fn belongs_to(&self, runtime: &Arc<Inner>) {
         let _once = self.runtime.set(Arc::downgrade(runtime));
+    }
+
+    /// Turns true when the server ends.
+    pub(crate) fn closing(&self) -> watch::Receiver<bool> {
+        self.closing.subscribe()
+    }
+
+    pub(crate) fn close(&self) {
+        self.closing.send_replace(true);
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -163,6 +184,7 @@ impl World {
             Dispatch::Sweep { arn, deleting } => {
                 drop(self.spawn(async move |runtime, _| runtime.sweep(arn, deleting).await));
             }
+            Dispatch::Activity { arn, exists } => self.exchange.note(&arn, exists),
             Dispatch::Execution { id, arn, effects } => {
                 effects.into_iter().for_each(|effect| self.perform(id, &arn, effect))
             }
@@ -191,13 +213,20 @@ impl World {
             Effect::RunTask { task, resource, parameters, credentials, submitted: false } => {
                 let call = self.call(id, arn, task, &resource);
                 match call {
+                    Some(TaskCall { resource: Resource::Activity { arn }, .. }) => {
+                        self.exchange.offer(&arn, (id, task));
+                    }
                     Some(call) => self.run_task(TaskCall { parameters, credentials, ..call }),
                     None => self.complete(id, task, Err(unknown_resource(&resource))),
                 }
             }
-            Effect::AbandonTask { task, resource } => {
-                if let Some(call) = self.call(id, arn, task, &resource) {
-                    self.abandon_task(call);
+            Effect::AbandonTask { task, resource, parameters, credentials } => {
+                match self.call(id, arn, task, &resource) {
+                    Some(TaskCall { resource: Resource::Activity { arn }, .. }) => {
+                        self.exchange.withdraw(&arn, (id, task));
+                    }
+                    Some(call) => self.abandon_task(TaskCall { parameters, credentials, ..call }),
+                    None => (),
                 }
             }
         }
@@ -233,6 +262,11 @@ impl World {
     async fn replied(&self, call: TaskCall, reply: TaskReply) {
         const AGAIN_AFTER: Duration = Duration::from_millis(500);
         let (id, task) = (call.execution, call.task);
+        // The call only hands the token on: whoever has it tells the outcome.
+        let reply = match reply {
+            TaskReply::Succeeded(output) if waits_for_token(&call.resource) => TaskReply::Submitted(output),
+            reply => reply,
+        };
         match reply {
             TaskReply::Succeeded(output) => self.complete(id, task, Ok(output)),
             TaskReply::Failed(failure) => self.complete(id, task, Err(failure)),
@@ -344,6 +378,10 @@ impl World {
             }
         }
     }
+}
+
+fn waits_for_token(resource: &Resource) -> bool {
+    matches!(resource, Resource::Service { pattern: Pattern::WaitForTaskToken, .. })
 }
 
 fn unknown_resource(resource: &str) -> Failure {

@@ -31,6 +31,10 @@ fn time_of(name: &str) -> Option<u64> {
     Some(u64::from_str_radix(&name[..8], 16).ok()? << 16 | u64::from_str_radix(&name[9..13], 16).ok()?)
 }
 
+pub(crate) fn activity(arn: &str) -> Id {
+    Id::of("activity", arn)
+}
+
 pub(crate) fn run(caller: &Caller, command_id: &str) -> Id {
     Id::of("command", &format!("{}/{}/{command_id}", caller.account, caller.region))
 }
@@ -61,6 +65,16 @@ pub(crate) fn id_of(key: &[u8]) -> Option<Id> {
 /// State machines, by name.
 pub(crate) fn machines(caller: &Caller) -> Bytes {
     scoped("m", caller)
+}
+
+/// Activities, by name.
+pub(crate) fn activities(caller: &Caller) -> Bytes {
+    scoped("a", caller)
+}
+
+/// Activities of all accounts, by ARN: what a starting server reads.
+pub(crate) fn all_activities() -> Bytes {
+    Bytes::from_static(b"A")
 }
 
 /// Executions of the account with one status, newest first.

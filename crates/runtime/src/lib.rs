@@ -11,11 +11,13 @@
 //! **Invariant:** authorisation is decided here and nowhere else: every use case takes the [`Caller`] first and
 //! looks only at values of the caller's account and region.
 //!
-//! In reading order: [`refusal`] (why not), [`page`], [`machines`], [`versions`], [`aliases`],
-//! [`executions`], [`commands`], [`test_state`], [`logs`] (the use cases), [`tasks`] (the port through which tasks reach services), [`agents`] (the port through which agents
-//! come in); then the machinery: `shard` (the loop), `value` (what it loads and keeps), `machine` and `instance`
-//! (values whose rules live here), `qualified` (which part of a machine an ARN means), `configuration` (what a machine may
-//! be given), `keys`, `observe` (who hears of what happened), `dispatch` (what follows a commit), `definitions`, `token`, `clock`.
+//! In reading order: [`refusal`] (why not), [`page`], [`machines`], [`versions`], [`aliases`], [`executions`],
+//! [`commands`], [`activities`], `task_results`, [`test_state`], [`logs`] (the use cases), [`tasks`] (the port through which
+//! tasks reach services), [`agents`] (the port through which agents come in); then the machinery: `shard` (the loop),
+//! `value` (what it loads and keeps), `machine`, `activity` and `instance` (values whose rules live here), `qualified`
+//! (which part of a machine an ARN means), `configuration` (what a machine may be given), `keys`, `observe` (who hears of
+//! what happened), `dispatch` (what follows a commit), `exchange` (where workers meet tasks), `definitions`, `token`,
+//! `clock`.
 
 pub mod refusal;
 pub mod page;
@@ -24,6 +26,8 @@ pub mod versions;
 pub mod aliases;
 pub mod executions;
 pub mod commands;
+pub mod activities;
+mod task_results;
 pub mod test_state;
 pub mod logs;
 pub mod tasks;
@@ -33,6 +37,8 @@ mod value;
 mod machine;
 mod qualified;
 mod configuration;
+mod activity;
+mod exchange;
 mod instance;
 mod keys;
 mod observe;
@@ -97,6 +103,7 @@ impl Runtime {
         let (senders, inboxes): (Vec<_>, Vec<_>) = (0..SHARDS).map(|_| mpsc::unbounded_channel()).unzip();
         let (delivery, writing) = logs::delivery::queue();
         let world = World::new(tasks, config.limits, delivery, senders);
+        activities::read_all(&*store, &world.exchange).await?;
         let mut shards = vec![];
         for (id, inbox) in (0..SHARDS).map(ShardId).zip(inboxes) {
             shards.push(Shard::open(id, store.clone(), world.clone(), inbox).await?);

@@ -12,6 +12,7 @@ use store::{Direction, IndexKey, IndexRow};
 
 pub use crate::machine::Publish;
 
+use crate::activities::is_activity;
 use crate::configuration::{
     log_destination, no_log_destination, valid_encryption, valid_role, valid_tags, valid_tracing,
 };
@@ -352,12 +353,18 @@ impl Runtime {
     }
 
     pub async fn tags(&self, caller: &Caller, arn: &str) -> Result<Vec<(String, String)>, Refusal> {
+        if is_activity(arn) {
+            return self.activity_tags(caller, arn).await;
+        }
         let arn = taggable_arn(caller, arn)?;
         Ok(self.registered(&arn).await.map_err(|refusal| not_found(refusal, &arn))?.tags.clone())
     }
 
     /// Adds tags; a key that is there gets the new value.
     pub async fn tag(&self, caller: &Caller, arn: &str, tags: Vec<(String, String)>) -> Result<(), Refusal> {
+        if is_activity(arn) {
+            return self.activity_tag(caller, arn, tags).await;
+        }
         let arn = taggable_arn(caller, arn)?;
         let tags = valid_tags(&arn, tags)?;
         self.machine_ask(&arn, Command::Tag(tags)).await.map_err(|refusal| not_found(refusal, &arn))?;
@@ -365,6 +372,9 @@ impl Runtime {
     }
 
     pub async fn untag(&self, caller: &Caller, arn: &str, keys: Vec<String>) -> Result<(), Refusal> {
+        if is_activity(arn) {
+            return self.activity_untag(caller, arn, keys).await;
+        }
         let arn = taggable_arn(caller, arn)?;
         self.machine_ask(&arn, Command::Untag(keys)).await.map_err(|refusal| not_found(refusal, &arn))?;
         Ok(())

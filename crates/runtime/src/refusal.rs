@@ -58,6 +58,9 @@ pub enum Refusal {
     /// The same, where AWS gives its reason a name.
     #[error("{why}")]
     ValidationFor { reason: ValidationReason, why: String },
+    /// Refusals about activities and task tokens.
+    #[error(transparent)]
+    Task(#[from] TaskRefusal),
     /// Run Command's refusals.
     #[error(transparent)]
     Command(#[from] CommandRefusal),
@@ -81,6 +84,26 @@ pub enum ValidationReason {
     LabelledArn,
     MissingParameter,
     Routing,
+}
+
+/// Why nothing was done about an activity or a task's outcome.
+#[derive(Debug, thiserror::Error)]
+pub enum TaskRefusal {
+    #[error("activity {0} does not exist")]
+    ActivityDoesNotExist(String),
+    #[error("activity {0} exists already and differs")]
+    ActivityAlreadyExists(String),
+    #[error("too many workers ask for this activity's tasks")]
+    ActivityWorkerLimitExceeded,
+    /// The execution is there and does not wait for this task any more.
+    #[error("the task has ended or timed out")]
+    TaskTimedOut,
+    /// The execution that the token names is not there.
+    #[error("the task does not exist")]
+    TaskDoesNotExist,
+    /// The text is the JSON parser's.
+    #[error("the output is not JSON: {0}")]
+    InvalidOutput(String),
 }
 
 /// Why Run Command refused (`SSM API reference, SendCommand, Errors`).
@@ -150,6 +173,8 @@ impl From<crate::Refused> for Refusal {
             Refused::Internal(error) => Refusal::Internal(error),
             Refused::Unknown
             | Refused::Machine(_)
+            | Refused::Activity(_)
+            | Refused::Token
             | Refused::Execution(_)
             | Refused::Exists
             | Refused::InstanceWentBack

@@ -20,14 +20,16 @@ use futures_util::future::join_all;
 use store::{Answer, Batch, Due, Epoch, ShardId, Store, Timer};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::activities::ActivityTask;
 use crate::clock;
 use crate::dispatch::{Dispatch, World};
+use crate::exchange::ActivitiesOf;
 use crate::logs::delivery::Logging;
 use crate::logs::{group, stream};
 use crate::observe::Recorded;
 use crate::refusal::LogRefusal;
 use crate::value::{self, ExecutionHead, HeadStatus, InstanceHead, RunHead, Value, What};
-use crate::{instance, machine};
+use crate::{activity, instance, machine};
 
 /// Into how many parts the values are divided. Fixed: a value's part follows from its name.
 pub(crate) const SHARDS: u16 = 8;
@@ -73,8 +75,14 @@ pub(crate) type Answerer = oneshot::Sender<Result<Reply, Refused>>;
 #[derive(Clone)]
 pub(crate) enum Ask {
     Machine(machine::Command),
+    Activity(activity::Command),
     Start(Box<Start>),
     Execution(engine::Command),
+    /// A worker takes an activity's task.
+    Take {
+        task: engine::TaskId,
+        worker: Option<Arc<str>>,
+    },
     /// An alarm went off.
     Fire(Timer),
     Send {
@@ -116,6 +124,8 @@ pub(crate) struct Start {
 /// What a value has become.
 pub(crate) enum Reply {
     Machine(Option<Arc<machine::Registered>>),
+    Activity(Option<Box<activity::Registered>>),
+    Taken(Box<ActivityTask>),
     Execution(Box<ExecutionHead>),
     Run(Box<fleet::Run>),
     Awaits(engine::Awaits),
@@ -125,6 +135,9 @@ pub(crate) enum Reply {
 /// Why nothing came of it.
 pub(crate) enum Refused {
     Machine(machine::Refusal),
+    Activity(activity::Refusal),
+    /// The token that was shown is not the task's.
+    Token,
     /// The execution does not want that now; with how it stands.
     Execution(Option<Box<ExecutionHead>>),
     /// Another execution has this name.
@@ -392,7 +405,11 @@ impl Shard {
     fn decide(&mut self, id: Id, ask: Ask, turn: &mut Turn) -> Result<Reply, Refused> {
         let makes = matches!(
             &ask,
-            Ask::Start(_) | Ask::Send { .. } | Ask::Instance { .. } | Ask::Machine(machine::Command::Create { .. })
+            Ask::Start(_)
+                | Ask::Send { .. }
+                | Ask::Instance { .. }
+                | Ask::Machine(machine::Command::Create { .. })
+                | Ask::Activity(activity::Command::Create { .. })
         );
         // What is logged can be done without, an execution's next event cannot.
         let logs = matches!(&ask, Ask::LogStream(stream::Command::Put(_) | stream::Command::Append(..)));
@@ -401,8 +418,10 @@ impl Shard {
         }
         match ask {
             Ask::Machine(command) => self.step_machine(id, command, turn),
+            Ask::Activity(command) => self.step_activity(id, command, turn),
             Ask::Start(start) => self.start(id, *start, turn),
             Ask::Execution(command) => self.step_execution(id, command, None, turn),
+            Ask::Take { task, worker } => self.take(id, task, worker, turn),
             Ask::Fire(timer) => self.fire(id, timer, turn),
             Ask::Send { caller, send } => self.send(id, caller, *send, turn),
             Ask::Run(command) => self.step_run(id, command, None, turn),
@@ -430,9 +449,10 @@ impl Shard {
                 self.step_execution(id, command, Some(timer), turn)
             }
             Some(What::Run { .. }) => self.step_run(id, fleet::Command::Fire { timer: timer.timer }, Some(timer), turn),
-            Some(What::Machine(_) | What::Instance { .. } | What::LogGroup(_) | What::LogStream(_)) | None => {
-                Err(Refused::Missing)
-            }
+            Some(
+                What::Machine(_) | What::Instance { .. } | What::Activity(_) | What::LogGroup(_) | What::LogStream(_),
+            )
+            | None => Err(Refused::Missing),
         }
     }
 
@@ -509,6 +529,31 @@ impl Shard {
     }
 }
 
+// Activities.
+impl Shard {
+    fn step_activity(&mut self, id: Id, command: activity::Command, turn: &mut Turn) -> Result<Reply, Refused> {
+        if self.what(id).is_none() {
+            self.insert(id, What::Activity(activity::Activity::default()));
+        }
+        let now = self.world.now();
+        let Some(What::Activity(activity)) = self.what(id) else { return Err(Refused::Missing) };
+        let (before, first) = (activity.now.clone(), activity.seq);
+        let event = activity::decide(activity, command, now).map_err(Refused::Activity)?;
+        if let Some(event) = event {
+            activity.apply(&event);
+            let after = activity.now.clone();
+            let known = after.as_ref().or(before.as_ref()).map(|registered| registered.arn.clone());
+            if let Some(arn) = known {
+                turn.dispatches.push(Dispatch::Activity { arn, exists: after.is_some() });
+            }
+            let chunks = value::chunk(first, &[event]);
+            self.keep(id, chunks, |step| crate::activities::index(before.as_ref(), after.as_ref(), step), turn);
+        }
+        let Some(What::Activity(activity)) = self.what(id) else { return Err(Refused::Missing) };
+        Ok(Reply::Activity(activity.now.clone().map(Box::new)))
+    }
+}
+
 // Executions.
 impl Shard {
     fn start(&mut self, id: Id, start: Start, turn: &mut Turn) -> Result<Reply, Refused> {
@@ -535,7 +580,7 @@ impl Shard {
         fired: Option<Timer>,
         turn: &mut Turn,
     ) -> Result<Reply, Refused> {
-        let env = Env { now: self.world.now(), entropy: clock::entropy(), limits: self.world.limits };
+        let world = self.world.clone();
         let Some(What::Execution { execution, head, machine }) = self.what(id) else { return Err(Refused::Missing) };
         let head_of = |head: &ExecutionHead| (!head.arn.is_empty()).then(|| Box::new(head.clone()));
         let Some(machine) = machine.clone() else {
@@ -547,7 +592,16 @@ impl Shard {
         let first = execution.seq();
         let before = (!head.arn.is_empty()).then_some(head.status);
         let owed = execution.awaits_tasks();
-        let step = engine::step(&machine, execution, command, env).map_err(|_| Refused::Execution(head_of(head)))?;
+        let arn = match &command {
+            engine::Command::Start(start) => start.identity.execution_arn.clone(),
+            _ => head.arn.clone(),
+        };
+        let activities = ActivitiesOf { exchange: &world.exchange, execution_arn: &arn };
+        let env = Env { now: world.now(), entropy: clock::entropy(), limits: world.limits, activities: &activities };
+        let step = engine::step(&machine, execution, command, env).map_err(|refusal| match refusal {
+            engine::Refusal::WrongToken(_) => Refused::Token,
+            _ => Refused::Execution(head_of(head)),
+        })?;
         head.follow(execution);
         let owes = execution.awaits_tasks();
         let head = head.clone();
@@ -578,6 +632,20 @@ impl Shard {
         Ok(Reply::Execution(head))
     }
 
+    fn take(
+        &mut self,
+        id: Id,
+        task: engine::TaskId,
+        worker: Option<Arc<str>>,
+        turn: &mut Turn,
+    ) -> Result<Reply, Refused> {
+        self.step_execution(id, engine::Command::Take { task, worker }, None, turn)?;
+        let Some(What::Execution { execution, .. }) = self.what(id) else { return Err(Refused::Missing) };
+        // In a history that is full it was not started.
+        let (token, input) = execution.task_of_worker(task).ok_or(Refused::Execution(None))?;
+        Ok(Reply::Taken(Box::new(ActivityTask { token, input })))
+    }
+
     fn watch(&mut self, id: Id, watcher: mpsc::Sender<Happened>) -> Result<Reply, Refused> {
         match self.what(id) {
             Some(What::Execution { execution, .. }) => {
@@ -589,7 +657,12 @@ impl Shard {
                 Ok(Reply::Done)
             }
             Some(
-                What::Machine(_) | What::Run { .. } | What::Instance { .. } | What::LogGroup(_) | What::LogStream(_),
+                What::Machine(_)
+                | What::Run { .. }
+                | What::Instance { .. }
+                | What::Activity(_)
+                | What::LogGroup(_)
+                | What::LogStream(_),
             )
             | None => Err(Refused::Missing),
         }
@@ -715,7 +788,7 @@ impl Shard {
             Some(What::Machine(machine)) => {
                 turn.dispatches.extend(machine.now.as_deref().and_then(Dispatch::sweep));
             }
-            Some(What::Instance { .. } | What::LogGroup(_) | What::LogStream(_)) => (),
+            Some(What::Instance { .. } | What::Activity(_) | What::LogGroup(_) | What::LogStream(_)) => (),
             None => return Err(Refused::Missing),
         }
         Ok(Reply::Done)
@@ -726,10 +799,12 @@ impl Shard {
             self.timers.remove(due);
         }
         self.timers.extend(turn.timers_set);
-        // Who hears of a new definition and starts at once starts the new one.
-        let (machines, dispatches): (Vec<_>, Vec<_>) =
-            turn.dispatches.into_iter().partition(|dispatch| matches!(dispatch, Dispatch::Machine { .. }));
-        machines.into_iter().for_each(|dispatch| self.world.dispatch(dispatch));
+        // Who hears of a new definition and starts at once starts the new one; who hears of an activity can use it.
+        let (registrations, dispatches): (Vec<_>, Vec<_>) = turn
+            .dispatches
+            .into_iter()
+            .partition(|dispatch| matches!(dispatch, Dispatch::Machine { .. } | Dispatch::Activity { .. }));
+        registrations.into_iter().for_each(|dispatch| self.world.dispatch(dispatch));
         self.world.ask_again(turn.later, UNREADABLE_FOR);
         for (reply, result) in turn.answers {
             // Whoever asked may have gone; it happened all the same.

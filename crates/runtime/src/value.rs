@@ -16,7 +16,7 @@ use crate::executions::{ExecutionStatus, ExecutionSummary};
 use crate::keys;
 use crate::logs::delivery::Logging;
 use crate::logs::{group, stream};
-use crate::{instance, machine};
+use crate::{activity, instance, machine};
 
 pub(crate) const MACHINE: Kind = Kind(1);
 pub(crate) const EXECUTION: Kind = Kind(2);
@@ -24,6 +24,7 @@ pub(crate) const RUN: Kind = Kind(3);
 pub(crate) const INSTANCE: Kind = Kind(4);
 pub(crate) const LOG_GROUP: Kind = Kind(20);
 pub(crate) const LOG_STREAM: Kind = Kind(21);
+pub(crate) const ACTIVITY: Kind = Kind(7);
 
 /// Events of one chunk. A step that makes more is kept in several, so that a page of a long history does not
 /// read all of it.
@@ -53,6 +54,7 @@ pub(crate) enum What {
     Instance { instance: instance::Instance, head: InstanceHead },
     LogGroup(group::Group),
     LogStream(Box<stream::Stream>),
+    Activity(activity::Activity),
 }
 
 /// What `DescribeExecution` and the lists need.
@@ -144,6 +146,9 @@ impl Value {
             // Its header says all of it.
             LOG_GROUP => What::LogGroup(serde_json::from_slice(&loaded.header)?),
             LOG_STREAM => What::LogStream(serde_json::from_slice(&loaded.header)?),
+            ACTIVITY => {
+                What::Activity(rebuild(loaded, |activity: &mut activity::Activity, event| activity.apply(event))?)
+            }
             Kind(other) => return Err(Damage::Kind(other)),
         };
         let since = loaded.chunks.iter().map(|chunk| chunk.bytes.len()).sum();
@@ -158,6 +163,7 @@ impl Value {
             What::Instance { instance, .. } => instance.seq,
             What::LogGroup(group) => group.seq,
             What::LogStream(stream) => stream.seq,
+            What::Activity(activity) => activity.seq,
         }
     }
 
@@ -170,6 +176,7 @@ impl Value {
             What::Instance { instance, .. } => instance.now.is_none(),
             What::LogGroup(_) => true,
             What::LogStream(stream) => stream.now.is_none(),
+            What::Activity(activity) => activity.now.is_none(),
         }
     }
 
@@ -181,6 +188,7 @@ impl Value {
             What::Instance { .. } => INSTANCE,
             What::LogGroup(_) => LOG_GROUP,
             What::LogStream(_) => LOG_STREAM,
+            What::Activity(_) => ACTIVITY,
         }
     }
 
@@ -201,7 +209,7 @@ impl Value {
 
     fn header(&self) -> Bytes {
         let text = match &self.what {
-            What::Machine(_) => Ok(vec![]),
+            What::Machine(_) | What::Activity(_) => Ok(vec![]),
             What::Execution { head, .. } => serde_json::to_vec(head),
             What::Run { head, .. } => serde_json::to_vec(head),
             What::Instance { head, .. } => serde_json::to_vec(head),
@@ -224,6 +232,7 @@ impl Value {
             What::Instance { instance, .. } => serde_json::to_vec(instance).expect("a value has a text"),
             // Only to say that the chunks before it need not be read to load it.
             What::LogGroup(_) | What::LogStream(_) => vec![],
+            What::Activity(activity) => serde_json::to_vec(activity).expect("a value has a text"),
         }
         .into();
         self.since = 0;

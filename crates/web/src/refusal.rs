@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use base::Arn;
 use runtime::Refusal;
-use runtime::refusal::CommandRefusal;
+use runtime::refusal::{CommandRefusal, TaskRefusal};
 
 /// An error on its way out.
 #[derive(Debug)]
@@ -94,6 +94,8 @@ impl From<Refusal> for Refused {
             Refusal::ExecutionDoesNotExist(arn) => new(Code::ExecutionNotFound).about(name_in(&arn)),
             Refusal::ExecutionAlreadyExists(arn) => new(Code::ExecutionExists).about(name_in(&arn)),
             Refusal::ExecutionLimitExceeded => new(Code::TooMany),
+            Refusal::Task(TaskRefusal::ActivityWorkerLimitExceeded) => new(Code::TooMany),
+            Refusal::Task(_) => new(Code::ValueInvalid),
             Refusal::Command(refusal) => command(refusal, &message),
             Refusal::Full => new(Code::StoreFull),
             Refusal::Unknown => new(Code::Unknown),

@@ -266,6 +266,8 @@ fn flat(fact: &Fact) -> Flat {
         Fact::TaskSucceeded { resource, output, .. } => of_task("Succeeded", resource, data(output)),
         Fact::TaskFailed { resource, failure, .. } => of_task("Failed", resource, failed(failure)),
         Fact::TaskTimedOut { resource, failure, .. } => of_task("TimedOut", resource, failed(failure)),
+        Fact::TaskAnswered { outcome: Ok(output), .. } => plain("TaskAnswered", data(output)),
+        Fact::TaskAnswered { outcome: Err(failure), .. } => plain("TaskAnswered", failed(failure)),
         Fact::TaskHeartbeat { next, .. } => plain("TaskHeartbeat", until(next)),
         Fact::ParallelStarted { first, blocks, .. } => {
             plain("ParallelStateStarted", begins(*first, u32::try_from(blocks.len()).unwrap_or(u32::MAX)))
@@ -339,6 +341,8 @@ mod tests {
                     task: TaskId(1),
                     resource: "arn:aws:states:::ssm:sendCommand.sync".into(),
                     worker: None,
+                    timeout: None,
+                    heartbeat: None,
                 },
             ),
             event(
@@ -347,6 +351,8 @@ mod tests {
                     task: TaskId(2),
                     resource: "arn:aws:lambda:us-east-1:111111111111:function:f".into(),
                     worker: None,
+                    timeout: None,
+                    heartbeat: None,
                 },
             ),
             event(0, Fact::StateExited { kind: Kind::Task, name: "停止".into(), output: Json::Null, assigned: None }),

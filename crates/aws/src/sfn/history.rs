@@ -108,6 +108,7 @@ fn type_name(fact: &Fact) -> String {
         Fact::MapSucceeded => "MapStateSucceeded",
         Fact::MapFailed => "MapStateFailed",
         // Facts of our own; they have no number and are never shown.
+        Fact::TaskAnswered { .. } => "TaskAnswered",
         Fact::TaskHeartbeat { .. } => "TaskHeartbeat",
         Fact::WaitStarted { .. } => "WaitStarted",
         Fact::RetryScheduled { .. } => "RetryScheduled",
@@ -208,6 +209,7 @@ fn details(to: &mut Details<'_>, fact: &Fact) {
         | Fact::ParallelFailed
         | Fact::MapSucceeded
         | Fact::MapFailed
+        | Fact::TaskAnswered { .. }
         | Fact::TaskHeartbeat { .. }
         | Fact::WaitStarted { .. }
         | Fact::RetryScheduled { .. }
@@ -379,7 +381,13 @@ mod tests {
                 timeout: None,
                 heartbeat: None,
             },
-            Fact::TaskStarted { task, resource: resource.into(), worker: Some("w".into()) },
+            Fact::TaskStarted {
+                task,
+                resource: resource.into(),
+                worker: Some("w".into()),
+                timeout: None,
+                heartbeat: None,
+            },
             Fact::TaskSucceeded { task, resource: resource.into(), output: json("{}") },
             Fact::TaskFailed { task, resource: resource.into(), failure: failure.clone() },
             Fact::TaskTimedOut { task, resource: resource.into(), failure: Failure::named("States.Timeout") },

@@ -106,7 +106,7 @@ fn decode_publish(input: &mut Input<'_>) -> Result<Option<Publish>, Error> {
     }
 }
 
-fn decode_tags(input: &mut Input<'_>) -> Vec<(String, String)> {
+pub(super) fn decode_tags(input: &mut Input<'_>) -> Vec<(String, String)> {
     let tags = input.inputs("tags").into_iter();
     tags.map(|mut tag| (tag.required("key"), tag.text("value").unwrap_or_default())).collect()
 }

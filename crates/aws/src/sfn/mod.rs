@@ -4,6 +4,8 @@ mod machines;
 mod versions;
 mod aliases;
 mod executions;
+mod activities;
+mod task_results;
 mod history;
 mod test_state;
 mod validate;
@@ -211,24 +213,54 @@ const OPERATIONS: &[Operation] = &[
         input: validate::MEMBERS,
         run: |call| Box::pin(validate::validate(call)),
     },
+    Operation {
+        name: "CreateActivity",
+        input: &[required("name", NAME), optional("tags", TAGS), optional("encryptionConfiguration", ENCRYPTION)],
+        run: |call| Box::pin(activities::create(call)),
+    },
+    Operation {
+        name: "DescribeActivity",
+        input: &[required("activityArn", ARN)],
+        run: |call| Box::pin(activities::describe(call)),
+    },
+    Operation {
+        name: "DeleteActivity",
+        input: &[required("activityArn", ARN)],
+        run: |call| Box::pin(activities::delete(call)),
+    },
+    Operation {
+        name: "ListActivities",
+        input: &[optional("maxResults", PAGE_SIZE), optional("nextToken", text(1, 1024))],
+        run: |call| Box::pin(activities::list(call)),
+    },
+    Operation {
+        name: "GetActivityTask",
+        input: &[required("activityArn", ARN), optional("workerName", NAME)],
+        run: |call| Box::pin(activities::task(call)),
+    },
+    Operation {
+        name: "SendTaskSuccess",
+        input: &[required("taskToken", TASK_TOKEN), required("output", DATA)],
+        run: |call| Box::pin(task_results::success(call)),
+    },
+    Operation {
+        name: "SendTaskFailure",
+        input: &[
+            required("taskToken", TASK_TOKEN),
+            optional("error", sensitive(0, 256)),
+            optional("cause", sensitive(0, 32_768)),
+        ],
+        run: |call| Box::pin(task_results::failure(call)),
+    },
+    Operation {
+        name: "SendTaskHeartbeat",
+        input: &[required("taskToken", TASK_TOKEN)],
+        run: |call| Box::pin(task_results::heartbeat(call)),
+    },
     Operation { name: "TestState", input: test_state::MEMBERS, run: |call| Box::pin(test_state::test_state(call)) },
 ];
 
-const LATER: &[&str] = &[
-    "CreateActivity",
-    "DeleteActivity",
-    "DescribeActivity",
-    "DescribeMapRun",
-    "GetActivityTask",
-    "ListActivities",
-    "ListMapRuns",
-    "RedriveExecution",
-    "SendTaskFailure",
-    "SendTaskHeartbeat",
-    "SendTaskSuccess",
-    "StartSyncExecution",
-    "UpdateMapRun",
-];
+const LATER: &[&str] = &["DescribeMapRun", "ListMapRuns", "RedriveExecution", "StartSyncExecution", "UpdateMapRun"];
 
 const ARN: Shape = text(1, 256);
 const LONG_ARN: Shape = text(1, 2000);
@@ -242,6 +274,7 @@ const ROUTE_MEMBERS: &[Member] =
 /// What is checked only: nothing at all is a finding like others.
 const DEFINITION_OR_NOTHING: Shape = sensitive(0, base::limits::DEFINITION_BYTES_MAX);
 const DEFINITION: Shape = sensitive(1, base::limits::DEFINITION_BYTES_MAX);
+const TASK_TOKEN: Shape = text(1, 2048);
 const DATA: Shape = sensitive(0, base::limits::PAYLOAD_BYTES_MAX);
 const TRACE_HEADER: Shape = pattern(0, 256, r"\p{ASCII}*", str::is_ascii);
 const INCLUDED_DATA: Shape = Shape::Enum(&["ALL_DATA", "METADATA_ONLY"]);

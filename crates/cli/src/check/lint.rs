@@ -131,18 +131,26 @@ mod tests {
 
     #[test]
     fn doubts_have_a_place_and_a_hint_in_both_languages() {
-        check(DOUBTFUL, Lang::En, expect![[r#"
+        check(
+            DOUBTFUL,
+            Lang::En,
+            expect![[r#"
             net.asl.json:4:13: warning CHOICE_WITHOUT_DEFAULT: no Default: an execution fails here when no rule holds, and nothing can catch that
               hint: add a Default, if only to a Fail state that says why
             net.asl.json:7:34: warning RETRY_MAY_REPEAT: after States.ALL nobody knows whether arn:aws:states:::sqs:sendMessage was done: a retry may do it twice
               hint: name the errors that are safe to retry, or make the call idempotent
-        "#]]);
-        check(DOUBTFUL, Lang::Ja, expect![[r#"
+        "#]],
+        );
+        check(
+            DOUBTFUL,
+            Lang::Ja,
+            expect![[r#"
             net.asl.json:4:13: 警告 CHOICE_WITHOUT_DEFAULT: Default がありません。どの規則も成り立たないと実行は失敗し、Catch もできません
               対処: Default を加えてください。理由を示す Fail ステートへ送るだけでも構いません
             net.asl.json:7:34: 警告 RETRY_MAY_REPEAT: States.ALL では arn:aws:states:::sqs:sendMessage が済んだか分かりません。再試行で二重に行われるおそれがあります
               対処: 再試行してよいエラーだけを挙げるか、呼び出しを冪等にしてください
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
@@ -155,11 +163,19 @@ mod tests {
                 net.asl.json:3:44: error MISSING_TRANSITION_TARGET: Missing 'Next' target: B
             "#]],
         );
-        check("{\n  \"StartAt\": ]}", Lang::En, expect![[r#"
+        check(
+            "{\n  \"StartAt\": ]}",
+            Lang::En,
+            expect![[r#"
             net.asl.json:2:14: error INVALID_JSON_DESCRIPTION: Unexpected character (']' (code 93)): expected a valid value (JSON String, Number, Array, Object or token 'null', 'true' or 'false')  at [Source: (String)"{   "StartAt": ]}"; line: 2, column: 14]
-        "#]]);
-        check("[]", Lang::En, expect![[r#"
+        "#]],
+        );
+        check(
+            "[]",
+            Lang::En,
+            expect![[r#"
             net.asl.json:1:1: error SCHEMA_VALIDATION_FAILED: Definition must be a valid JSON object
-        "#]]);
+        "#]],
+        );
     }
 }

@@ -200,6 +200,7 @@ mod tests {
                   was: 1
             ✕ net / silent  (0.0s of virtual time)
                 A called its task and the case does not say what call 0 answers
-        "#]].assert_eq(&text);
+        "#]]
+        .assert_eq(&text);
     }
 }

@@ -187,8 +187,7 @@ fn withdraw(doing: &Doing) -> Vec<Effect> {
     match doing {
         Doing::Task(attempt) => {
             let alarms = [attempt.timeout, attempt.heartbeat].into_iter().flatten().map(Effect::ClearTimer);
-            let abandon = Effect::AbandonTask { task: attempt.task, resource: attempt.resource.clone() };
-            std::iter::once(abandon).chain(alarms).collect()
+            std::iter::once(attempt.abandon()).chain(alarms).collect()
         }
         Doing::Waiting { alarm } | Doing::Retrying { alarm } => vec![Effect::ClearTimer(*alarm)],
         Doing::Deciding | Doing::Branches(_) | Doing::Iterations(_) => vec![],

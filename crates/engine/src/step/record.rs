@@ -143,6 +143,15 @@ impl<'a> Run<'a> {
         self.alarm_at(self.env.now.plus_seconds(i64::try_from(seconds).unwrap_or(i64::MAX)))
     }
 
+    /// A task's timeout and its first missed heartbeat, from now.
+    pub(super) fn alarms_in(&self, timeout: Option<u64>, heartbeat: Option<u64>) -> (Option<Alarm>, Option<Alarm>) {
+        let timeout = timeout.map(|seconds| self.alarm_in(seconds));
+        let after = u64::from(timeout.is_some());
+        let heartbeat = heartbeat
+            .map(|seconds| Alarm { timer: TimerId(self.execution.next_timer + after), ..self.alarm_in(seconds) });
+        (timeout, heartbeat)
+    }
+
     pub(super) fn alarm_at(&self, due: Timestamp) -> Alarm {
         Alarm { timer: TimerId(self.execution.next_timer), due }
     }
@@ -223,7 +232,9 @@ fn too_large(of: &str) -> Failure {
 
 fn withdrawal(effect: Effect) -> Effect {
     match effect {
-        Effect::RunTask { task, resource, .. } => Effect::AbandonTask { task, resource },
+        Effect::RunTask { task, resource, parameters, credentials, .. } => {
+            Effect::AbandonTask { task, resource, parameters, credentials }
+        }
         Effect::SetTimer(alarm) => Effect::ClearTimer(alarm),
         other @ (Effect::AbandonTask { .. } | Effect::ClearTimer(_) | Effect::Ended) => other,
     }

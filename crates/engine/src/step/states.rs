@@ -1,15 +1,16 @@
 //! States, from entry to exit.
 
-use asl::{BlockId, Body, Name, State, Task, Then, Wait};
+use asl::{BlockId, Body, Name, Resource, State, Task, Then, Wait};
 use base::Json;
 
 use super::{Go, Next, Run, Stop};
 use crate::Effect;
 use crate::choice;
 use crate::data::{self};
-use crate::event::{Alarm, Fact, Failure};
+use crate::event::{Fact, Failure};
 use crate::execution::{Doing, Place};
-use crate::id::{FrameId, TaskId, TimerId};
+use crate::id::{FrameId, TaskId};
+use crate::token::{Token, has_token};
 use crate::variables::Assigned;
 
 impl Run<'_> {
@@ -111,9 +112,17 @@ impl Run<'_> {
     }
 
     pub(super) fn schedule(&mut self, frame: FrameId, state: &State, task: &Task) -> Next {
+        let id = TaskId(self.execution.next_task);
+        let token =
+            has_token(&task.resource).then(|| Token::make(&self.execution.identity.execution_arn, id, self.chance));
         let decided = self.decide(frame, |run| {
+            if let Resource::Activity { arn } = &task.resource
+                && !run.env.activities.exist(arn)
+            {
+                return Err(format!("The activity {arn} does not exist.").into());
+            }
             let input = run.input(frame, state)?;
-            let view = run.view(frame, &input);
+            let view = run.view(frame, &input).with_token(token.clone());
             let timeout = task.timeout.as_ref().map(|it| data::seconds(it, "TimeoutSeconds", &view)).transpose()?;
             let heartbeat =
                 task.heartbeat.as_ref().map(|it| data::seconds(it, "HeartbeatSeconds", &view)).transpose()?;
@@ -126,13 +135,12 @@ impl Run<'_> {
             Ok(decided) => decided,
             Err(go) => return Some((frame, go)),
         };
-        let id = TaskId(self.execution.next_task);
         let resource = task.resource.arn().clone();
-        let timeout = timeout_seconds.map(|seconds| self.alarm_in(seconds));
-        let heartbeat = heartbeat_seconds.map(|seconds| {
-            let after = u64::from(timeout.is_some());
-            Alarm { timer: TimerId(self.execution.next_timer + after), ..self.alarm_in(seconds) }
-        });
+        let waits_for_worker = matches!(task.resource, Resource::Activity { .. });
+        let (timeout, heartbeat) = match waits_for_worker {
+            true => (None, None),
+            false => self.alarms_in(timeout_seconds, heartbeat_seconds),
+        };
         self.record_here(
             frame,
             Fact::TaskScheduled {
@@ -142,7 +150,7 @@ impl Run<'_> {
                 timeout_seconds,
                 heartbeat_seconds,
                 credentials,
-                token: None,
+                token,
                 timeout,
                 heartbeat,
             },
@@ -151,7 +159,9 @@ impl Run<'_> {
         let Doing::Task(attempt) = &self.execution.visit(frame).doing else { return None };
         self.step.effects.push(attempt.effect());
         self.step.effects.extend([timeout, heartbeat].into_iter().flatten().map(Effect::SetTimer));
-        self.begun.push((frame, id, resource));
+        if !waits_for_worker {
+            self.begun.push((frame, id, resource));
+        }
         None
     }
 
