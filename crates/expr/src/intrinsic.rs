@@ -13,6 +13,7 @@ mod parse;
 mod functions;
 
 use functions::Function;
+pub(crate) use functions::digest;
 
 /// A compiled call.
 #[derive(Clone)]

@@ -85,6 +85,12 @@ impl Random {
         (self.0 >> (48 - bits)) as i32
     }
 
+    /// `nextDouble()`: from 0 up to, not including, 1.
+    pub(crate) fn next_double(&mut self) -> f64 {
+        let high = i64::from(self.next(26)) << 27;
+        (high + i64::from(self.next(27))) as f64 / (1u64 << 53) as f64
+    }
+
     /// A number of a range that is not empty and lies within the `int`s.
     pub(crate) fn next_in(&mut self, range: Range<i64>) -> i64 {
         if let Ok(bound) = i32::try_from(range.end - range.start) {
