@@ -117,6 +117,13 @@ fn create_file(dir: &Dir, path: &Path) -> io::Result<File> {
     Ok(File::from_std(dir.open_with(path, OpenOptions::new().write(true).create_new(true))?.into_std()))
 }
 
+/// Renames a file, and puts on disk that it is renamed.
+fn give_name(dir: &Dir, from: &Path, to: &Path) -> io::Result<()> {
+    dir.rename(from, dir, to)?;
+    let parent = to.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
+    dir.open(parent)?.sync_all()
+}
+
 /// A name that no other upload of this process or another has.
 fn unfinished() -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
@@ -166,7 +173,7 @@ impl Upload {
         };
         flushed.await.map_err(|error| self.folder.refused("write", &error))?;
         let (from, to) = (self.unfinished.clone().unwrap_or_default(), self.path.clone());
-        self.folder.blocking("write", move |dir| dir.rename(from, dir, to)).await?;
+        self.folder.blocking("write", move |dir| give_name(dir, &from, &to)).await?;
         self.unfinished = None;
         Ok(())
     }

@@ -73,7 +73,7 @@ impl Reader {
 }
 
 enum Items {
-    Object(Box<Object>),
+    Object(Object),
     Listing { listing: Listing, page: VecDeque<Listed>, source: Arc<str> },
     Objects(Box<Objects>),
 }
@@ -81,9 +81,7 @@ enum Items {
 impl Items {
     async fn open(buckets: &Buckets, dataset: &Dataset) -> Result<Items, Failure> {
         match dataset {
-            Dataset::Object { object, format } => {
-                Ok(Items::Object(Box::new(Object::open(buckets, object, format).await?)))
-            }
+            Dataset::Object { object, format } => Object::open(buckets, object, format).await.map(Items::Object),
             Dataset::Listing(prefix) => Ok(Items::Listing {
                 listing: listing(buckets, prefix)?,
                 page: VecDeque::new(),
@@ -157,6 +155,17 @@ fn listed(object: Listed) -> Json {
 /// The items in one object.
 struct Object {
     source: Arc<str>,
+    items: ObjectItems,
+}
+
+enum ObjectItems {
+    Stream(Box<Stream>),
+    #[cfg(feature = "parquet")]
+    Parquet(crate::format::parquet::Rows),
+}
+
+/// Items that come with their bytes.
+struct Stream {
     body: Body,
     /// What came and is not yet decoded.
     chunk: Bytes,
@@ -179,20 +188,35 @@ enum State {
 
 impl Object {
     async fn open(buckets: &Buckets, object: &ObjectName, format: &Format) -> Result<Object, Failure> {
+        let source = format!("S3://{}/{}", object.bucket.name, object.key).into();
+        #[cfg(feature = "parquet")]
+        if *format == Format::Parquet {
+            let rows = crate::format::parquet::Rows::open(body(buckets, object).await?).await;
+            return Ok(Object { source, items: ObjectItems::Parquet(rows.map_err(Failure::reader)?) });
+        }
         let decoder = Decoder::new(format).map_err(Failure::reader)?;
-        let body = body(buckets, object).await?;
-        Ok(Object {
-            source: format!("S3://{}/{}", object.bucket.name, object.key).into(),
-            body,
+        let stream = Stream {
+            body: body(buckets, object).await?,
             chunk: Bytes::new(),
             expander: Expander::new(),
             decoder,
             text: vec![],
             out: Out::new(),
             state: State::Reading,
-        })
+        };
+        Ok(Object { source, items: ObjectItems::Stream(Box::new(stream)) })
     }
 
+    async fn next(&mut self) -> Result<Option<Decoded>, String> {
+        match &mut self.items {
+            ObjectItems::Stream(stream) => stream.next().await,
+            #[cfg(feature = "parquet")]
+            ObjectItems::Parquet(rows) => Ok(rows.next().await?.map(Decoded::from)),
+        }
+    }
+}
+
+impl Stream {
     async fn next(&mut self) -> Result<Option<Decoded>, String> {
         loop {
             if let Some(item) = self.out.pop_front() {

@@ -6,6 +6,8 @@
 pub(crate) mod json;
 pub(crate) mod lines;
 pub(crate) mod csv;
+#[cfg(feature = "parquet")]
+pub(crate) mod parquet;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -59,6 +61,10 @@ enum Kind {
     Csv(csv::Rows),
 }
 
+/// Parquet cannot be decoded from the front; where it is read, that is done by another way.
+const NO_PARQUET: &str =
+    "This server does not read Parquet files: it was built without them. Use CSV, JSON or JSON Lines";
+
 /// UTF-8's byte order mark, which spreadsheets like to write.
 const MARK: &[u8] = b"\xEF\xBB\xBF";
 
@@ -68,7 +74,7 @@ impl Decoder {
             Format::Json { pointer } => Kind::Json(json::Items::new(pointer)),
             Format::JsonLines => Kind::Lines(lines::Lines::default()),
             Format::Csv(csv) => Kind::Csv(csv::Rows::new(csv)?),
-            Format::Parquet => return Err("Parquet files are not read here: use CSV, JSON or JSON Lines".to_owned()),
+            Format::Parquet => return Err(NO_PARQUET.to_owned()),
         };
         Ok(Decoder { mark: 0, kind })
     }

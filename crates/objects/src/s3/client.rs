@@ -252,3 +252,44 @@ pub(super) struct Said {
 fn code(status: StatusCode) -> String {
     status.canonical_reason().unwrap_or("Unknown").replace(' ', "")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(url: &str, addressing: Addressing, bucket: &str, key: &str) -> String {
+        let endpoint = Endpoint { url: url.to_owned(), region: "r".to_owned(), keys: None, addressing };
+        match S3::new(endpoint) {
+            Err(error) => error.to_string(),
+            Ok(s3) => {
+                let ask = Ask { method: Method::GET, bucket, key, query: vec![], headers: vec![], body: Bytes::new() };
+                let (host, path) = s3.place(&ask);
+                format!("{host} {path}")
+            }
+        }
+    }
+
+    #[test]
+    fn where_buckets_and_keys_stand() {
+        let (by_path, by_host) = (Addressing::Path, Addressing::Host);
+        assert_eq!(place("http://127.0.0.1:9000", by_path, "b", "a b/あ"), "127.0.0.1:9000 /b/a%20b/%E3%81%82");
+        assert_eq!(place("http://s3.local/base/", by_path, "b", ""), "s3.local /base/b");
+        assert_eq!(place("http://s3.local", by_host, "b", "a//+~"), "b.s3.local /a//%2B~");
+        assert_eq!(place("http://s3.local", by_host, "b", ""), "b.s3.local /");
+        assert_eq!(place("http://s3.local", by_host, "b.c", "k"), "s3.local /b.c/k");
+    }
+
+    #[test]
+    fn what_is_no_endpoint() {
+        for url in ["", "s3.local", "ftp://s3.local", "http://"] {
+            let text = place(url, Addressing::Path, "b", "k");
+            assert_eq!(text, format!("use \"{url}\" as an S3 endpoint: it is no http:// or https:// URL"));
+        }
+    }
+
+    #[test]
+    fn queries_are_encoded() {
+        let parameters = [("list-type", "2".to_owned()), ("prefix", "a b/+".to_owned()), ("uploads", String::new())];
+        assert_eq!(query(&parameters), "list-type=2&prefix=a%20b%2F%2B&uploads=");
+    }
+}
