@@ -9,6 +9,7 @@ use asl::{
     CatchOutput, Concurrency, FailText, Items, Jsonata, MachineTimeout, Payload, ResultPath, Seconds, Select, Until,
 };
 use base::{Json, Timestamp, limits};
+use expr::jsonata::Kind;
 use expr::{Scope, Template};
 
 use crate::event::Failure;
@@ -58,6 +59,11 @@ pub(crate) fn evaluate(value: &Jsonata, field: &str, scope: &dyn Scope) -> Resul
     value.eval(field, scope).map_err(|fault| Fault::Query { text: fault.text, location: fault.location })
 }
 
+/// The same, where only one type will do.
+fn evaluate_as(value: &Jsonata, field: &str, kind: Kind, scope: &dyn Scope) -> Result<Json, Fault> {
+    value.eval_as(field, kind, scope).map_err(|fault| Fault::Query { text: fault.text, location: fault.location })
+}
+
 /// `Parameters`, `Arguments` and the like, of the field named `field`; `$`, or the state's input, where there are none.
 pub(crate) fn payload(payload: Option<&Payload>, field: &str, scope: &dyn Scope) -> Result<Json, Fault> {
     match payload {
@@ -100,7 +106,7 @@ pub(crate) fn caught(
 pub(crate) fn fail_text(text: &FailText, field: &str, scope: &dyn Scope) -> Result<Arc<str>, Fault> {
     let value = match text {
         FailText::Literal(text) => return Ok(text.clone()),
-        FailText::Jsonata(value) => return typed(value, field, "string", scope, |value| value.as_str().map(Arc::from)),
+        FailText::Jsonata(value) => return string(value, field, scope),
         FailText::Path(path) => expr::template::eval_field(path, &format!("{field}Path"), scope),
         FailText::Intrinsic(call) => call.eval(scope),
     };
@@ -114,7 +120,7 @@ pub(crate) fn fail_text(text: &FailText, field: &str, scope: &dyn Scope) -> Resu
 pub(crate) fn seconds(seconds: &Seconds, field: &str, scope: &dyn Scope) -> Result<u64, Fault> {
     match seconds {
         Seconds::Literal(seconds) => Ok(*seconds),
-        Seconds::Jsonata(value) => whole(value, field, scope),
+        Seconds::Jsonata(value) => positive(value, field, scope),
         Seconds::Path(path) => {
             let value =
                 path.eval(scope).map_err(|failure| format!("Invalid path '{}' : {}", path.text(), failure.message))?;
@@ -134,31 +140,36 @@ pub(crate) fn seconds(seconds: &Seconds, field: &str, scope: &dyn Scope) -> Resu
 pub(crate) fn machine_seconds(timeout: &MachineTimeout, scope: &dyn Scope) -> Result<u64, Fault> {
     match timeout {
         MachineTimeout::Literal(seconds) => Ok(*seconds),
-        MachineTimeout::Jsonata(value) => whole(value, "TimeoutSeconds", scope),
+        MachineTimeout::Jsonata(value) => positive(value, "TimeoutSeconds", scope),
+    }
+}
+
+fn positive(value: &Jsonata, field: &str, scope: &dyn Scope) -> Result<u64, Fault> {
+    match whole(value, field, scope)? {
+        0 => Err(Fault::at(field, format!("The value of the field '{field}' has to be positive, but was: 0"))),
+        seconds => Ok(seconds.min(limits::TIMEOUT_SECONDS_MAX)),
     }
 }
 
 /// A number that is not negative and has no fraction.
-fn whole(value: &Jsonata, field: &str, scope: &dyn Scope) -> Result<u64, Fault> {
-    typed(value, field, "integer", scope, |value| value.as_i64().and_then(|number| u64::try_from(number).ok()))
+pub(crate) fn whole(value: &Jsonata, field: &str, scope: &dyn Scope) -> Result<u64, Fault> {
+    let number = evaluate_as(value, field, Kind::Number, scope)?;
+    let whole = number.as_i64().and_then(|number| u64::try_from(number).ok());
+    whole.ok_or_else(|| {
+        Fault::at(
+            field,
+            format!(
+                "The value of the field '{field}' has to be a whole number that is not negative, but was: {number}"
+            ),
+        )
+    })
 }
 
-/// What a JSONata field gives, where only one type will do.
-fn typed<T>(
-    value: &Jsonata,
-    field: &str,
-    expected: &str,
-    scope: &dyn Scope,
-    take: impl FnOnce(&Json) -> Option<T>,
-) -> Result<T, Fault> {
-    let found = evaluate(value, field, scope)?;
-    take(&found).ok_or_else(|| {
-        let kind = kind_name(&found);
-        let text = format!(
-            "The value of the field '{field}' has an unexpected type. Expected '{expected}', but was '{kind}' for value: {found}"
-        );
-        Fault::at(field, text)
-    })
+fn string(value: &Jsonata, field: &str, scope: &dyn Scope) -> Result<Arc<str>, Fault> {
+    match evaluate_as(value, field, Kind::String, scope)? {
+        Json::String(text) => Ok(text),
+        other => Ok(other.to_string().into()),
+    }
 }
 
 /// When a Wait state ends.
@@ -169,7 +180,7 @@ pub(crate) fn wait_until(until: &Until, now: Timestamp, scope: &dyn Scope) -> Re
         Until::SecondsJsonata(value) => after(whole(value, "Seconds", scope)?),
         Until::Timestamp(at) => *at,
         Until::TimestampJsonata(value) => {
-            let text: Arc<str> = typed(value, "Timestamp", "string", scope, |value| value.as_str().map(Arc::from))?;
+            let text = string(value, "Timestamp", scope)?;
             Timestamp::parse_rfc3339(&text).ok_or_else(|| {
                 let why = "The Timestamp field cannot be parsed as an ISO-8601 extended offset date-time format string";
                 Fault::at("Timestamp", format!("{why}: {text}"))
@@ -243,9 +254,8 @@ pub(crate) fn concurrency(concurrency: &Concurrency, scope: &dyn Scope) -> Resul
 
 /// The items of a Map: an array.
 pub(crate) fn items(items: &Items, scope: &dyn Scope) -> Result<Json, Fault> {
-    let array = |value: &Json| value.as_array().is_some().then(|| value.clone());
     let (value, text) = match items {
-        Items::Jsonata(Some(items)) => return typed(items, "Items", "array", scope, array),
+        Items::Jsonata(Some(items)) => return evaluate_as(items, "Items", Kind::Array, scope),
         Items::Jsonata(None) => return input_items(scope.input()),
         Items::JsonPath(None) => (scope.input().clone(), "$"),
         Items::JsonPath(Some(path)) => {
@@ -270,17 +280,6 @@ fn input_items(input: &Json) -> Result<Json, Fault> {
 
 /// JSONata's `Condition`, of the rule with this index.
 pub(crate) fn condition(condition: &Jsonata, index: usize, scope: &dyn Scope) -> Result<bool, Fault> {
-    typed(condition, &format!("Choices[{index}]/Condition"), "boolean", scope, Json::as_bool)
-}
-
-/// As JSONata calls it.
-fn kind_name(value: &Json) -> &'static str {
-    match value {
-        Json::Null => "null",
-        Json::Bool(_) => "boolean",
-        Json::Number(_) => "number",
-        Json::String(_) => "string",
-        Json::Array(_) => "array",
-        Json::Object(_) => "object",
-    }
+    let holds = evaluate_as(condition, &format!("Choices[{index}]/Condition"), Kind::Boolean, scope)?;
+    Ok(holds.as_bool() == Some(true))
 }

@@ -12,6 +12,17 @@ use crate::tests::{play, shown};
 #[derive(Debug, Clone)]
 enum Shape {
     Pass,
+    /// Keeps its input as a variable of its own.
+    Assign,
+    /// The same with expressions, which sometimes give nothing.
+    Query,
+    QueryTask {
+        catches: bool,
+    },
+    QueryMap {
+        processor: Vec<Shape>,
+        catches: bool,
+    },
     Wait(u8),
     Succeed,
     Fail,
@@ -54,6 +65,9 @@ fn task_handlers() -> impl Strategy<Value = String> {
 fn shape() -> impl Strategy<Value = Shape> {
     let leaf = prop_oneof![
         Just(Shape::Pass),
+        Just(Shape::Assign),
+        Just(Shape::Query),
+        any::<bool>().prop_map(|catches| Shape::QueryTask { catches }),
         (0..3u8).prop_map(Shape::Wait),
         Just(Shape::Succeed),
         Just(Shape::Fail),
@@ -65,6 +79,7 @@ fn shape() -> impl Strategy<Value = Shape> {
         prop_oneof![
             (prop::collection::vec(block.clone(), 1..4), handlers())
                 .prop_map(|(branches, handlers)| Shape::Parallel { branches, handlers }),
+            (block.clone(), any::<bool>()).prop_map(|(processor, catches)| Shape::QueryMap { processor, catches }),
             (block, 0..3u8, handlers()).prop_map(|(processor, concurrency, handlers)| Shape::Map {
                 processor,
                 concurrency,
@@ -88,7 +103,7 @@ fn block(shapes: &[Shape], names: &mut u32) -> String {
     let mut states = vec![];
     for (at, shape) in shapes.iter().enumerate() {
         let next = mine.get(at + 1).unwrap_or(&last);
-        let body = state(shape, &mine[0], next, names).replace("LAST", &last);
+        let body = state(shape, &mine[0], &mine[at], next, names).replace("LAST", &last);
         states.push(format!(r#""{}":{body}"#, mine[at]));
     }
     // Whatever ends early must not make the rest unreachable: each is named by this choice.
@@ -106,13 +121,33 @@ fn block(shapes: &[Shape], names: &mut u32) -> String {
     format!(r#"{{"StartAt":"{door}","States":{{{}}}}}"#, states.join(","))
 }
 
-fn state(shape: &Shape, first: &str, next: &str, names: &mut u32) -> String {
+fn state(shape: &Shape, first: &str, name: &str, next: &str, names: &mut u32) -> String {
     let resource = |names: u32| match names % 3 {
         0 => "arn:aws:states:::aws-sdk:sfn:startExecution.waitForTaskToken",
         1 => "arn:aws:states:us-east-1:111111111111:activity:work",
         _ => "arn:aws:states:::ssm:sendCommand.sync",
     };
+    let caught = |catches: bool| match catches {
+        true => {
+            r#""Retry":[{"ErrorEquals":["States.QueryEvaluationError"],"MaxAttempts":1}],"Catch":[{"ErrorEquals":["States.ALL"],"Assign":{"NAMEe":"{% $states.errorOutput %}"},"Output":"{% $states.input %}","Next":"LAST"}],"#
+        }
+        false => "",
+    };
     match shape {
+        Shape::Assign => format!(r#"{{"Type":"Pass","Assign":{{"{name}v.$":"$","{name}n":[1]}},"Next":"{next}"}}"#),
+        Shape::Query => format!(
+            r#"{{"QueryLanguage":"JSONata","Type":"Pass","Assign":{{"{name}w":"{{% $exists(${name}v) ? ${name}v : $states.context.State.Name %}}"}},"Output":"{{% $states.input.i = 2 ? $gone : $states.input %}}","Next":"{next}"}}"#
+        ),
+        Shape::QueryTask { catches } => format!(
+            r#"{{"QueryLanguage":"JSONata","Type":"Task","Resource":"{}",{}"Arguments":"{{% $states.input %}}","Assign":{{"{name}r":"{{% $states.result.r %}}"}},"Output":"{{% $states.result.r % 3 = 0 ? $gone : $states.input %}}","Next":"{next}"}}"#,
+            resource(*names),
+            caught(*catches).replace("NAME", name)
+        ),
+        Shape::QueryMap { processor, catches } => format!(
+            r#"{{"QueryLanguage":"JSONata","Type":"Map",{}"Items":"{{% $states.context.Execution.Input.items %}}","ItemSelector":{{"i":"{{% $states.context.Map.Item.Index %}}"}},"Assign":{{"{name}c":"{{% $count($states.result) %}}"}},"Output":"{{% $states.input %}}","ItemProcessor":{},"Next":"{next}"}}"#,
+            caught(*catches).replace("NAME", name),
+            block(processor, names)
+        ),
         Shape::Pass => format!(r#"{{"Type":"Pass","Next":"{next}"}}"#),
         Shape::Wait(seconds) => format!(r#"{{"Type":"Wait","Seconds":{seconds},"Next":"{next}"}}"#),
         Shape::Succeed => r#"{"Type":"Succeed"}"#.to_owned(),

@@ -124,18 +124,16 @@ impl expr::Scope for View<'_> {
 /// The context object (`$$`) of the state that `frame` is in.
 fn context(execution: &Execution, frame: FrameId, item: Option<(u64, Json)>, token: Option<Arc<str>>) -> Json {
     let identity = &execution.identity;
+    let redrives = (!identity.express).then(|| ("RedriveCount", Json::from(execution.redrives.count)));
+    let own = [
+        ("Id", identity.execution_arn.clone().into()),
+        ("Input", execution.input.clone()),
+        ("Name", identity.name.clone().into()),
+        ("RoleArn", identity.role_arn.clone().into()),
+        ("StartTime", execution.started.to_string().into()),
+    ];
     let mut members = vec![
-        (
-            "Execution",
-            Json::object([
-                ("Id", identity.execution_arn.clone().into()),
-                ("Input", execution.input.clone()),
-                ("Name", identity.name.clone().into()),
-                ("RoleArn", identity.role_arn.clone().into()),
-                ("StartTime", execution.started.to_string().into()),
-                ("RedriveCount", Json::from(execution.redrives.count)),
-            ]),
-        ),
+        ("Execution", Json::object(own.into_iter().chain(redrives))),
         (
             "StateMachine",
             Json::object([
@@ -151,7 +149,7 @@ fn context(execution: &Execution, frame: FrameId, item: Option<(u64, Json)>, tok
         members.push(("Task", Json::object([("Token", Json::from(token))])));
     }
     if let Some((index, value)) = item.or_else(|| item_of(execution, frame)) {
-        let item = Json::object([("Index", Json::from(index)), ("Value", value)]);
+        let item = Json::object([("Index", Json::from(index)), ("Value", value), ("Source", Json::from("STATE_DATA"))]);
         members.push(("Map", Json::object([("Item", item)])));
     }
     Json::object(members)

@@ -516,7 +516,8 @@ impl<'a> Trial<'a> {
 
     /// The view of one iteration's item.
     fn view_of_item(&self, input: &Json, index: usize, item: &Json) -> View<'a> {
-        let item = Json::object([("Index", Json::from(index as u64)), ("Value", item.clone())]);
+        let source = ("Source", Json::from("STATE_DATA"));
+        let item = Json::object([("Index", Json::from(index as u64)), ("Value", item.clone()), source]);
         let map = ("Map".into(), Json::object([("Item", item)]));
         let context =
             self.test.context.as_object().into_iter().flatten().map(|(key, value)| (key.clone(), value.clone()));

@@ -26,11 +26,10 @@ pub(crate) fn shown(definition: &str, script: &str, limits: Limits) -> Vec<Strin
         while let Some(command) = next.take() {
             let env = Env { now: Timestamp(0), entropy: 0, limits, activities: &Existing };
             let Ok(step) = step(&machine, &mut execution, command, env) else { break };
-            let pauses = step.events.iter().filter_map(|event| match &event.fact {
+            next = step.events.iter().find_map(|event| match &event.fact {
                 Fact::StepPaused { alarm, .. } => Some(Command::Fire { timer: alarm.timer }),
                 _ => None,
             });
-            next = pauses.last();
             shown.extend(step.events.iter().filter(|event| event.is_aws()).map(show));
         }
     }
@@ -1656,4 +1655,189 @@ fn a_task_of_an_activity_that_is_gone_is_not_scheduled() {
               > ended
         "#]],
     );
+}
+
+#[test]
+fn expressions_stand_in_every_field() {
+    check(
+        &jsonata(
+            r#""A":{"Type":"Task","Resource":"arn:aws:states:::ssm:sendCommand.sync","Arguments":{"n":"{% $states.input.n + 1 %}"},"TimeoutSeconds":"{% $states.input.n * 60 %}",
+                    "Assign":{"got":"{% $states.result.r %}","was":"{% $states.input.n %}"},"Output":{"both":"{% [$states.input.n, $states.result.r] %}"},"Next":"C"},
+               "C":{"Type":"Choice","Choices":[{"Condition":"{% $got > 5 %}","Assign":{"way":"rule"},"Output":"{% $got %}","Next":"W"}],"Default":"W"},
+               "W":{"Type":"Wait","Seconds":"{% $was + 2 %}","Assign":{"got":"{% $was %}","was":"{% $got %}"},"Output":{"waited":"{% $got %}"},"Next":"P"},
+               "P":{"Type":"Parallel","Arguments":["{% $got %}"],"Branches":[{"StartAt":"B","States":{"B":{"Type":"Pass","Output":"{% $append($states.input, [$got, $way]) %}","End":true}}}],"Output":"{% $states.result[0] %}","Next":"M"},
+               "M":{"Type":"Map","Items":"{% $states.input %}","MaxConcurrency":"{% 1 %}","ItemSelector":{"i":"{% $states.context.Map.Item.Index %}","v":"{% $states.context.Map.Item.Value %}"},
+                    "ItemProcessor":{"StartAt":"I","States":{"I":{"Type":"Succeed","Output":"{% $states.input.i & ':' & $states.input.v %}"}}},"Next":"F"},
+               "F":{"Type":"Fail","Error":"{% 'E' & $count($states.input) %}","Cause":"{% $join($states.input, ', ') %}"}"#,
+        ),
+        r#"
+        start {"n":1}
+        ok 0 {"r":7}
+        fire 1
+        "#,
+        expect![[r#"
+            start {"n":1}
+              1<0 ExecutionStarted {"n":1}
+              2<0 TaskStateEntered(A) {"n":1}
+              3<2 TaskScheduled 0 {"n":2}
+              4<3 TaskStarted 0
+              > run task 0 {"n":2}
+              > set timer 0 at 60000
+            ok 0 {"r":7}
+              5<4 TaskSucceeded 0 {"r":7}
+              6<5 TaskStateExited(A) {"both":[1,7]} $got=7 $was=1
+              7<6 ChoiceStateEntered(C) {"both":[1,7]}
+              8<7 ChoiceStateExited(C) 7 $way="rule"
+              9<8 WaitStateEntered(W) 7
+              . WaitStarted timer 1 at 4000
+              > clear timer 0 at 60000
+              > set timer 1 at 4000
+            fire 1
+              10<9 WaitStateExited(W) {"waited":7} $got=1 $was=7
+              11<10 ParallelStateEntered(P) {"waited":7}
+              12<11 ParallelStateStarted
+              13<12 PassStateEntered(B) [1]
+              14<13 PassStateExited(B) [1,1,"rule"]
+              . FrameEnded
+              15<14 ParallelStateSucceeded
+              16<14 ParallelStateExited(P) [1,1,"rule"]
+              17<16 MapStateEntered(M) [1,1,"rule"]
+              18<17 MapStateStarted 3
+              19<18 MapIterationStarted(M#0)
+              20<19 SucceedStateEntered(I) {"i":0,"v":1}
+              21<20 SucceedStateExited(I) "0:1"
+              . FrameEnded
+              22<21 MapIterationSucceeded(M#0)
+              23<21 MapIterationStarted(M#1)
+              24<23 SucceedStateEntered(I) {"i":1,"v":1}
+              25<24 SucceedStateExited(I) "1:1"
+              . FrameEnded
+              26<25 MapIterationSucceeded(M#1)
+              27<25 MapIterationStarted(M#2)
+              28<27 SucceedStateEntered(I) {"i":2,"v":"rule"}
+              29<28 SucceedStateExited(I) "2:rule"
+              . FrameEnded
+              30<29 MapIterationSucceeded(M#2)
+              31<30 MapStateSucceeded
+              32<30 MapStateExited(M) ["0:1","1:1","2:rule"]
+              33<32 FailStateEntered(F) ["0:1","1:1","2:rule"]
+              34<33 ExecutionFailed E3: 0:1, 1:1, 2:rule
+              > ended
+        "#]],
+    );
+}
+
+#[test]
+fn what_an_expression_cannot_give_is_told_where_it_stands() {
+    let failed = |states: &str| {
+        let out = play(&jsonata(states), "start {\"n\":1,\"s\":\"t\"}", Limits::default());
+        let failed: Vec<&str> = out.lines().filter(|line| line.contains("Failed")).map(str::trim).collect();
+        failed.join("\n") + "\n"
+    };
+    let cases = [
+        r#""A":{"Type":"Pass","Output":{"a":{"b":["{% $gone %}"]}},"End":true}"#,
+        r#""A":{"Type":"Pass","Assign":{"v":"{% $states.input.gone %}"},"End":true}"#,
+        r#""A":{"Type":"Choice","Choices":[{"Condition":"{% false %}","Next":"B"},{"Condition":"{% $states.input.s %}","Next":"B"}],"Default":"B"},"B":{"Type":"Succeed"}"#,
+        r#""A":{"Type":"Wait","Timestamp":"{% $states.input.s %}","End":true}"#,
+        r#""A":{"Type":"Wait","Seconds":"{% 1.5 %}","End":true}"#,
+        r#""A":{"Type":"Map","Items":"{% $states.input %}","ItemProcessor":{"StartAt":"I","States":{"I":{"Type":"Succeed"}}},"End":true}"#,
+        r#""A":{"Type":"Fail","Error":"{% 1 %}"}"#,
+        r#""A":{"Type":"Pass","Output":"{% $states.input.s.($f := function($x){$x}; $f) %}","End":true}"#,
+    ];
+    let out: String = cases.iter().map(|states| failed(states)).collect();
+    expect![[r#"
+          3<0 EvaluationFailed(A) Output/a/b[0] States.QueryEvaluationError: An error occurred while executing the state 'A' (entered at the event id #2). The JSONata expression '$gone' specified for the field 'Output/a/b[0]' returned nothing (undefined).
+          4<3 ExecutionFailed States.QueryEvaluationError: An error occurred while executing the state 'A' (entered at the event id #2). The JSONata expression '$gone' specified for the field 'Output/a/b[0]' returned nothing (undefined).
+          3<0 EvaluationFailed(A) Assign/v States.QueryEvaluationError: An error occurred while executing the state 'A' (entered at the event id #2). The JSONata expression '$states.input.gone' specified for the field 'Assign/v' returned nothing (undefined).
+          4<3 ExecutionFailed States.QueryEvaluationError: An error occurred while executing the state 'A' (entered at the event id #2). The JSONata expression '$states.input.gone' specified for the field 'Assign/v' returned nothing (undefined).
+          3<0 EvaluationFailed(A) Choices[1]/Condition States.QueryEvaluationError: An error occurred while executing the state 'A' (entered at the event id #2). The JSONata expression '$states.input.s' specified for the field 'Choices[1]/Condition' returned an unexpected result type. Expected 'boolean', but was 'string' for value: "t"
+          4<3 ExecutionFailed States.QueryEvaluationError: An error occurred while executing the state 'A' (entered at the event id #2). The JSONata expression '$states.input.s' specified for the field 'Choices[1]/Condition' returned an unexpected result type. Expected 'boolean', but was 'string' for value: "t"
+          3<2 EvaluationFailed(A) Timestamp States.QueryEvaluationError: An error occurred while executing the state 'A' (entered at the event id #2). The Timestamp field cannot be parsed as an ISO-8601 extended offset date-time format string: t
+          4<3 ExecutionFailed States.QueryEvaluationError: An error occurred while executing the state 'A' (entered at the event id #2). The Timestamp field cannot be parsed as an ISO-8601 extended offset date-time format string: t
+          3<2 EvaluationFailed(A) Seconds States.QueryEvaluationError: An error occurred while executing the state 'A' (entered at the event id #2). The value of the field 'Seconds' has to be a whole number that is not negative, but was: 1.5
+          4<3 ExecutionFailed States.QueryEvaluationError: An error occurred while executing the state 'A' (entered at the event id #2). The value of the field 'Seconds' has to be a whole number that is not negative, but was: 1.5
+          3<0 EvaluationFailed(A) Items States.QueryEvaluationError: An error occurred while executing the state 'A' (entered at the event id #2). The JSONata expression '$states.input' specified for the field 'Items' returned an unexpected result type. Expected 'array', but was 'object' for value: {"n":1,"s":"t"}
+          4<3 MapStateFailed
+          5<4 ExecutionFailed States.QueryEvaluationError: An error occurred while executing the state 'A' (entered at the event id #2). The JSONata expression '$states.input' specified for the field 'Items' returned an unexpected result type. Expected 'array', but was 'object' for value: {"n":1,"s":"t"}
+          3<0 EvaluationFailed(A) Error States.QueryEvaluationError: An error occurred while executing the state 'A' (entered at the event id #2). The JSONata expression '1' specified for the field 'Error' returned an unexpected result type. Expected 'string', but was 'number' for value: 1
+          4<3 ExecutionFailed States.QueryEvaluationError: An error occurred while executing the state 'A' (entered at the event id #2). The JSONata expression '1' specified for the field 'Error' returned an unexpected result type. Expected 'string', but was 'number' for value: 1
+          3<0 EvaluationFailed(A) Output States.QueryEvaluationError: An error occurred while executing the state 'A' (entered at the event id #2). The JSONata expression '$states.input.s.($f := function($x){$x}; $f)' specified for the field 'Output' returned an unsupported result type.
+          4<3 ExecutionFailed States.QueryEvaluationError: An error occurred while executing the state 'A' (entered at the event id #2). The JSONata expression '$states.input.s.($f := function($x){$x}; $f)' specified for the field 'Output' returned an unsupported result type.
+    "#]].assert_eq(&out);
+}
+
+#[test]
+fn a_query_that_fails_is_retried_and_caught_and_a_catch_that_fails_is_not() {
+    check(
+        &jsonata(
+            r#""A":{"Type":"Task","Resource":"arn:aws:states:::ssm:sendCommand.sync","Output":"{% $states.result.gone %}","Retry":[{"ErrorEquals":["States.QueryEvaluationError"],"MaxAttempts":1}],
+                    "Catch":[{"ErrorEquals":["States.ALL"],"Assign":{"why":"{% $states.errorOutput.Error %}"},"Output":{"e":"{% $states.errorOutput.Error & $states.input.n %}"},"Next":"B"}],"End":true},
+               "B":{"Type":"Task","Resource":"arn:aws:states:::ssm:sendCommand.sync","Arguments":"{% $why %}","Catch":[{"ErrorEquals":["States.ALL"],"Output":"{% $gone %}","Next":"B"}],"End":true}"#,
+        ),
+        r#"
+        start {"n":1}
+        ok 0 {"r":7}
+        fire 0
+        ok 1 {"r":7}
+        fail 2 E why
+        "#,
+        expect![[r#"
+            start {"n":1}
+              1<0 ExecutionStarted {"n":1}
+              2<0 TaskStateEntered(A) {"n":1}
+              3<2 TaskScheduled 0 {"n":1}
+              4<3 TaskStarted 0
+              > run task 0 {"n":1}
+            ok 0 {"r":7}
+              5<4 TaskSucceeded 0 {"r":7}
+              6<5 EvaluationFailed(A) Output States.QueryEvaluationError: An error occurred while executing the state 'A' (entered at the event id #2). The JSONata expression '$states.result.gone' specified for the field 'Output' returned nothing (undefined).
+              . RetryScheduled by 0 timer 0 at 2000
+              > set timer 0 at 2000
+            fire 0
+              7<6 TaskScheduled 1 {"n":1}
+              8<7 TaskStarted 1
+              > run task 1 {"n":1}
+            ok 1 {"r":7}
+              9<8 TaskSucceeded 1 {"r":7}
+              10<9 EvaluationFailed(A) Output States.QueryEvaluationError: An error occurred while executing the state 'A' (entered at the event id #2). The JSONata expression '$states.result.gone' specified for the field 'Output' returned nothing (undefined).
+              11<10 TaskStateExited(A) {"e":"States.QueryEvaluationError1"} $why="States.QueryEvaluationError"
+              12<11 TaskStateEntered(B) {"e":"States.QueryEvaluationError1"}
+              13<12 TaskScheduled 2 "States.QueryEvaluationError"
+              14<13 TaskStarted 2
+              > run task 2 "States.QueryEvaluationError"
+            fail 2 E why
+              15<14 TaskFailed 2 E: why
+              16<15 EvaluationFailed(B) Catch[0]/Output States.QueryEvaluationError: An error occurred while executing the state 'B' (entered at the event id #12). The JSONata expression '$gone' specified for the field 'Catch[0]/Output' returned nothing (undefined).
+              17<16 ExecutionFailed States.QueryEvaluationError: An error occurred while executing the state 'B' (entered at the event id #12). The JSONata expression '$gone' specified for the field 'Catch[0]/Output' returned nothing (undefined).
+              > ended
+        "#]],
+    );
+}
+
+#[test]
+fn the_machines_timeout_may_be_an_expression() {
+    let definition = |timeout: &str| {
+        jsonata(r#""A":{"Type":"Wait","Seconds":9,"End":true}"#)
+            .replace(r#""StartAt""#, &format!(r#""TimeoutSeconds":"{timeout}","StartAt""#))
+    };
+    let out =
+        play(&definition("{% $states.context.Execution.Input.t %}"), "start {\"t\":3}\nfire 0", Limits::default());
+    let out = out + &play(&definition("{% $states.context.Execution.Input.gone %}"), "start {}", Limits::default());
+    expect![[r#"
+        start {"t":3}
+          1<0 ExecutionStarted {"t":3}
+          2<0 WaitStateEntered(A) {"t":3}
+          . WaitStarted timer 1 at 9000
+          > set timer 0 at 3000
+          > set timer 1 at 9000
+        fire 0
+          3<0 ExecutionTimedOut States.Timeout: -
+          > clear timer 0 at 3000
+          > clear timer 1 at 9000
+          > ended
+        start {}
+          1<0 ExecutionStarted {}
+          2<0 ExecutionFailed States.QueryEvaluationError: The JSONata expression '$states.context.Execution.Input.gone' specified for the field 'TimeoutSeconds' returned nothing (undefined).
+          > ended
+    "#]].assert_eq(&out);
 }
