@@ -74,6 +74,10 @@ pub struct StateMachine {
     pub description: Option<String>,
     /// The version that the request wanted to have published.
     pub published: Option<String>,
+    /// The Map in distributed mode that is meant.
+    pub label: Option<String>,
+    /// Which variables each state looks at, where somebody asked to see the definition.
+    pub variable_references: asl::VariableReferences,
 }
 
 /// `DescribeStateMachine`, status.
@@ -205,20 +209,38 @@ impl Runtime {
         Ok(StateMachine { published, ..shown(&now) })
     }
 
-    /// A machine, or one of its versions.
+    /// A machine, one of its versions, or the machine by one of its Maps.
     pub async fn state_machine(&self, caller: &Caller, arn: &str) -> Result<StateMachine, Refusal> {
         let arn = MachineArn::parse(caller, arn)?;
         let now = self.registered_as(&arn).await?;
-        match arn.part {
-            Part::Whole => Ok(shown(&now)),
+        let reference = |place: u64| reference(keys::machine(&now.arn), place);
+        match &arn.part {
+            Part::Whole => {
+                let variable_references = self.variable_references(&reference(now.settings_at)).await;
+                Ok(StateMachine { variable_references, ..shown(&now) })
+            }
             Part::Version(number) => {
-                let version = now.version(number).ok_or_else(|| arn.missing())?;
-                let reference = reference(keys::machine(&now.arn), version.settings_at);
+                let version = now.version(*number).ok_or_else(|| arn.missing())?;
+                let reference = reference(version.settings_at);
                 let revision = definitions::read(self.store(), &reference).await.map_err(Refusal::internal)?;
-                Ok(shown_version(&now, version, revision))
+                let variable_references = self.variable_references(&reference).await;
+                Ok(StateMachine { variable_references, ..shown_version(&now, version, revision) })
             }
             Part::Alias(_) => Err(arn.missing()),
-            Part::Label(_) => Err(labelled()),
+            Part::Label(label) => {
+                let reference = reference(now.settings_at);
+                let compiled =
+                    self.inner.world.definitions.get(self.store(), &reference).await.map_err(Refusal::internal)?;
+                if !has_label(&compiled, label) {
+                    return Err(arn.missing());
+                }
+                Ok(StateMachine {
+                    arn: arn.text(),
+                    label: Some(label.to_string()),
+                    variable_references: compiled.variable_references().clone(),
+                    ..shown(&now)
+                })
+            }
         }
     }
 
@@ -228,7 +250,19 @@ impl Runtime {
         let Revision { settings, at, name } =
             definitions::read(self.store(), &head.definition).await.map_err(Refusal::internal)?;
         let machine = head.machine.rsplit(':').next().unwrap_or_default();
-        Ok(StateMachine { revision: name, ..described(&head.machine, machine, at, settings) })
+        let (machine, label) = match machine.split_once('/') {
+            Some((machine, label)) => (machine, Some(label.to_owned())),
+            None => (machine, None),
+        };
+        let variable_references = self.variable_references(&head.definition).await;
+        let described = described(&head.machine, machine, at, settings);
+        Ok(StateMachine { revision: name, label, variable_references, ..described })
+    }
+
+    /// None where the definition is of an earlier version of ours and cannot be read any more: it can still be shown.
+    async fn variable_references(&self, reference: &Arc<str>) -> asl::VariableReferences {
+        let compiled = self.inner.world.definitions.get(self.store(), reference).await;
+        compiled.map(|compiled| compiled.variable_references().clone()).unwrap_or_default()
     }
 
     /// Deletes a state machine, its versions and its aliases; one that does not exist is deleted already. What runs is
@@ -446,6 +480,19 @@ fn compile(definition: &str, kind: MachineKind) -> Result<Arc<asl::Machine>, Ref
     parsed.machine.map(Arc::new).ok_or(Refusal::InvalidDefinition(parsed.diagnostics))
 }
 
+/// Whether a Map in distributed mode has this label.
+fn has_label(compiled: &asl::Machine, label: &str) -> bool {
+    let states = compiled.blocks.iter().flat_map(|block| block.states.values());
+    states.filter_map(label_of).any(|known| known == label)
+}
+
+fn label_of(state: &asl::State) -> Option<&str> {
+    match &state.body {
+        asl::Body::Map(asl::Map { mode: asl::MapMode::Distributed(distributed), .. }) => distributed.label.as_deref(),
+        _ => None,
+    }
+}
+
 fn shown(now: &Registered) -> StateMachine {
     StateMachine {
         status: status(now),
@@ -482,6 +529,8 @@ fn described(arn: &str, name: &str, at: Timestamp, settings: Settings) -> StateM
         revision: None,
         description: None,
         published: None,
+        label: None,
+        variable_references: asl::VariableReferences::default(),
     }
 }
 

@@ -143,8 +143,12 @@ fn encode(out: &mut Writer, machine: &StateMachine, metadata_only: bool) {
     out.text("type", kind_name(machine.kind));
     out.time("creationDate", machine.created);
     encode_configurations(out, machine);
+    out.text_if("label", machine.label.as_deref());
     out.text_if("revisionId", machine.revision.as_deref());
     out.text_if("description", machine.description.as_deref());
+    if !metadata_only {
+        encode_references(out, machine);
+    }
 }
 
 fn encode_for_execution(out: &mut Writer, machine: &StateMachine, metadata_only: bool) {
@@ -156,7 +160,21 @@ fn encode_for_execution(out: &mut Writer, machine: &StateMachine, metadata_only:
     out.text("roleArn", &machine.role_arn);
     out.time("updateDate", machine.updated);
     encode_configurations(out, machine);
+    out.text_if("label", machine.label.as_deref());
     out.text_if("revisionId", machine.revision.as_deref());
+    if !metadata_only {
+        encode_references(out, machine);
+    }
+}
+
+fn encode_references(out: &mut Writer, machine: &StateMachine) {
+    if !machine.variable_references.is_empty() {
+        let references = machine.variable_references.iter();
+        out.map(
+            "variableReferences",
+            references.map(|(state, variables)| (&**state, variables.iter().map(|variable| &**variable))),
+        );
+    }
 }
 
 /// As they came, and with AWS's defaults for what was not said.
@@ -203,6 +221,8 @@ fn encode_summary(out: &mut Writer, machine: &StateMachineSummary) {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
     use base::Timestamp;
     use expect_test::{Expect, expect};
 
@@ -278,12 +298,14 @@ mod tests {
             revision: None,
             description: None,
             published: None,
+            label: None,
+            variable_references: BTreeMap::from([("A".into(), BTreeSet::from(["x".into(), "y".into()]))]),
         }
     }
 
     #[test]
     fn a_machine_is_shown_with_awss_defaults() {
-        expect![[r#"{"stateMachineArn":"arn:aws:states:us-east-1:111111111111:stateMachine:night","name":"night","status":"ACTIVE","definition":"{ }","roleArn":"arn:aws:iam::111111111111:role/r","type":"STANDARD","creationDate":1551225271.984,"loggingConfiguration":{"level":"OFF","includeExecutionData":false},"tracingConfiguration":{"enabled":false},"encryptionConfiguration":{"type":"AWS_OWNED_KEY"}}"#]]
+        expect![[r#"{"stateMachineArn":"arn:aws:states:us-east-1:111111111111:stateMachine:night","name":"night","status":"ACTIVE","definition":"{ }","roleArn":"arn:aws:iam::111111111111:role/r","type":"STANDARD","creationDate":1551225271.984,"loggingConfiguration":{"level":"OFF","includeExecutionData":false},"tracingConfiguration":{"enabled":false},"encryptionConfiguration":{"type":"AWS_OWNED_KEY"},"variableReferences":{"A":["x","y"]}}"#]]
             .assert_eq(&text(|out| encode(out, &machine(), false)));
         let logging =
             Json::parse(r#"{"level":"ALL","destinations":[{"cloudWatchLogsLogGroup":{"logGroupArn":"a:*"}}]}"#)
@@ -294,9 +316,10 @@ mod tests {
             encryption: Some(Json::parse(r#"{"type":"CUSTOMER_MANAGED_KMS_KEY","kmsKeyId":"k"}"#).expect("JSON")),
             revision: Some("r1".into()),
             description: Some("first".into()),
+            label: Some("each".into()),
             ..machine()
         };
-        expect![[r#"{"stateMachineArn":"arn:aws:states:us-east-1:111111111111:stateMachine:night:7","name":"night","status":"DELETING","roleArn":"arn:aws:iam::111111111111:role/r","type":"STANDARD","creationDate":1551225271.984,"loggingConfiguration":{"level":"OFF","includeExecutionData":false},"tracingConfiguration":{"enabled":false},"encryptionConfiguration":{"kmsKeyId":"k","kmsDataKeyReusePeriodSeconds":300,"type":"CUSTOMER_MANAGED_KMS_KEY"},"revisionId":"r1","description":"first"}"#]].assert_eq(&text(|out| encode(out, &version, true)));
+        expect![[r#"{"stateMachineArn":"arn:aws:states:us-east-1:111111111111:stateMachine:night:7","name":"night","status":"DELETING","roleArn":"arn:aws:iam::111111111111:role/r","type":"STANDARD","creationDate":1551225271.984,"loggingConfiguration":{"level":"OFF","includeExecutionData":false},"tracingConfiguration":{"enabled":false},"encryptionConfiguration":{"kmsKeyId":"k","kmsDataKeyReusePeriodSeconds":300,"type":"CUSTOMER_MANAGED_KMS_KEY"},"label":"each","revisionId":"r1","description":"first"}"#]].assert_eq(&text(|out| encode(out, &version, true)));
         let updated = StateMachine { logging: Some(logging), revision: Some("r1".into()), ..machine() };
         expect![[r#"{"stateMachineArn":"arn:aws:states:us-east-1:111111111111:stateMachine:night","name":"night","roleArn":"arn:aws:iam::111111111111:role/r","updateDate":1551225272.000,"loggingConfiguration":{"level":"ALL","includeExecutionData":false,"destinations":[{"cloudWatchLogsLogGroup":{"logGroupArn":"a:*"}}]},"tracingConfiguration":{"enabled":false},"encryptionConfiguration":{"type":"AWS_OWNED_KEY"},"revisionId":"r1"}"#]]
             .assert_eq(&text(|out| encode_for_execution(out, &updated, true)));
