@@ -1,6 +1,6 @@
 //! Where in a definition's text things stand: for findings that people see beside their text.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use crate::diagnostic::Diagnostic;
 
@@ -19,15 +19,15 @@ impl Place {
 /// start where it speaks of the whole. A key that is there twice is meant where it stands last.
 pub fn locate(text: &str, diagnostics: &[Diagnostic]) -> Vec<Place> {
     let locations = diagnostics.iter().map(|diagnostic| diagnostic.location.as_deref().unwrap_or_default());
-    let mut found: HashMap<&str, Option<usize>> = locations.clone().map(|location| (location, None)).collect();
+    let mut found: BTreeMap<&str, Option<usize>> = locations.clone().map(|location| (location, None)).collect();
     members(text, |member| {
         if let Some(at) = found.get_mut(member.location) {
             *at = Some(member.at);
         }
     });
     let place = |location| match found.get(location).copied().flatten() {
-        Some(at) => place(text, at),
-        None => in_source(location).unwrap_or(Place::START),
+        Some(at) if location != "/" => place(text, at),
+        Some(_) | None => in_source(location).unwrap_or(Place::START),
     };
     locations.map(place).collect()
 }

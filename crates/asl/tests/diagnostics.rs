@@ -632,9 +632,14 @@ fn a_label_is_a_part_of_a_name() {
 #[test]
 fn items_are_read_as_what_they_are() {
     let reader = |fields: &str| format!(r#","ItemReader":{{{fields}}}"#);
-    check_distributed(&reader(""), expect!["/States/S/ItemReader These fields are required: [Resource]"]);
     check_distributed(
-        &reader(r#""Resource":"arn:aws:states:::s3:putObject""#),
+        &reader(""),
+        expect![[r#"
+        /States/S/ItemReader These fields are required: [Resource]
+        /States/S/ItemReader These fields are required: [Parameters]"#]],
+    );
+    check_distributed(
+        &reader(r#""Resource":"arn:aws:states:::s3:putObject","Parameters":{}"#),
         expect![
             "/States/S/ItemReader/Resource The resource provided arn:aws:states:::s3:putObject is not recognized. The value is not a valid resource ARN, or the resource is not available in this region."
         ],
@@ -735,6 +740,25 @@ fn batches_and_thresholds_have_limits() {
         expect!["/States/S The value for the field 'ToleratedFailureCountPath' must be a valid Reference Path"],
     );
     check_distributed(
+        r#","ItemBatcher":{"BatchInput":{}}"#,
+        expect![
+            "/States/S/ItemBatcher One of these fields is required: [MaxItemsPerBatch, MaxItemsPerBatchPath, MaxInputBytesPerBatch, MaxInputBytesPerBatchPath]"
+        ],
+    );
+    check_distributed(
+        r#","ItemReader":{"Resource":"arn:aws:states:::s3:listObjectsV2"}"#,
+        expect!["/States/S/ItemReader These fields are required: [Parameters]"],
+    );
+    check_distributed(
+        r#","ResultWriter":{"Resource":"arn:aws:states:::s3:putObject"}"#,
+        expect!["/States/S/ResultWriter These fields are required: [Parameters]"],
+    );
+    check_distributed(
+        r#","ResultWriter":{"Parameters":{"Bucket":"b"},"WriterConfig":{"OutputType":"JSON"}}"#,
+        expect!["/States/S/ResultWriter These fields are required: [Resource]"],
+    );
+    check_distributed(r#","ResultWriter":{"WriterConfig":{}}"#, expect!["ok"]);
+    check_distributed(
         r#","ResultWriter":{}"#,
         expect!["/States/S/ResultWriter One of these fields is required: [Resource, WriterConfig]"],
     );
@@ -742,6 +766,7 @@ fn batches_and_thresholds_have_limits() {
         r#","ResultWriter":{"Resource":"arn:aws:states:::s3:getObject","WriterConfig":{"OutputType":"CSV","Transformation":"ALL"}}"#,
         expect![[r#"
             /States/S/ResultWriter/Resource The resource provided arn:aws:states:::s3:getObject is not recognized. The value is not a valid resource ARN, or the resource is not available in this region.
+            /States/S/ResultWriter These fields are required: [Parameters]
             /States/S/ResultWriter/WriterConfig/OutputType Value should be one of the following: [JSON, JSONL]
             /States/S/ResultWriter/WriterConfig/Transformation Value should be one of the following: [NONE, COMPACT, FLATTEN]"#]],
     );
@@ -894,6 +919,10 @@ fn an_expression_is_one() {
     check(
         &output("{% 1 + %}"),
         expect!["/States/S/Output/a[0] INVALID_JSONATA_EXPRESSION Unexpected end of expression"],
+    );
+    check(
+        r#"{"QueryLanguage":"JSONata","StartAt":"S","States":{"S":{"Type":"Succeed","Output":[1,["{% ( %}"]]}}}"#,
+        expect!["/States/S/Output[1][0] INVALID_JSONATA_EXPRESSION Unexpected end of expression"],
     );
     check(&output("{% %}"), expect!["/States/S/Output/a[0] INVALID_JSONATA_EXPRESSION Unexpected end of expression"]);
     check(&output(" {% 1 + %}"), expect!["ok"]);

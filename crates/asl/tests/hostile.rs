@@ -1,6 +1,8 @@
 //! Definitions that want to hurt: large, deep, broken.
 
 use asl::{BlockId, Machine, MachineKind, Then};
+use base::Json;
+use expect_test::expect;
 use proptest::prelude::*;
 
 fn parse(text: &str) -> Result<Machine, String> {
@@ -183,6 +185,14 @@ fn state() -> impl Strategy<Value = String> {
 fn tell(text: &str) {
     for kind in [MachineKind::Standard, MachineKind::Express] {
         let parsed = asl::parse(text, kind);
+        let places = asl::locate(text, &parsed.diagnostics);
+        for (found, place) in parsed.diagnostics.iter().zip(places) {
+            // Where a text is no JSON is for its reader to say.
+            if found.code != "INVALID_JSON_DESCRIPTION" {
+                let is_whole = matches!(found.location.as_deref(), None | Some("/"));
+                assert_eq!(place == asl::Place::START, is_whole, "{found:?}");
+            }
+        }
         assert_eq!(
             parsed.machine.is_none(),
             parsed.diagnostics.iter().any(|found| found.severity == asl::Severity::Error)
@@ -195,6 +205,189 @@ fn tell_alone(text: &str, name: Option<&str>) {
     if let Err(asl::StateRefusal::Invalid(diagnostics)) = asl::parse_state(text, name) {
         assert!(diagnostics.iter().any(|found| found.severity == asl::Severity::Error));
     }
+}
+
+/// What a finding says, and whether there is a machine beside it.
+fn told(text: &str) -> String {
+    let parsed = asl::parse(text, MachineKind::Standard);
+    let errors = parsed.diagnostics.iter().map(|found| format!("{} {}", found.code, found.message));
+    errors.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn depth_of_any_kind_is_a_finding() {
+    let deep = 10_000;
+    for (open, close) in [("[", "]"), (r#"{"a":"#, "}"), (r#"{"States":"#, "}"), (r#"{"a":["#, "]}")] {
+        let text = format!("{}1{}", open.repeat(deep), close.repeat(deep));
+        assert!(told(&text).contains("nesting depth"), "{open}: {}", told(&text));
+        let state = machine_of(&format!(r#"{{"Type":"Pass","Result":{text},"End":true}}"#));
+        assert!(told(&state).contains("nesting depth"), "{open}");
+    }
+    let choice = |rule: &str| machine_of(&format!(r#"{{"Type":"Choice","Choices":[{{{rule},"Next":"S"}}]}}"#));
+    let rules = format!("{}{}{}", r#""Not":{"#.repeat(60), r#""Variable":"$.a","IsNull":true"#, "}".repeat(60));
+    assert!(told(&choice(&rules)).contains("TOO_DEEPLY_NESTED"));
+}
+
+#[test]
+fn deep_expressions_are_a_finding() {
+    let deep = 10_000;
+    let path = format!("$.a{}", "[?(@.a".repeat(deep));
+    let call = format!("{}1{}", "States.Array(".repeat(deep), ")".repeat(deep));
+    for value in [path, call] {
+        let state = format!(r#"{{"Type":"Pass","Parameters":{{"a.$":"{value}"}},"End":true}}"#);
+        assert!(told(&machine_of(&state)).contains("must be a valid JSONPath"));
+    }
+    for (open, close) in
+        [("(", ")"), ("[", "]"), ("{'a':", "}"), ("-", ""), ("function($x){", "}"), ("1+(", ")"), ("$f(", ")")]
+    {
+        let expression = format!("{}1{}", open.repeat(deep), close.repeat(deep));
+        let state =
+            format!(r#"{{"Type":"Pass","QueryLanguage":"JSONata","Output":"{{% {expression} %}}","End":true}}"#);
+        assert!(told(&machine_of(&state)).contains("INVALID_JSONATA_EXPRESSION"), "{open}");
+    }
+}
+
+#[test]
+fn what_no_value_can_hold_is_a_finding() {
+    let wait = |seconds: &str| machine_of(&format!(r#"{{"Type":"Wait","Seconds":{seconds},"End":true}}"#));
+    let pass = |result: &str| machine_of(&format!(r#"{{"Type":"Pass","Result":{result},"End":true}}"#));
+    let lines = [
+        wait("1e999"),
+        wait("-1e999"),
+        wait("1e3"),
+        wait("18446744073709551616"),
+        wait("1.0"),
+        pass("1e999"),
+        pass(r#""\ud800""#),
+        pass(r#""\udc00\ud800""#),
+        pass(r#"{"\ud83d":1}"#),
+        pass(r#""\ud83d\ude00""#),
+        pass("123456789012345678901234567890"),
+        pass("\"\u{0}\""),
+    ];
+    let told: Vec<String> = lines.iter().map(|text| told(text).lines().next().unwrap_or("ok").to_owned()).collect();
+    expect![[r#"
+        INVALID_JSON_DESCRIPTION number out of range
+        INVALID_JSON_DESCRIPTION number out of range
+        SCHEMA_VALIDATION_FAILED Expected value of type [INTEGER]
+        SCHEMA_VALIDATION_FAILED Expected value of type [INTEGER]
+        SCHEMA_VALIDATION_FAILED Expected value of type [INTEGER]
+        INVALID_JSON_DESCRIPTION number out of range
+        INVALID_JSON_DESCRIPTION unexpected end of hex escape
+        INVALID_JSON_DESCRIPTION lone leading surrogate in hex escape
+        INVALID_JSON_DESCRIPTION unexpected end of hex escape
+        ok
+        ok
+        INVALID_JSON_DESCRIPTION Illegal unquoted character ((CTRL-CHAR, code 0)): has to be escaped using backslash to be included in string value"#]].assert_eq(&told.join("\n"));
+}
+
+fn machine_of(state: &str) -> String {
+    format!(r#"{{"StartAt":"S","States":{{"S":{state}}}}}"#)
+}
+
+#[test]
+fn warnings_hide_no_error() {
+    let members: Vec<String> = (0..2_000).map(|index| format!(r#""m{index}":"$.a""#)).collect();
+    let text = format!(
+        r#"{{"StartAt":"S","States":{{"S":{{"Type":"Pass","Parameters":{{{}}},"Next":"T"}},"T":{{"Type":"Pass"}}}}}}"#,
+        members.join(",")
+    );
+    let parsed = asl::parse(&text, MachineKind::Standard);
+    assert_eq!(parsed.diagnostics.len(), 1_001);
+    assert!(asl::refusal(&parsed.diagnostics).contains("/States/T"));
+}
+
+/// Valid definitions in which everything occurs somewhere.
+const VALID: [&str; 3] = [
+    r#"{"Comment":"c","StartAt":"S","TimeoutSeconds":9,"States":{
+        "S":{"Type":"Pass","InputPath":"$.a","Parameters":{"b.$":"States.Format('{}', $$.x)","c":"$.d"},"ResultPath":"$.r","Assign":{"x.$":"$.a"},"Next":"C"},
+        "C":{"Type":"Choice","Choices":[{"And":[{"Variable":"$.a","NumericEqualsPath":"$x"},{"Not":{"Variable":"$.b","StringMatches":"a*"}}],"Next":"T","Assign":{"y":1}}],"Default":"W"},
+        "T":{"Type":"Task","Resource":"arn:aws:states:::lambda:invoke.waitForTaskToken","Parameters":{"a":{"b":[1,{"c.$":"$$.Task.Token"}]}},"TimeoutSecondsPath":"$.t","HeartbeatSeconds":2,
+             "Credentials":{"RoleArn.$":"$.role"},"ResultSelector":{"r.$":"$.Payload"},
+             "Retry":[{"ErrorEquals":["A","B"],"IntervalSeconds":2,"MaxAttempts":3,"BackoffRate":1.5,"MaxDelaySeconds":9,"JitterStrategy":"FULL"}],
+             "Catch":[{"ErrorEquals":["States.ALL"],"ResultPath":null,"Assign":{"e.$":"$.Error"},"Next":"F"}],"Next":"W"},
+        "W":{"Type":"Wait","TimestampPath":"$.until","OutputPath":null,"Next":"P"},
+        "P":{"Type":"Parallel","Branches":[{"StartAt":"B","States":{"B":{"Type":"Succeed"}}},{"StartAt":"B2","States":{"B2":{"Type":"Wait","Seconds":0,"End":true}}}],"Next":"F"},
+        "F":{"Type":"Fail","ErrorPath":"States.JsonToString($.e)","Cause":"c"}}}"#,
+    r#"{"QueryLanguage":"JSONata","TimeoutSeconds":"{% 1 + 1 %}","StartAt":"S","States":{
+        "S":{"Type":"Map","Items":{"a":1,"b":"{% $states.input.b %}"},"ItemSelector":{"i":"{% $states.context.Map.Item.Value %}"},"MaxConcurrency":"{% 2 %}","Output":"{% $states.result[0] %}",
+             "ItemProcessor":{"StartAt":"I","States":{"I":{"Type":"Pass","Output":[1,"{% $v %}"],"End":true}}},"Assign":{"v":"{% $count($states.result) %}"},"Next":"C"},
+        "C":{"Type":"Choice","Choices":[{"Condition":"{% $v > 1 %}","Output":1,"Assign":{"w":2},"Next":"T"}],"Default":"F"},
+        "T":{"Type":"Task","Resource":"arn:aws:states:::aws-sdk:ssm:sendCommand","Arguments":{"a":"{% ($x := 1; $x) %}"},"TimeoutSeconds":"{% 9 %}","HeartbeatSeconds":1,
+             "Catch":[{"ErrorEquals":["States.ALL"],"Output":"{% $states.errorOutput %}","Next":"F"}],"Next":"W"},
+        "W":{"Type":"Wait","Timestamp":"{% $now() %}","Next":"F"},
+        "F":{"Type":"Fail","Error":"{% 'e' %}","Cause":"c"}}}"#,
+    r#"{"StartAt":"S","States":{"S":{"Type":"Map","Label":"l","End":true,"ItemsPath":"$.a","MaxConcurrencyPath":"$.n","ToleratedFailurePercentage":5.5,"ToleratedFailureCountPath":"$.c",
+        "ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"EXPRESS"},"StartAt":"I","States":{"I":{"Type":"Task","Resource":"arn:aws:lambda:us-east-1:111111111111:function:f","End":true}}},
+        "ItemReader":{"Resource":"arn:aws:states:::s3:getObject","Parameters":{"Bucket":"b"},"ReaderConfig":{"InputType":"CSV","CSVHeaderLocation":"GIVEN","CSVHeaders":["h"],"MaxItems":7}},
+        "ItemBatcher":{"MaxItemsPerBatch":2,"MaxInputBytesPerBatchPath":"$.m","BatchInput":{"x":1}},
+        "ResultWriter":{"Resource":"arn:aws:states:::s3:putObject","Parameters":{"Bucket":"b"},"WriterConfig":{"OutputType":"JSON","Transformation":"COMPACT"}}}}}"#,
+];
+
+#[test]
+fn what_is_broken_below_was_valid() {
+    for text in VALID {
+        assert!(parse(text).is_ok(), "{:?}", parse(text).err());
+    }
+}
+
+/// One of the valid definitions with another value somewhere, or without one.
+fn changed() -> impl Strategy<Value = String> {
+    let change = (any::<proptest::sample::Index>(), proptest::option::of(json()));
+    (proptest::sample::select(VALID.as_slice()), proptest::collection::vec(change, 1..4)).prop_map(|(text, changes)| {
+        let mut definition = Json::parse(text).expect("JSON");
+        for (index, with) in changes {
+            let with = with.and_then(|text| Json::parse(&text).ok());
+            let mut left = index.index(count(&definition));
+            definition = change_one(&definition, &mut left, with.as_ref()).unwrap_or_else(Json::empty_object);
+        }
+        definition.to_string()
+    })
+}
+
+/// One of the valid definitions with a part of its text elsewhere, or gone.
+fn scrambled() -> impl Strategy<Value = String> {
+    let cut = (any::<proptest::sample::Index>(), 0..30_usize, any::<proptest::sample::Index>(), any::<bool>());
+    (proptest::sample::select(VALID.as_slice()), proptest::collection::vec(cut, 1..3)).prop_map(|(text, cuts)| {
+        let mut text = text.to_owned();
+        for (from, len, to, keep) in cuts {
+            let from = from.index(text.len());
+            let part = text[from..text.len().min(from + len)].to_owned();
+            if !keep {
+                text.replace_range(from..from + part.len(), "");
+            }
+            let to = to.index(text.len() + 1);
+            text.insert_str(to, &part);
+        }
+        text
+    })
+}
+
+fn count(json: &Json) -> usize {
+    1 + match json {
+        Json::Array(items) => items.iter().map(count).sum(),
+        Json::Object(members) => members.values().map(count).sum(),
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => 0,
+    }
+}
+
+/// The same with another value, or none, `left` values further on.
+fn change_one(json: &Json, left: &mut usize, with: Option<&Json>) -> Option<Json> {
+    if *left == 0 {
+        *left = usize::MAX;
+        return with.cloned();
+    }
+    *left -= 1;
+    Some(match json {
+        Json::Array(items) => {
+            Json::array(items.iter().filter_map(|item| change_one(item, left, with)).collect::<Vec<_>>())
+        }
+        Json::Object(members) => {
+            let members = members.iter().filter_map(|(key, value)| Some((key.clone(), change_one(value, left, with)?)));
+            Json::object(members.collect::<Vec<_>>())
+        }
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => json.clone(),
+    })
 }
 
 proptest! {
@@ -218,5 +411,16 @@ proptest! {
     fn any_state_stands_alone_or_there_is_a_reason(one in state(), other in state()) {
         tell_alone(&one, None);
         tell_alone(&format!(r#"{{"StartAt":"S","States":{{"S":{one},"T":{other}}}}}"#), Some("T"));
+    }
+
+    #[test]
+    fn a_valid_definition_that_was_changed_gives_a_machine_or_a_reason(text in changed()) {
+        tell(&text);
+        tell_alone(&text, Some("T"));
+    }
+
+    #[test]
+    fn a_valid_definition_that_was_scrambled_gives_a_machine_or_a_reason(text in scrambled()) {
+        tell(&text);
     }
 }

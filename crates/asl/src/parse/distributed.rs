@@ -5,7 +5,7 @@ use std::sync::Arc;
 use base::{Json, limits};
 
 use super::Parser;
-use super::fields;
+use super::fields::{self, Language};
 use super::jsonata::Sees;
 use super::read::Fields;
 use super::report::Report;
@@ -98,6 +98,10 @@ fn reader(map: Fields, report: &mut Report) -> Option<ItemReader> {
     let words = [("s3:getObject", ReadFrom::Object), ("s3:listObjectsV2", ReadFrom::Listing)];
     let from = resource(fields, &words, report);
     let arguments = task::arguments(fields, report);
+    // In the wrong language they were reported already.
+    if !fields.has("Parameters") && !fields.has("Arguments") {
+        fields.any_of(&[task::arguments_name(fields.language)], report);
+    }
     let (config, items_max) = match fields.get("ReaderConfig") {
         Some(json) => reader_config(json, fields, from, report),
         None => (Json::empty_object(), None),
@@ -195,10 +199,14 @@ fn batcher(map: Fields, report: &mut Report) -> Option<ItemBatcher> {
     let at = map.at.key("ItemBatcher");
     let fields = Fields::of(map.get("ItemBatcher")?, &at, map.language, report)?;
     fields::ITEM_BATCHER.check(fields, report);
-    let names = ["MaxItemsPerBatch", "MaxItemsPerBatchPath"];
-    let items_max = quantity(fields, names, Range::Whole(1..=u64::MAX), report);
-    let names = ["MaxInputBytesPerBatch", "MaxInputBytesPerBatchPath"];
-    let bytes_max = quantity(fields, names, Range::Whole(1..=limits::PAYLOAD_BYTES_MAX as u64), report);
+    let [items, bytes] =
+        [["MaxItemsPerBatch", "MaxItemsPerBatchPath"], ["MaxInputBytesPerBatch", "MaxInputBytesPerBatchPath"]];
+    match fields.language {
+        Language::JsonPath => fields.any_of(&[items, bytes].concat(), report),
+        Language::Jsonata => fields.any_of(&[items[0], bytes[0]], report),
+    }
+    let items_max = quantity(fields, items, Range::Whole(1..=u64::MAX), report);
+    let bytes_max = quantity(fields, bytes, Range::Whole(1..=limits::PAYLOAD_BYTES_MAX as u64), report);
     let input = fields.payload("BatchInput", Sees::Input, report);
     Some(ItemBatcher { items_max, bytes_max, input })
 }
@@ -207,17 +215,26 @@ fn writer(map: Fields, report: &mut Report) -> Option<ResultWriter> {
     let at = map.at.key("ResultWriter");
     let fields = Fields::of(map.get("ResultWriter")?, &at, map.language, report)?;
     fields::RESULT_WRITER.check(fields, report);
-    if fields.has("Resource") {
-        resource(fields, &[("s3:putObject", ())], report);
-    } else {
-        fields.any_of(&["Resource", "WriterConfig"], report);
-    }
+    resource(fields, &[("s3:putObject", ())], report);
+    check_destination(fields, report);
     let arguments = task::arguments(fields, report);
     let config = fields.get("WriterConfig");
     if let Some(json) = config {
         writer_config(json, fields, report);
     }
     Some(ResultWriter { arguments, config: config.cloned() })
+}
+
+/// A destination is a resource and what it is asked; without one there is a format (Developer Guide, "ResultWriter
+/// (Map)").
+fn check_destination(fields: Fields, report: &mut Report) {
+    let arguments = task::arguments_name(fields.language);
+    match (fields.has("Resource"), fields.has(arguments)) {
+        (true, false) => report.schema(fields.at, format!("These fields are required: [{arguments}]")),
+        (false, true) => report.schema(fields.at, "These fields are required: [Resource]"),
+        (false, false) => fields.any_of(&["Resource", "WriterConfig"], report),
+        (true, true) => {}
+    }
 }
 
 fn writer_config(json: &Json, writer: Fields, report: &mut Report) {

@@ -32,8 +32,10 @@ pub(super) fn value(json: &Json, at: &At, sees: Sees, report: &mut Report) -> Op
         }
         Err(bad) => {
             for bad in bad {
-                let place: String = bad.at.iter().map(|key| format!("/{key}")).collect();
-                report.error_at(Diagnostic::INVALID_JSONATA, format!("{at}{place}"), without_code(&bad.message));
+                // An array's items have no key to stand behind.
+                let slash = if json.as_array().is_some() || bad.at.is_empty() { "" } else { "/" };
+                let location = format!("{at}{slash}{}", bad.at.join("/"));
+                report.error_at(Diagnostic::INVALID_JSONATA, location, without_code(&bad.message));
             }
             None
         }

@@ -61,7 +61,6 @@ pub fn parse(text: &str, kind: MachineKind) -> Parsed {
     let mut parser = Parser::new(kind);
     duplicates::find(text).into_iter().for_each(|duplicate| parser.report.push(duplicate));
     let timeout = machine(&mut parser, &json);
-    variables::check_scopes(&parser.assigned, &parser.parents, &mut parser.report);
     let blocks: Option<Vec<Block>> = parser.blocks.into_iter().collect();
     let blocks = blocks.filter(|_| !parser.report.has_errors());
     let references = parser.report.take_references();
@@ -143,6 +142,7 @@ fn machine<'a>(p: &mut Parser<'a>, json: &'a Json) -> Option<MachineTimeout> {
             .map(MachineTimeout::Literal),
     };
     block::block(p, fields, p.scope.kind, Sight::Outer);
+    variables::check_scopes(&p.assigned, &p.parents, &mut p.report);
     timeout
 }
 

@@ -171,7 +171,8 @@ impl<'a, 's> Fields<'a, 's> {
     /// Reports when none of `names` is there.
     pub(super) fn any_of(&self, names: &[&'static str], report: &mut Report) {
         if !names.iter().any(|name| self.has(name)) {
-            report.schema(self.at, format!("One of these fields is required: [{}]", names.join(", ")));
+            let these = if names.len() == 1 { "These fields are" } else { "One of these fields is" };
+            report.schema(self.at, format!("{these} required: [{}]", names.join(", ")));
         }
     }
 

@@ -8,13 +8,15 @@ use super::at::At;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::tree::{Name, VariableReferences};
 
-/// More findings than this help nobody; AWS shows at most 100.
+/// More errors, or warnings, than this help nobody; AWS shows at most 100.
 pub(super) const DIAGNOSTICS_MAX: usize = 1_000;
 
 #[derive(Default)]
 pub(super) struct Report {
     diagnostics: Vec<Diagnostic>,
-    has_errors: bool,
+    /// How many there were, those beyond the end of the list too.
+    errors: usize,
+    warnings: usize,
     /// The state being read; none at the machine's top.
     state: Option<Name>,
     references: VariableReferences,
@@ -43,14 +45,18 @@ impl Report {
     }
 
     pub(super) fn push(&mut self, diagnostic: Diagnostic) {
-        self.has_errors |= diagnostic.severity == Severity::Error;
-        if self.diagnostics.len() < DIAGNOSTICS_MAX {
+        let count = match diagnostic.severity {
+            Severity::Error => &mut self.errors,
+            Severity::Warning => &mut self.warnings,
+        };
+        *count += 1;
+        if *count <= DIAGNOSTICS_MAX {
             self.diagnostics.push(diagnostic);
         }
     }
 
     pub(super) fn has_errors(&self) -> bool {
-        self.has_errors
+        self.errors > 0
     }
 
     /// From here on everything belongs to the state of this name. Gives the one that it is in.

@@ -77,11 +77,14 @@ fn long_running(resource: &Resource) -> Option<&'static str> {
 
 /// `Parameters`, which JSONata calls `Arguments`.
 pub(super) fn arguments(fields: Fields, report: &mut Report) -> Option<Payload> {
-    let name = match fields.language {
+    fields.payload(arguments_name(fields.language), Sees::Input, report)
+}
+
+pub(super) fn arguments_name(language: Language) -> &'static str {
+    match language {
         Language::JsonPath => "Parameters",
         Language::Jsonata => "Arguments",
-    };
-    fields.payload(name, Sees::Input, report)
+    }
 }
 
 /// `Credentials` name a role.
