@@ -63,7 +63,8 @@ impl Folder {
 
     pub(crate) fn list(&self, prefix: &str) -> Listing {
         let first = Level { base: String::new(), entries: None };
-        Listing { folder: self.clone(), walk: Some(Walk { prefix: prefix.to_owned(), levels: vec![first] }) }
+        let walk = Walk { prefix: prefix.to_owned(), levels: vec![first] };
+        Listing { folder: self.clone(), walk: Some(walk) }
     }
 
     async fn blocking<T: Send + 'static>(
@@ -190,6 +191,7 @@ impl Drop for Upload {
 
 pub struct Listing {
     folder: Folder,
+    /// Nothing while a page is being read, and after one that could not be.
     walk: Option<Walk>,
 }
 
@@ -220,7 +222,8 @@ impl Entry {
 
 impl Listing {
     pub(crate) async fn next(&mut self) -> Result<Option<Vec<Listed>>, StoreError> {
-        let Some(mut walk) = self.walk.take() else { return Ok(None) };
+        let walk = self.walk.take();
+        let mut walk = walk.ok_or_else(|| self.folder.fault("list", "an earlier page could not be read"))?;
         let (walk, page) = self
             .folder
             .blocking("list", move |dir| {
@@ -228,8 +231,9 @@ impl Listing {
                 Ok((walk, page))
             })
             .await?;
-        self.walk = (!walk.levels.is_empty()).then_some(walk);
-        Ok(Some(page))
+        let is_end = page.is_empty() && walk.levels.is_empty();
+        self.walk = Some(walk);
+        Ok((!is_end).then_some(page))
     }
 }
 

@@ -39,13 +39,22 @@ pub struct Reader {
     items: Items,
     items_max: u64,
     taken: u64,
+    health: Health,
+}
+
+/// Whether a reader can go on: none goes on behind a gap.
+enum Health {
+    Good,
+    /// The next item was asked for and not waited for. What was underway is lost.
+    Asked,
+    Failed(Failure),
 }
 
 impl Reader {
     /// Begins to read. What cannot be read at all shows here or with the first item.
     pub async fn open(buckets: &Buckets, source: &Source) -> Result<Reader, Failure> {
         let items = Items::open(buckets, &source.dataset).await?;
-        Ok(Reader { items, items_max: source.items_max.map_or(u64::MAX, u64::from), taken: 0 })
+        Ok(Reader { items, items_max: source.items_max.map_or(u64::MAX, u64::from), taken: 0, health: Health::Good })
     }
 
     /// Begins behind the items that were taken: it reads them again and lets them fall.
@@ -55,12 +64,18 @@ impl Reader {
         Ok(reader)
     }
 
-    /// The next item; nothing at the end. After a failure there is nothing to be had.
+    /// The next item; nothing at the end. After a failure the same failure comes again; after a call that was dropped before
+    /// it ended, one that says so: [`resume`](Self::resume) then.
     pub async fn next(&mut self) -> Result<Option<Item>, Failure> {
-        if self.taken == self.items_max {
-            return Ok(None);
+        match &self.health {
+            Health::Good if self.taken == self.items_max => return Ok(None),
+            Health::Good => self.health = Health::Asked,
+            Health::Asked => return Err(Failure::reader("Reading was interrupted")),
+            Health::Failed(failure) => return Err(failure.clone()),
         }
-        let Some((item, source)) = self.items.next().await? else { return Ok(None) };
+        let next = self.items.next().await;
+        self.health = next.as_ref().err().map_or(Health::Good, |failure| Health::Failed(failure.clone()));
+        let Some((item, source)) = next? else { return Ok(None) };
         let index = self.taken;
         self.taken += 1;
         Ok(Some(Item { index, value: item.value, key: item.key, source }))

@@ -5,6 +5,7 @@ use expect_test::{Expect, expect};
 
 use super::*;
 use crate::pointer::Pointer;
+use crate::s3::{Addressing, Endpoint};
 use crate::testing::TempDir;
 
 fn json() -> Format {
@@ -149,6 +150,26 @@ async fn broken_objects_give_what_they_have() {
         0 S3://night/a [1]
         1 S3://night/a [2]
         States.ItemReaderFailed: The compressed object is broken: corrupt gzip stream does not have a matching checksum"#]]).await;
+}
+
+/// The second object cannot be read; the third is not read in its place.
+#[tokio::test]
+async fn a_reader_never_goes_on_behind_a_gap() {
+    let (_dir, buckets) = bucket(&[("1", b"[1]"), ("2", b"none"), ("3", b"[3]")]);
+    let source = all(Dataset::Loaded { prefix: under(""), format: json() });
+    let mut reader = Reader::open(&buckets, &source).await.expect("a listing");
+    reader.next().await.expect("an item").expect("the first");
+    let failure = reader.next().await.expect_err("no item");
+    assert_eq!(reader.next().await, Err(failure));
+
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", silent.local_addr().expect("an address"));
+    let endpoint = Endpoint { url, region: "r".to_owned(), keys: None, addressing: Addressing::Path };
+    let buckets = Buckets::none().with_endpoint(endpoint).expect("an endpoint");
+    let mut reader = Reader::open(&buckets, &source).await.expect("a listing");
+    let dropped = tokio::time::timeout(std::time::Duration::from_millis(10), reader.next()).await;
+    assert!(dropped.is_err(), "nobody answers");
+    assert!(reader.next().await.expect_err("no item").cause.contains("interrupted"));
 }
 
 #[tokio::test]
