@@ -150,6 +150,11 @@ impl Hub {
         host.and_then(|host| host.connected.as_ref()).is_some_and(|connected| connected.number == session.number)
     }
 
+    /// How many agents are connected.
+    pub(crate) fn connected(&self) -> usize {
+        self.lock().values().filter(|host| host.connected.is_some()).count()
+    }
+
     /// When a host was last heard of, and whether it is connected.
     pub(crate) fn seen(&self, caller: &Caller, instance_id: &str) -> (Option<Timestamp>, bool) {
         let hosts = self.lock();

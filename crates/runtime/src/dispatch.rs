@@ -18,6 +18,7 @@ use crate::definitions::Definitions;
 use crate::exchange::Exchange;
 use crate::logs::delivery::Delivery;
 use crate::machine::Registered;
+use crate::metrics::Metrics;
 use crate::observe::Recorded;
 use crate::shard::{Ask, Refused, Reply, Request, due_in, shard_of};
 use crate::tasks::{TaskCall, TaskPort, TaskReply};
@@ -79,6 +80,7 @@ pub(crate) struct Shared {
     pub(crate) machines: Mutex<HashMap<Id, Arc<Registered>>>,
     pub(crate) hub: Hub,
     pub(crate) logs: Delivery,
+    pub(crate) metrics: Metrics,
     pub(crate) exchange: Arc<Exchange>,
     /// Turns true when the server ends: whoever waits for something that may not come is sent away.
     closing: watch::Sender<bool>,
@@ -111,6 +113,7 @@ impl World {
             machines: Mutex::default(),
             hub: Hub::default(),
             logs,
+            metrics: Metrics::default(),
             exchange: Arc::default(),
             closing: watch::Sender::new(false),
             tasks,

@@ -16,7 +16,7 @@
 //! tasks reach services), [`agents`] (the port through which agents come in); then the machinery: `shard` (the loop),
 //! `value` (what it loads and keeps), `machine`, `activity` and `instance` (values whose rules live here), `qualified`
 //! (which part of a machine an ARN means), `configuration` (what a machine may be given), `keys`, `observe` (who hears of
-//! what happened), `dispatch` (what follows a commit), `exchange` (where workers meet tasks), `definitions`, `token`,
+//! what happened), [`metrics`], `dispatch` (what follows a commit), `exchange` (where workers meet tasks), `definitions`, `token`,
 //! `clock`.
 
 pub mod refusal;
@@ -41,6 +41,7 @@ mod activity;
 mod exchange;
 mod instance;
 mod keys;
+pub mod metrics;
 mod observe;
 mod dispatch;
 mod definitions;
@@ -108,6 +109,7 @@ impl Runtime {
         for (id, inbox) in (0..SHARDS).map(ShardId).zip(inboxes) {
             shards.push(Shard::open(id, store.clone(), world.clone(), inbox).await?);
         }
+        let pending: Vec<_> = shards.iter().map(Shard::pending).collect();
         let (broken, failed) = watch::channel(false);
         let inner = Arc::new(Inner { store, world, requests: Semaphore::new(REQUESTS_MAX), failed });
         inner.world.belongs_to(&inner);
@@ -116,6 +118,7 @@ impl Runtime {
             tokio::spawn(logs::delivery::write(writing, Arc::downgrade(&inner), form));
         }
         let runtime = Runtime { inner };
+        tokio::spawn(runtime.clone().count_open(pending));
         tokio::spawn(runtime.clone().watch_agents());
         Ok(runtime)
     }

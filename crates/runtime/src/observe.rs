@@ -1,9 +1,10 @@
-//! Who hears of what executions recorded, once it is durable: logs.
+//! Who hears of what executions recorded, once it is durable: metrics and logs.
 //!
 //! **Invariant:** whoever observes changes nothing and holds nobody up.
 
 use std::sync::Arc;
 
+use base::Timestamp;
 use engine::Event;
 
 use crate::dispatch::World;
@@ -13,6 +14,10 @@ use crate::logs::delivery::{Logged, Logging};
 /// [`World::observe`].
 pub(crate) struct Recorded {
     pub(crate) execution_arn: Arc<str>,
+    pub(crate) machine_arn: Arc<str>,
+    pub(crate) started: Timestamp,
+    /// How often it was redriven.
+    pub(crate) redrives: u64,
     pub(crate) logging: Option<Arc<Logging>>,
     pub(crate) events: Arc<Vec<Event>>,
     /// About how many bytes the events have.
@@ -22,9 +27,10 @@ pub(crate) struct Recorded {
 impl World {
     /// Tells those who watch. Called after the commit, in the order of the commits.
     pub(crate) fn observe(&self, recorded: Recorded) {
-        let Recorded { execution_arn, logging, events, bytes } = recorded;
+        let Recorded { execution_arn, machine_arn, started, redrives, logging, events, bytes } = recorded;
+        self.metrics.count(&machine_arn, started, &events);
         if let Some(logging) = logging {
-            self.logs.log(Logged { logging, execution_arn, events, bytes });
+            self.logs.log(Logged { logging, execution_arn, redrives, events, bytes });
         }
     }
 }

@@ -12,7 +12,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base::{Caller, Id, Timestamp};
 use engine::{Env, Event};
@@ -26,6 +26,7 @@ use crate::dispatch::{Dispatch, World};
 use crate::exchange::ActivitiesOf;
 use crate::logs::delivery::Logging;
 use crate::logs::{group, stream};
+use crate::metrics::ShardLabel;
 use crate::observe::Recorded;
 use crate::refusal::LogRefusal;
 use crate::value::{self, ExecutionHead, HeadStatus, InstanceHead, RunHead, Value, What};
@@ -283,6 +284,7 @@ impl Shard {
     }
 
     async fn turn(&mut self, requests: Vec<Request>) {
+        let count = requests.len();
         self.unreadable.clear();
         self.fetch(&requests).await;
         for request in &requests {
@@ -297,7 +299,7 @@ impl Shard {
             true => Answer::Committed,
             false => {
                 let steps = std::mem::take(&mut turn.steps).into_values().collect();
-                self.store.commit(Batch { shard: self.id, epoch: self.epoch, steps }).await
+                self.commit(steps, count).await
             }
         };
         match answer {
@@ -322,6 +324,30 @@ impl Shard {
             }
         }
         self.forget_some();
+    }
+
+    async fn commit(&self, steps: Vec<store::Step>, requests: usize) -> Answer {
+        let metrics = &self.world.metrics;
+        metrics
+            .shard_queue
+            .get_or_create(&ShardLabel(self.id.0))
+            .set(i64::try_from(self.inbox.len()).unwrap_or(i64::MAX));
+        let begun = Instant::now();
+        let answer = self.store.commit(Batch { shard: self.id, epoch: self.epoch, steps }).await;
+        let outcome = match &answer {
+            Answer::Committed => "committed",
+            Answer::Fenced => "fenced",
+            Answer::Conflict(_) => "conflict",
+            Answer::Full => "full",
+            Answer::Unknown(_) => "unknown",
+        };
+        metrics.count_commit(outcome, requests, begun.elapsed());
+        answer
+    }
+
+    /// Every value that will go on by itself: it waits for an instant, or owes something.
+    pub(crate) fn pending(&self) -> BTreeSet<Id> {
+        self.timers.iter().map(|due| due.id).chain(self.owed.iter().copied()).collect()
     }
 
     /// Reads the values that are not in memory, all at once.
@@ -414,6 +440,9 @@ impl Shard {
         // What is logged can be done without, an execution's next event cannot.
         let logs = matches!(&ask, Ask::LogStream(stream::Command::Put(_) | stream::Command::Append(..)));
         if self.world.now() < self.full_until && (logs || makes && self.what(id).is_none()) {
+            if matches!(ask, Ask::Start(_)) {
+                self.world.metrics.count_throttled();
+            }
             return Err(Refused::Full);
         }
         match ask {
@@ -604,6 +633,7 @@ impl Shard {
         })?;
         head.follow(execution);
         let owes = execution.awaits_tasks();
+        let redrives = execution.redrives().count;
         let head = head.clone();
         let engine::Step { events, effects } = step;
         let rows = |step: &mut store::Step| {
@@ -623,6 +653,9 @@ impl Shard {
             }
             turn.dispatches.push(Dispatch::Recorded(Recorded {
                 execution_arn: head.arn.clone(),
+                machine_arn: head.machine.clone(),
+                started: head.started,
+                redrives,
                 logging: head.logging.clone(),
                 events,
                 bytes,

@@ -97,6 +97,21 @@ pub(crate) async fn pass(Extracted(state): Extracted<State>, request: Request, n
     }
 }
 
+/// Lets a request through that comes from this host itself: by a local name, not by a page of another, and not
+/// handed on by a proxy for somebody else.
+pub(crate) async fn pass_near(request: Request, next: Next) -> Response {
+    let headers = request.headers();
+    let near = request.extensions().get::<Peer>().is_some_and(|peer| peer.is_loopback());
+    let handed_on = ["forwarded", "x-forwarded-for", "x-real-ip", "via"].iter().any(|name| headers.contains_key(*name));
+    match near && !handed_on && is_local_name(headers) {
+        true => match from_here(headers) {
+            Ok(()) => next.run(request).await,
+            Err(refused) => refused.into_response(),
+        },
+        false => not_permitted("only this host itself may ask that").into_response(),
+    }
+}
+
 /// The body, when all of it comes in time.
 async fn whole(body: Body) -> Result<Bytes, Refused> {
     let reading = Limited::new(body, BODY_BYTES_MAX).collect();

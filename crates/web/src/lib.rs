@@ -13,7 +13,7 @@
 //!
 //! In reading order: [`routes`] (the table), [`gate`] (who asks), [`refusal`] (what they are told instead of an
 //! answer), [`wire`] (conversions), the handlers `executions`, `live`, `definitions`, `commands`, `agents`,
-//! `aws_door`, `page`, and [`serve()`] (connections).
+//! `aws_door`, `page`, `metrics`, and [`serve()`] (connections).
 
 pub mod routes;
 pub mod gate;
@@ -27,6 +27,7 @@ mod commands;
 mod agents;
 mod aws_door;
 mod page;
+mod metrics;
 mod serve;
 #[cfg(test)]
 mod tests;

@@ -2,18 +2,20 @@
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post, put};
 
 use crate::refusal::Refused;
-use crate::{State, agents, aws_door, commands, definitions, executions, gate, live, page};
+use crate::{State, agents, aws_door, commands, definitions, executions, gate, live, metrics, page};
 
 /// Who may ask a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
     /// Anybody: it tells nothing.
     Anybody,
+    /// Whoever is on this host, about all accounts: its operators and their scrapers.
+    ThisHost,
     /// Whoever the gate lets in, about what is theirs.
     Caller,
 }
@@ -33,6 +35,7 @@ pub fn routes() -> Vec<Route> {
     vec![
         anybody("GET", "/", get(page::home).fallback(aws_door::handle)),
         anybody("GET", "/healthz", get(page::health)),
+        Route { method: "GET", path: "/metrics", access: Access::ThisHost, handler: get(metrics::metrics) },
         caller("GET", "/api/v1/executions", get(executions::list)),
         caller("POST", "/api/v1/executions", post(executions::start)),
         caller("GET", "/api/v1/executions/{id}", get(executions::show)),
@@ -51,10 +54,11 @@ pub fn routes() -> Vec<Route> {
 
 /// The whole server, but for its connections.
 pub fn router(state: State) -> Router {
-    let (mut open, mut closed) = (Router::new(), Router::new());
+    let (mut open, mut near, mut closed) = (Router::new(), Router::new(), Router::new());
     for route in routes() {
         match route.access {
             Access::Anybody => open = open.route(route.path, route.handler),
+            Access::ThisHost => near = near.route(route.path, route.handler),
             Access::Caller => closed = closed.route(route.path, route.handler),
         }
     }
@@ -63,7 +67,8 @@ pub fn router(state: State) -> Router {
         .layer(from_fn_with_state(state.clone(), gate::pass))
         // The gate has read the body, to its own limit.
         .layer(DefaultBodyLimit::disable());
-    open.merge(closed).fallback(elsewhere).with_state(state)
+    let near = near.method_not_allowed_fallback(no_such_method).layer(from_fn(gate::pass_near));
+    open.merge(near).merge(closed).fallback(elsewhere).with_state(state)
 }
 
 async fn no_such_method() -> Refused {

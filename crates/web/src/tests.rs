@@ -111,6 +111,7 @@ fn example(route: &str) -> (&'static str, String, String) {
     let (method, path, body) = match route {
         "GET /" => ("GET", "/".to_owned(), ""),
         "GET /healthz" => ("GET", "/healthz".to_owned(), ""),
+        "GET /metrics" => ("GET", "/metrics".to_owned(), ""),
         "GET /api/v1/executions" => ("GET", "/api/v1/executions?limit=5&status=running".to_owned(), ""),
         "POST /api/v1/executions" => ("POST", "/api/v1/executions".to_owned(), r#"{"definition":"net","input":"{}"}"#),
         "GET /api/v1/executions/{id}" => ("GET", format!("/api/v1/executions/{arn}"), ""),
@@ -169,8 +170,12 @@ async fn each_route_lets_in_whom_it_should() {
             let answer = ask(server, asker, method, &target, &body).await;
             table += &format!("    {caller}: {}\n", told(&answer));
             let refused = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&answer.0);
-            let stranger = !["owner", "other", "open-local"].contains(&caller);
-            assert_eq!(refused, stranger && route.access == Access::Caller, "{name} for {caller}");
+            let kept_out = match route.access {
+                Access::Anybody => false,
+                Access::ThisHost => ["open-remote", "open-rebound", "open-page"].contains(&caller),
+                Access::Caller => !["owner", "other", "open-local"].contains(&caller),
+            };
+            assert_eq!(refused, kept_out, "{name} for {caller}");
         }
     }
     expect![[r#"
@@ -194,6 +199,16 @@ async fn each_route_lets_in_whom_it_should() {
             open-remote: 200
             open-rebound: 200
             open-page: 200
+        GET /metrics
+            owner: 200
+            other: 200
+            unsigned: 200
+            forged: 200
+            for-aws: 200
+            open-local: 200
+            open-remote: 403 DN0202
+            open-rebound: 403 DN0202
+            open-page: 403 DN0202
         GET /api/v1/executions
             owner: 200
             other: 200

@@ -35,7 +35,7 @@ pub fn log_event(event: &Event, about: &LogAbout<'_>) -> Option<String> {
     out.text("previous_event_id", &event.previous.to_string());
     out.text("event_timestamp", &event.at.0.to_string());
     out.text("execution_arn", about.execution_arn);
-    out.text("redrive_count", "0");
+    out.text("redrive_count", &about.redrives.to_string());
     Some(String::from_utf8(out.finish()).expect("a writer's text is UTF-8"))
 }
 
@@ -576,7 +576,7 @@ mod tests {
     }
 
     fn check_log(facts: Vec<Fact>, level: LogLevel, with_data: bool, expect: Expect) {
-        let about = LogAbout { execution_arn: "arn:e", region: "us-east-1", level, with_data };
+        let about = LogAbout { execution_arn: "arn:e", redrives: 0, region: "us-east-1", level, with_data };
         let lines = facts.into_iter().enumerate().filter_map(|(index, fact)| {
             let (id, previous) = (index as u64 + 1, index as u64);
             let event = Event { at: Timestamp(1_551_225_271_984), frame: FrameId::ROOT, id, previous, fact };
@@ -669,7 +669,8 @@ mod tests {
             previous: 0,
             fact: Fact::ExecutionSucceeded { output: Json::from(long.as_str()) },
         };
-        let about = LogAbout { execution_arn: "arn:e", region: "r", level: LogLevel::All, with_data: true };
+        let about =
+            LogAbout { execution_arn: "arn:e", redrives: 0, region: "r", level: LogLevel::All, with_data: true };
         let text = log_event(&event, &about).expect("logged");
         assert!(text.contains(r#""truncated":true"#) && text.len() < 256 * 1024, "{}", text.len());
     }

@@ -42,6 +42,8 @@ pub type LogForm = fn(&Event, &LogAbout<'_>) -> Option<String>;
 #[derive(Debug, Clone, Copy)]
 pub struct LogAbout<'a> {
     pub execution_arn: &'a str,
+    /// How often the execution was redriven.
+    pub redrives: u64,
     pub region: &'a str,
     pub level: LogLevel,
     pub with_data: bool,
@@ -95,6 +97,7 @@ impl Logging {
 pub(crate) struct Logged {
     pub(crate) logging: Arc<Logging>,
     pub(crate) execution_arn: Arc<str>,
+    pub(crate) redrives: u64,
     pub(crate) events: Arc<Vec<Event>>,
     /// About how many bytes its events have.
     pub(crate) bytes: usize,
@@ -148,6 +151,10 @@ impl Delivery {
             counts.dropped.fetch_add(events as u64, Ordering::Relaxed);
         }
     }
+
+    pub(crate) fn counts(&self) -> &Counts {
+        &self.counts
+    }
 }
 
 /// A stream that is written to at present.
@@ -194,6 +201,7 @@ fn add(
     let Some(arn) = Arn::parse(&logged.execution_arn) else { return };
     let about = LogAbout {
         execution_arn: &logged.execution_arn,
+        redrives: logged.redrives,
         region: arn.region,
         level: logged.logging.level,
         with_data: logged.logging.with_data,
@@ -318,7 +326,7 @@ mod tests {
         let logging = Arc::new(Logging { level: LogLevel::All, with_data: false, group: "g".into() });
         for _ in 0..QUEUE_MAX + 3 {
             let events = Arc::new(vec![event.clone()]);
-            delivery.log(Logged { logging: logging.clone(), execution_arn: "a".into(), events, bytes: 1 });
+            delivery.log(Logged { logging: logging.clone(), execution_arn: "a".into(), redrives: 0, events, bytes: 1 });
         }
         assert_eq!(delivery.counts.dropped.load(Ordering::Relaxed), 3);
         assert_eq!(delivery.counts.waiting.load(Ordering::Relaxed), QUEUE_MAX);
