@@ -10,8 +10,7 @@
 //! execution is not reported: a path counts as never written only when nothing that leads there writes it.
 //!
 //! In reading order: [`finding`], [`place`] (where each state stands, and what leads where), [`shape`] (what is known of
-//! a value), [`flow`] (paths that nobody writes), [`handlers`] (Retry and Catch), [`branches`] (Choice), [`position`] (its line
-//! and column).
+//! a value), [`flow`] (paths that nobody writes), [`handlers`] (Retry and Catch), [`branches`] (Choice).
 
 pub mod finding;
 mod place;
@@ -19,10 +18,8 @@ mod shape;
 mod flow;
 mod handlers;
 mod branches;
-mod position;
 
 pub use finding::{Doubt, Finding, Unmatched};
-pub use position::{Position, position};
 
 use asl::Machine;
 

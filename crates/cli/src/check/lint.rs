@@ -1,7 +1,6 @@
 //! `dandori definition lint FILE…`
 
-use ::lint::{Position, position};
-use asl::{MachineKind, Severity};
+use asl::{Diagnostic, MachineKind, Severity};
 use serde::Serialize;
 
 use super::words;
@@ -52,44 +51,34 @@ pub fn run(out: &Out, command: &DefinitionLint) -> Result<Exit, Fault> {
 /// AWS's diagnostics, and our doubts where the definition is valid; in the order of the text.
 pub fn findings(file: &str, text: &str, kind: MachineKind, lang: Lang) -> Vec<Found> {
     let parsed = asl::parse(text, kind);
-    let mut found: Vec<Found> = vec![];
-    for diagnostic in parsed.diagnostics {
-        let Position { line, column } = place(text, diagnostic.location.as_deref());
-        let severity = match diagnostic.severity {
-            Severity::Error => "ERROR",
-            Severity::Warning => "WARNING",
-        };
-        let asl::Diagnostic { code, message, location, .. } = diagnostic;
-        found.push(Found { file: file.to_owned(), line, column, severity, code, message, location, hint: None });
-    }
+    let mut hints = vec![None; parsed.diagnostics.len()];
+    let mut diagnostics = parsed.diagnostics;
     for finding in parsed.machine.iter().flat_map(::lint::lint) {
-        let Position { line, column } = place(text, Some(&finding.at));
-        found.push(Found {
-            file: file.to_owned(),
-            line,
-            column,
-            severity: "WARNING",
+        hints.push(Some(words::next(&finding.doubt, lang)));
+        diagnostics.push(Diagnostic {
+            severity: Severity::Warning,
             code: finding.doubt.code(),
             message: words::doubt(&finding.doubt, lang),
             location: Some(finding.at),
-            hint: Some(words::next(&finding.doubt, lang)),
         });
     }
+    let places = asl::locate(text, &diagnostics);
+    let mut found: Vec<Found> = diagnostics
+        .into_iter()
+        .zip(places)
+        .zip(hints)
+        .map(|((it, place), hint)| {
+            let severity = match it.severity {
+                Severity::Error => "ERROR",
+                Severity::Warning => "WARNING",
+            };
+            let Diagnostic { code, message, location, .. } = it;
+            let (file, asl::Place { line, column }) = (file.to_owned(), place);
+            Found { file, line, column, severity, code, message, location, hint }
+        })
+        .collect();
     found.sort_by_key(|found| (found.line, found.column));
     found
-}
-
-/// A syntax error's place is in words of the parser's: `[Source: (String)"…"; line: 1, column: 4]`.
-fn place(text: &str, location: Option<&str>) -> Position {
-    let Some(location) = location else { return Position { line: 1, column: 1 } };
-    let number = |after: &str| -> Option<usize> {
-        let digits = location.rsplit_once(after)?.1;
-        digits.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
-    };
-    match (location.starts_with("[Source:"), number("line: "), number("column: ")) {
-        (true, Some(line), Some(column)) => Position { line, column },
-        _ => position(text, location),
-    }
 }
 
 fn lines(found: &Found, lang: Lang) -> String {
@@ -135,21 +124,21 @@ mod tests {
             DOUBTFUL,
             Lang::En,
             expect![[r#"
-            net.asl.json:4:13: warning CHOICE_WITHOUT_DEFAULT: no Default: an execution fails here when no rule holds, and nothing can catch that
-              hint: add a Default, if only to a Fail state that says why
-            net.asl.json:7:34: warning RETRY_MAY_REPEAT: after States.ALL nobody knows whether arn:aws:states:::sqs:sendMessage was done: a retry may do it twice
-              hint: name the errors that are safe to retry, or make the call idempotent
-        "#]],
+                net.asl.json:4:5: warning CHOICE_WITHOUT_DEFAULT: no Default: an execution fails here when no rule holds, and nothing can catch that
+                  hint: add a Default, if only to a Fail state that says why
+                net.asl.json:7:34: warning RETRY_MAY_REPEAT: after States.ALL nobody knows whether arn:aws:states:::sqs:sendMessage was done: a retry may do it twice
+                  hint: name the errors that are safe to retry, or make the call idempotent
+            "#]],
         );
         check(
             DOUBTFUL,
             Lang::Ja,
             expect![[r#"
-            net.asl.json:4:13: 警告 CHOICE_WITHOUT_DEFAULT: Default がありません。どの規則も成り立たないと実行は失敗し、Catch もできません
-              対処: Default を加えてください。理由を示す Fail ステートへ送るだけでも構いません
-            net.asl.json:7:34: 警告 RETRY_MAY_REPEAT: States.ALL では arn:aws:states:::sqs:sendMessage が済んだか分かりません。再試行で二重に行われるおそれがあります
-              対処: 再試行してよいエラーだけを挙げるか、呼び出しを冪等にしてください
-        "#]],
+                net.asl.json:4:5: 警告 CHOICE_WITHOUT_DEFAULT: Default がありません。どの規則も成り立たないと実行は失敗し、Catch もできません
+                  対処: Default を加えてください。理由を示す Fail ステートへ送るだけでも構いません
+                net.asl.json:7:34: 警告 RETRY_MAY_REPEAT: States.ALL では arn:aws:states:::sqs:sendMessage が済んだか分かりません。再試行で二重に行われるおそれがあります
+                  対処: 再試行してよいエラーだけを挙げるか、呼び出しを冪等にしてください
+            "#]],
         );
     }
 
@@ -160,7 +149,7 @@ mod tests {
             Lang::En,
             expect![[r#"
                 net.asl.json:1:1: error MISSING_END_STATE: Workflow has no terminal state
-                net.asl.json:3:44: error MISSING_TRANSITION_TARGET: Missing 'Next' target: B
+                net.asl.json:3:36: error MISSING_TRANSITION_TARGET: Missing 'Next' target: B
             "#]],
         );
         check(
