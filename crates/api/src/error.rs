@@ -124,6 +124,7 @@ codes! {
     DefinitionExists = "DN0402", Conflict;
     DefinitionDeleting = "DN0403", Conflict;
     ExecutionNotRunning = "DN0404", Conflict;
+    ExecutionNotRedrivable = "DN0405", Conflict;
 
     DefinitionInvalid = "DN0501", Invalid;
     InputInvalid = "DN0502", Invalid;

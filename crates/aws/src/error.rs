@@ -95,6 +95,9 @@ impl Error {
             Refusal::ExecutionAlreadyExists(arn) => {
                 Error::new("ExecutionAlreadyExists", format!("Execution Already Exists: '{arn}'"))
             }
+            Refusal::ExecutionNotRedrivable(reason) => {
+                Error::new("ExecutionNotRedrivable", format!("Execution Not Redrivable: '{reason}'"))
+            }
             Refusal::ExecutionLimitExceeded => Error::new(
                 "ExecutionLimitExceeded",
                 "The maximum number of running executions has been reached. Running executions must end or be stopped before a new execution can be started.",

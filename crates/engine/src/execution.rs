@@ -70,8 +70,16 @@ impl Redrives {
     /// Client tokens that are remembered (API reference, `RedriveExecution`).
     const TOKENS_MAX: usize = 10;
 
+    /// How long a client token is remembered.
+    const TOKEN_MS: i64 = 15 * 60 * 1000;
+
     fn is_none(&self) -> bool {
         self.count == 0
+    }
+
+    /// Whether a redrive with this token was asked for lately.
+    pub fn remembers(&self, token: &str, now: Timestamp) -> bool {
+        self.tokens.iter().any(|(known, at)| **known == *token && now.0.saturating_sub(at.0) < Redrives::TOKEN_MS)
     }
 
     fn note(&mut self, at: Timestamp, count: u64, token: Option<&Arc<str>>) {

@@ -39,6 +39,9 @@ pub fn step(machine: &Machine, execution: &mut Execution, command: Command, env:
     match (&execution.status, &command) {
         (Status::New, Command::Start(_)) => (),
         (_, Command::Start(_)) => return Err(Refusal::AlreadyStarted),
+        (_, Command::Redrive { token: Some(token) }) if execution.redrives.remembers(token, env.now) => {
+            return Ok(Step::default());
+        }
         (Status::Ended { .. }, Command::Redrive { .. }) if execution.stopped.is_some() => (),
         (_, Command::Redrive { .. }) => return Err(Refusal::NotRedrivable),
         (Status::New | Status::Ended { .. }, _) => return Err(Refusal::NotRunning),

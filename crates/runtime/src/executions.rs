@@ -5,13 +5,14 @@ use std::sync::Arc;
 use base::{Caller, Id, Json, Timestamp, limits};
 use bytes::Bytes;
 use engine::{Event, Fact, Failure, Identity};
-use store::{Chunk, Direction, Seq};
+use store::{Chunk, Direction, IndexRow, Seq};
 use tokio::sync::mpsc;
 
 use crate::logs::delivery::Logging;
 use crate::machines::{Startable, owned, states_arn, valid_name, wrong_resource};
 use crate::page::{Page, Paged};
 use crate::qualified::{MachineArn, Part};
+use crate::redrive::Redrivable;
 use crate::refusal::Refusal;
 use crate::shard::{Ask, Refused, Reply, Start};
 use crate::value::{ExecutionHead, Line};
@@ -74,6 +75,8 @@ pub struct Execution {
     pub output: Option<String>,
     pub failure: Option<Failure>,
     pub trace_header: Option<String>,
+    pub redrivable: Redrivable,
+    pub map_run_arn: Option<String>,
 }
 
 /// One line of `ListExecutions`.
@@ -88,6 +91,9 @@ pub struct ExecutionSummary {
     pub status: ExecutionStatus,
     pub started: Timestamp,
     pub stopped: Option<Timestamp>,
+    /// How often it was redriven, and when last.
+    pub redrives: u64,
+    pub redriven: Option<Timestamp>,
 }
 
 /// Which executions are wanted; newest first.
@@ -96,6 +102,8 @@ pub struct ExecutionFilter {
     /// A machine, one of its versions or one of its aliases; all of the account's machines when not given.
     pub machine_arn: Option<String>,
     pub status: Option<ExecutionStatus>,
+    /// Only those that were redriven, or that were not.
+    pub redriven: Option<bool>,
 }
 
 /// An execution's events as they become durable. Ends after the execution's last.
@@ -166,7 +174,15 @@ impl Runtime {
             None if succeeded => self.output_of(id).await?,
             output => output.clone(),
         };
-        Ok(Execution { summary: head.summary(), input, output, failure: head.failure, trace_header: head.trace })
+        Ok(Execution {
+            summary: head.summary(),
+            input,
+            output,
+            redrivable: Redrivable::of(&head, self.inner.world.now()),
+            map_run_arn: head.map_run.as_deref().map(str::to_owned),
+            failure: head.failure,
+            trace_header: head.trace,
+        })
     }
 
     /// Stops an execution and says when it ended; one that has ended stays as it is.
@@ -205,7 +221,10 @@ impl Runtime {
             }
         };
         let statuses = filter.status.map_or(ExecutionStatus::ALL.to_vec(), |status| vec![status]);
-        let question = format!("executions {} {} {machine:?} {:?}", caller.account, caller.region, filter.status);
+        let question = format!(
+            "executions {} {} {machine:?} {:?} {:?}",
+            caller.account, caller.region, filter.status, filter.redriven
+        );
         let now = self.inner.world.now();
         let after = page.token.map(|token| token::read(&question, &token, now)).transpose()?.map(Bytes::from);
         let mut found = vec![];
@@ -214,7 +233,7 @@ impl Runtime {
                 Some(machine) => keys::executions_of(machine, status),
                 None => keys::executions(caller, status),
             };
-            let rows = self.store().index(list, after.clone(), Direction::Forward, page.limit + 1).await?;
+            let rows = self.wanted_rows(list, after.clone(), page.limit + 1, filter.redriven).await?;
             found.extend(rows.into_iter().map(|row| (row.at.key, status, row.value)));
         }
         found.sort_by(|left, right| left.0.cmp(&right.0));
@@ -226,6 +245,28 @@ impl Runtime {
             Ok(line.summary(status, keys::instant_of(&key)))
         });
         Ok(Paged { items: items.collect::<Result<_, Refusal>>()?, next })
+    }
+
+    /// Rows of a list, and of them only those that were redriven or not, if that is asked for.
+    async fn wanted_rows(
+        &self,
+        list: Bytes,
+        mut after: Option<Bytes>,
+        count: u32,
+        redriven: Option<bool>,
+    ) -> Result<Vec<IndexRow>, Refusal> {
+        let wanted = |row: &IndexRow| redriven.is_none_or(|redriven| Line::is_redriven(&row.value) == redriven);
+        let mut found = vec![];
+        loop {
+            let rows = self.store().index(list.clone(), after, Direction::Forward, count).await?;
+            let more = rows.len() == count as usize;
+            after = rows.last().map(|row| row.at.key.clone());
+            found.extend(rows.into_iter().filter(wanted));
+            if !more || found.len() >= count as usize {
+                found.truncate(count as usize);
+                return Ok(found);
+            }
+        }
     }
 
     /// The history, facts of our own included (see [`Event::is_aws`]); `limit` counts AWS's events.
@@ -288,16 +329,21 @@ impl Runtime {
         loop {
             let (happens, mut happened) = mpsc::channel(WATCH_BEHIND_MAX);
             self.ask(id, Ask::Watch(happens)).await?;
+            let mut over = false;
             loop {
                 let chunks = self.store().chunks(id, Seq(from), Direction::Forward, HISTORY_PAGE).await?;
                 let events = events_from(&chunks, Seq(from), Direction::Forward)?;
                 let Some((last, _)) = events.last() else { break };
                 from = last + 1;
                 let events: Vec<Event> = events.into_iter().map(|(_, event)| event).collect();
-                let ended = events.iter().any(|event| event.fact.ends_execution());
-                if sender.send(events).await.is_err() || ended {
+                // What ended may have been redriven: the end is an end only where nothing follows.
+                over = events.last().is_some_and(|event| event.fact.ends_execution());
+                if sender.send(events).await.is_err() {
                     return Ok(());
                 }
+            }
+            if over {
+                return Ok(());
             }
             loop {
                 // Whoever watched may leave while nothing happens.

@@ -12,7 +12,7 @@
 //! looks only at values of the caller's account and region.
 //!
 //! In reading order: [`refusal`] (why not), [`page`], [`machines`], [`versions`], [`aliases`], [`executions`],
-//! [`commands`], [`activities`], `task_results`, [`test_state`], [`logs`] (the use cases), [`tasks`] (the port through which
+//! [`redrive`], [`commands`], [`activities`], `task_results`, [`test_state`], [`logs`] (the use cases), [`tasks`] (the port through which
 //! tasks reach services), [`agents`] (the port through which agents come in); then the machinery: `shard` (the loop),
 //! `value` (what it loads and keeps), `machine`, `activity` and `instance` (values whose rules live here), `qualified`
 //! (which part of a machine an ARN means), `configuration` (what a machine may be given), `keys`, `observe` (who hears of
@@ -25,6 +25,7 @@ pub mod machines;
 pub mod versions;
 pub mod aliases;
 pub mod executions;
+pub mod redrive;
 pub mod commands;
 pub mod activities;
 mod task_results;

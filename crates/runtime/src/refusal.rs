@@ -37,6 +37,9 @@ pub enum Refusal {
     ExecutionDoesNotExist(String),
     #[error("execution {0} exists already")]
     ExecutionAlreadyExists(String),
+    /// With AWS's reason.
+    #[error("execution cannot be redriven: {0}")]
+    ExecutionNotRedrivable(String),
     #[error("too many open executions")]
     ExecutionLimitExceeded,
     #[error("resource {0} not found")]

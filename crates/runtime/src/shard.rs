@@ -288,7 +288,8 @@ impl Shard {
         self.unreadable.clear();
         self.fetch(&requests).await;
         for request in &requests {
-            self.fetch_definition(request.id).await;
+            let redrives = matches!(request.ask, Ask::Execution(engine::Command::Redrive { .. }));
+            self.fetch_definition(request.id, redrives).await;
         }
         let mut turn = Turn::default();
         for request in requests {
@@ -381,13 +382,14 @@ impl Shard {
         }
     }
 
-    async fn fetch_definition(&mut self, id: Id) {
+    /// `redrives`: what has ended goes on.
+    async fn fetch_definition(&mut self, id: Id, redrives: bool) {
         let Some(Cached { value: Value { what: What::Execution { execution, machine, .. }, .. }, .. }) =
             self.cache.get_mut(&id)
         else {
             return;
         };
-        if machine.is_none() && !execution.has_ended() {
+        if machine.is_none() && (redrives || !execution.has_ended()) {
             match self.world.definitions.get(&*self.store, &execution.identity().definition).await {
                 Ok(found) => *machine = Some(found),
                 Err(error) => {

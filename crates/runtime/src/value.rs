@@ -85,6 +85,22 @@ pub(crate) struct ExecutionHead {
     pub(crate) output: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) failure: Option<Failure>,
+    /// The Map run that it is a child of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) map_run: Option<Arc<str>>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) redrives: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) redriven: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) redrive_tokens: Vec<String>,
+    /// Events in AWS's history of it, once it has ended otherwise than well.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) events: u64,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// [`ExecutionStatus`] as it is stored.
@@ -297,6 +313,9 @@ impl ExecutionHead {
                 if self.arn.is_empty() {
                     self.begin(execution);
                 }
+                if self.redrives != execution.redrives().count {
+                    self.redrive(execution);
+                }
             }
             Status::Ended { at, outcome } => {
                 if self.arn.is_empty() {
@@ -309,8 +328,18 @@ impl ExecutionHead {
                     Outcome::TimedOut { failure } => (HeadStatus::TimedOut, None, Some(failure.clone())),
                     Outcome::Aborted { failure } => (HeadStatus::Aborted, None, Some(failure.clone())),
                 };
+                if self.status != HeadStatus::Succeeded {
+                    self.events = execution.history_len();
+                }
             }
         }
+    }
+
+    fn redrive(&mut self, execution: &Execution) {
+        let redrives = execution.redrives();
+        (self.status, self.stopped, self.failure) = (HeadStatus::Running, None, None);
+        (self.redrives, self.redriven, self.events) = (redrives.count, redrives.last, 0);
+        self.redrive_tokens = redrives.tokens.iter().map(|(token, _)| token.to_string()).collect();
     }
 
     fn begin(&mut self, execution: &Execution) {
@@ -321,6 +350,7 @@ impl ExecutionHead {
         self.version = identity.version_arn.clone();
         self.alias = identity.alias_arn.clone();
         self.definition = identity.definition.clone();
+        self.map_run = identity.map_run_arn.clone();
         self.started = execution.started();
         self.input = Some(execution.input_text()).filter(|text| text.len() <= HEADER_PAYLOAD_BYTES_MAX);
     }
@@ -335,6 +365,8 @@ impl ExecutionHead {
             status: self.status.into(),
             started: self.started,
             stopped: self.stopped,
+            redrives: self.redrives,
+            redriven: self.redriven,
         }
     }
 
@@ -373,11 +405,26 @@ pub(crate) struct Line {
     l: Option<Arc<str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     e: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    r: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    d: Option<Timestamp>,
 }
 
 impl Line {
     fn of(head: &ExecutionHead) -> Line {
-        Line { a: head.arn.clone(), v: head.version.clone(), l: head.alias.clone(), e: head.stopped }
+        Line {
+            a: head.arn.clone(),
+            v: head.version.clone(),
+            l: head.alias.clone(),
+            e: head.stopped,
+            r: head.redrives,
+            d: head.redriven,
+        }
+    }
+
+    pub(crate) fn is_redriven(line: &[u8]) -> bool {
+        serde_json::from_slice(line).is_ok_and(|line: Line| line.r > 0)
     }
 
     pub(crate) fn summary(self, status: ExecutionStatus, started: Timestamp) -> ExecutionSummary {
@@ -392,6 +439,8 @@ impl Line {
             status,
             started,
             stopped: self.e,
+            redrives: self.r,
+            redriven: self.d,
         }
     }
 }

@@ -209,7 +209,7 @@ async fn lists_are_newest_first_and_page() {
     started.reverse();
     for filter in [
         ExecutionFilter::default(),
-        ExecutionFilter { machine_arn: Some(machine), status: Some(ExecutionStatus::Succeeded) },
+        ExecutionFilter { machine_arn: Some(machine), status: Some(ExecutionStatus::Succeeded), redriven: None },
     ] {
         let (mut listed, mut token) = (vec![], None);
         loop {

@@ -31,6 +31,7 @@ pub(crate) async fn list(
     let filter = ExecutionFilter {
         machine_arn: definition.map(|definition| wire::machine_arn(&caller, &definition)),
         status: status.map(wire::from_status),
+        redriven: None,
     };
     let page = Paging::new(limit, token).page();
     let paged = state.runtime.execution_list(&caller, filter, page).await?;

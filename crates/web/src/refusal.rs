@@ -38,9 +38,11 @@ fn status(code: Code) -> StatusCode {
         Code::ExecutionNotFound | Code::DefinitionNotFound | Code::InstanceNotFound | Code::CommandNotFound => {
             StatusCode::NOT_FOUND
         }
-        Code::ExecutionExists | Code::DefinitionExists | Code::DefinitionDeleting | Code::ExecutionNotRunning => {
-            StatusCode::CONFLICT
-        }
+        Code::ExecutionExists
+        | Code::DefinitionExists
+        | Code::DefinitionDeleting
+        | Code::ExecutionNotRunning
+        | Code::ExecutionNotRedrivable => StatusCode::CONFLICT,
         Code::DefinitionInvalid
         | Code::InputInvalid
         | Code::NameInvalid
@@ -93,6 +95,7 @@ impl From<Refusal> for Refused {
             Refusal::StateMachineDeleting(arn) => new(Code::DefinitionDeleting).about(name_in(&arn)),
             Refusal::ExecutionDoesNotExist(arn) => new(Code::ExecutionNotFound).about(name_in(&arn)),
             Refusal::ExecutionAlreadyExists(arn) => new(Code::ExecutionExists).about(name_in(&arn)),
+            Refusal::ExecutionNotRedrivable(_) => new(Code::ExecutionNotRedrivable),
             Refusal::ExecutionLimitExceeded => new(Code::TooMany),
             Refusal::Task(TaskRefusal::ActivityWorkerLimitExceeded) => new(Code::TooMany),
             Refusal::Task(_) => new(Code::ValueInvalid),

@@ -4,6 +4,7 @@ use engine::Failure;
 use runtime::executions::{
     Execution, ExecutionFilter, ExecutionStart, ExecutionStarted, ExecutionStatus, ExecutionSummary,
 };
+use runtime::redrive::Redrivable;
 use runtime::{Paged, Refusal};
 
 use super::{history as encode_history, metadata_only, page};
@@ -41,6 +42,13 @@ pub(super) async fn stop(mut call: Call<'_>) -> Result<(), Fault> {
         Failure { error: call.input.text("error").map(Into::into), cause: call.input.text("cause").map(Into::into) };
     let stopped = call.runtime.execution_stop(call.caller, &call.input.required("executionArn"), failure).await?;
     call.out.time("stopDate", stopped);
+    Ok(())
+}
+
+pub(super) async fn redrive(mut call: Call<'_>) -> Result<(), Fault> {
+    let (arn, token) = (call.input.required("executionArn"), call.input.text("clientToken"));
+    let redriven = call.runtime.execution_redrive(call.caller, &arn, token).await?;
+    call.out.time("redriveDate", redriven);
     Ok(())
 }
 
@@ -97,10 +105,7 @@ fn decode_list(input: &mut Input<'_>) -> Result<Listing, Error> {
         }
         (None, None) => return Err(Error::validation("Either stateMachineArn or mapRunArn must be specified")),
     };
-    // Nothing has been redriven yet.
-    if input.text("redriveFilter").as_deref() == Some("REDRIVEN") {
-        return Ok(Listing::None(machine_arn));
-    }
+    let redriven = input.text("redriveFilter").map(|filter| filter == "REDRIVEN");
     let status = match input.text("statusFilter") {
         None => None,
         Some(name) => match ExecutionStatus::ALL.into_iter().find(|status| status.name() == name) {
@@ -108,7 +113,7 @@ fn decode_list(input: &mut Input<'_>) -> Result<Listing, Error> {
             None => return Ok(Listing::None(machine_arn)),
         },
     };
-    Ok(Listing::Some(ExecutionFilter { machine_arn: Some(machine_arn), status }))
+    Ok(Listing::Some(ExecutionFilter { machine_arn: Some(machine_arn), status, redriven }))
 }
 
 fn encode(out: &mut Writer, execution: &Execution, metadata_only: bool) {
@@ -134,18 +139,20 @@ fn encode(out: &mut Writer, execution: &Execution, metadata_only: bool) {
     let failure = execution.failure.as_ref().filter(|_| summary.status != ExecutionStatus::TimedOut);
     out.text_if("error", failure.and_then(|failure| failure.error.as_deref()));
     out.text_if("cause", failure.and_then(|failure| failure.cause.as_deref()));
-    encode_redrive(out, summary.status);
+    out.text_if("mapRunArn", execution.map_run_arn.as_deref());
+    encode_redrive(out, summary);
+    let (status, reason) = match execution.redrivable {
+        Redrivable::Yes => ("REDRIVABLE", None),
+        Redrivable::ByMapRun => ("REDRIVABLE_BY_MAP_RUN", None),
+        Redrivable::No(reason) => ("NOT_REDRIVABLE", Some(reason)),
+    };
+    out.text("redriveStatus", status);
+    out.text_if("redriveStatusReason", reason);
 }
 
-fn encode_redrive(out: &mut Writer, status: ExecutionStatus) {
-    let (redrivable, reason) = match status {
-        ExecutionStatus::Running => ("NOT_REDRIVABLE", Some("Execution is RUNNING and cannot be redriven")),
-        ExecutionStatus::Succeeded => ("NOT_REDRIVABLE", Some("Execution is SUCCEEDED and cannot be redriven")),
-        ExecutionStatus::Failed | ExecutionStatus::TimedOut | ExecutionStatus::Aborted => ("REDRIVABLE", None),
-    };
-    out.integer("redriveCount", 0);
-    out.text("redriveStatus", redrivable);
-    out.text_if("redriveStatusReason", reason);
+fn encode_redrive(out: &mut Writer, summary: &ExecutionSummary) {
+    out.integer("redriveCount", i64::try_from(summary.redrives).unwrap_or(i64::MAX));
+    out.time_if("redriveDate", summary.redriven);
 }
 
 fn encode_summary(out: &mut Writer, summary: &ExecutionSummary) {
@@ -157,7 +164,7 @@ fn encode_summary(out: &mut Writer, summary: &ExecutionSummary) {
     out.text("status", summary.status.name());
     out.time("startDate", summary.started);
     out.time_if("stopDate", summary.stopped);
-    out.integer("redriveCount", 0);
+    encode_redrive(out, summary);
 }
 
 #[cfg(test)]
@@ -205,11 +212,11 @@ mod tests {
     fn a_listing_names_one_machine() {
         check_list(
             r#"{"stateMachineArn":"m","statusFilter":"TIMED_OUT"}"#,
-            expect![[r#"Some(ExecutionFilter { machine_arn: Some("m"), status: Some(TimedOut) })"#]],
+            expect![[r#"Some(ExecutionFilter { machine_arn: Some("m"), status: Some(TimedOut), redriven: None })"#]],
         );
         check_list(
             r#"{"stateMachineArn":"m","redriveFilter":"NOT_REDRIVEN"}"#,
-            expect![[r#"Some(ExecutionFilter { machine_arn: Some("m"), status: None })"#]],
+            expect![[r#"Some(ExecutionFilter { machine_arn: Some("m"), status: None, redriven: None })"#]],
         );
         check_list(r#"{"stateMachineArn":"m","statusFilter":"PENDING_REDRIVE"}"#, expect![[r#"None("m")"#]]);
         check_list(r#"{"stateMachineArn":"m","redriveFilter":"REDRIVEN"}"#, expect![[r#"None("m")"#]]);
@@ -239,12 +246,20 @@ mod tests {
                 status,
                 started: Timestamp(1_551_225_271_984),
                 stopped: (status != ExecutionStatus::Running).then_some(Timestamp(1_551_225_272_000)),
+                redrives: 0,
+                redriven: None,
             },
             input: "{ }".into(),
             output: (status == ExecutionStatus::Succeeded).then(|| "1".into()),
             failure: matches!(status, ExecutionStatus::Failed | ExecutionStatus::TimedOut)
                 .then(|| Failure::new("Agent.ExitCode", "3")),
             trace_header: None,
+            redrivable: match status {
+                ExecutionStatus::Running => Redrivable::No("Execution is RUNNING and cannot be redriven"),
+                ExecutionStatus::Succeeded => Redrivable::No("Execution is SUCCEEDED and cannot be redriven"),
+                ExecutionStatus::Failed | ExecutionStatus::TimedOut | ExecutionStatus::Aborted => Redrivable::Yes,
+            },
+            map_run_arn: None,
         }
     }
 

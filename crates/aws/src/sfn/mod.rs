@@ -75,6 +75,11 @@ const OPERATIONS: &[Operation] = &[
         run: |call| Box::pin(executions::list(call)),
     },
     Operation {
+        name: "RedriveExecution",
+        input: &[required("executionArn", ARN), optional("clientToken", CLIENT_TOKEN)],
+        run: |call| Box::pin(executions::redrive(call)),
+    },
+    Operation {
         name: "StopExecution",
         input: &[
             required("executionArn", ARN),
@@ -260,7 +265,7 @@ const OPERATIONS: &[Operation] = &[
     Operation { name: "TestState", input: test_state::MEMBERS, run: |call| Box::pin(test_state::test_state(call)) },
 ];
 
-const LATER: &[&str] = &["DescribeMapRun", "ListMapRuns", "RedriveExecution", "StartSyncExecution", "UpdateMapRun"];
+const LATER: &[&str] = &["DescribeMapRun", "ListMapRuns", "StartSyncExecution", "UpdateMapRun"];
 
 const ARN: Shape = text(1, 256);
 const LONG_ARN: Shape = text(1, 2000);
@@ -277,6 +282,7 @@ const DEFINITION: Shape = sensitive(1, base::limits::DEFINITION_BYTES_MAX);
 const TASK_TOKEN: Shape = text(1, 2048);
 const DATA: Shape = sensitive(0, base::limits::PAYLOAD_BYTES_MAX);
 const TRACE_HEADER: Shape = pattern(0, 256, r"\p{ASCII}*", str::is_ascii);
+const CLIENT_TOKEN: Shape = pattern(1, 64, "[!-~]+", |text| text.bytes().all(|byte| byte.is_ascii_graphic()));
 const INCLUDED_DATA: Shape = Shape::Enum(&["ALL_DATA", "METADATA_ONLY"]);
 const PAGE_SIZE: Shape = Shape::Integer { min: 0, max: 1000 };
 const TAG_KEY: Shape = text(1, 128);
