@@ -621,7 +621,7 @@ impl Shard {
             };
         };
         let first = execution.seq();
-        let before = (!head.arn.is_empty()).then_some(head.status);
+        let before = (!head.arn.is_empty()).then_some((head.status, head.redrives));
         let owed = execution.awaits_tasks();
         let arn = match &command {
             engine::Command::Start(start) => start.identity.execution_arn.clone(),

@@ -376,13 +376,14 @@ impl ExecutionHead {
     }
 
     /// Puts the execution into the lists of what it is now, and takes it out of those of what it was.
-    pub(crate) fn index(&self, id: Id, before: Option<HeadStatus>, step: &mut Step) {
-        if before == Some(self.status) {
+    /// `before`: its status and how often it had been redriven.
+    pub(crate) fn index(&self, id: Id, before: Option<(HeadStatus, u64)>, step: &mut Step) {
+        if before == Some((self.status, self.redrives)) {
             return;
         }
         let owner = caller_of(&self.arn);
         let key = keys::newest_first(self.started, id);
-        if let Some(before) = before {
+        if let Some((before, _)) = before {
             let lists = keys::execution_lists(&owner, self.of(), before.into());
             step.index_deleted.extend(lists.map(|list| store::IndexKey { list, key: key.clone() }));
         }

@@ -216,10 +216,10 @@ mod tests {
         );
         check_list(
             r#"{"stateMachineArn":"m","redriveFilter":"NOT_REDRIVEN"}"#,
-            expect![[r#"Some(ExecutionFilter { machine_arn: Some("m"), status: None, redriven: None })"#]],
+            expect![[r#"Some(ExecutionFilter { machine_arn: Some("m"), status: None, redriven: Some(false) })"#]],
         );
         check_list(r#"{"stateMachineArn":"m","statusFilter":"PENDING_REDRIVE"}"#, expect![[r#"None("m")"#]]);
-        check_list(r#"{"stateMachineArn":"m","redriveFilter":"REDRIVEN"}"#, expect![[r#"None("m")"#]]);
+        check_list(r#"{"stateMachineArn":"m","redriveFilter":"REDRIVEN"}"#, expect![[r#"Some(ExecutionFilter { machine_arn: Some("m"), status: None, redriven: Some(true) })"#]]);
         check_list("{}", expect!["400 ValidationException: Either stateMachineArn or mapRunArn must be specified"]);
         check_list(
             r#"{"stateMachineArn":"m","statusFilter":"succeeded"}"#,

@@ -416,6 +416,7 @@ mod tests {
                 {"type":"ExecutionFailed","id":5,"previousEventId":4,"executionFailedEventDetails":{"error":"E"}}
                 {"type":"ExecutionAborted","id":6,"previousEventId":5,"executionAbortedEventDetails":{}}
                 {"type":"ExecutionTimedOut","id":7,"previousEventId":6,"executionTimedOutEventDetails":{"error":"States.Timeout"}}
+                {"type":"ExecutionRedriven","id":8,"previousEventId":7,"executionRedrivenEventDetails":{"redriveCount":1}}
             "#]],
         );
     }

@@ -272,8 +272,8 @@ mod tests {
     fn every_operation_of_the_api_is_known() {
         assert_eq!(SERVICE.operations.len() + SERVICE.later.len(), 37);
         assert_eq!(
-            told(SERVICE.operation("RedriveExecution").expect_err("later")),
-            "400 UnknownOperationException: RedriveExecution is not available in this version of Dandori"
+            told(SERVICE.operation("UpdateMapRun").expect_err("later")),
+            "400 UnknownOperationException: UpdateMapRun is not available in this version of Dandori"
         );
         assert_eq!(
             told(SERVICE.operation("Nonsense").expect_err("unknown")),
