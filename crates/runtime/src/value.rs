@@ -307,14 +307,14 @@ pub(crate) fn chunk_history(first: u64, events: &[Event]) -> Vec<Chunk> {
 impl ExecutionHead {
     /// The head of an execution that `execution` has become.
     pub(crate) fn follow(&mut self, execution: &Execution) {
+        if self.redrives != execution.redrives().count {
+            self.redrive(execution);
+        }
         match execution.status() {
             Status::New => (),
             Status::Running => {
                 if self.arn.is_empty() {
                     self.begin(execution);
-                }
-                if self.redrives != execution.redrives().count {
-                    self.redrive(execution);
                 }
             }
             Status::Ended { at, outcome } => {
