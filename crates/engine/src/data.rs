@@ -5,9 +5,7 @@
 
 use std::sync::Arc;
 
-use asl::{
-    CatchOutput, Concurrency, FailText, Items, Jsonata, MachineTimeout, Payload, ResultPath, Seconds, Select, Until,
-};
+use asl::{CatchOutput, FailText, Items, Jsonata, MachineTimeout, Payload, ResultPath, Seconds, Select, Until};
 use base::{Json, Timestamp, limits};
 use expr::jsonata::Kind;
 use expr::{Scope, Template};
@@ -153,7 +151,7 @@ fn positive(value: &Jsonata, field: &str, scope: &dyn Scope) -> Result<u64, Faul
 
 /// A number that is not negative and has no fraction.
 pub(crate) fn whole(value: &Jsonata, field: &str, scope: &dyn Scope) -> Result<u64, Fault> {
-    let number = evaluate_as(value, field, Kind::Number, scope)?;
+    let number = number(value, field, scope)?;
     let whole = number.as_i64().and_then(|number| u64::try_from(number).ok());
     whole.ok_or_else(|| {
         Fault::at(
@@ -163,6 +161,11 @@ pub(crate) fn whole(value: &Jsonata, field: &str, scope: &dyn Scope) -> Result<u
             ),
         )
     })
+}
+
+/// A number of any kind.
+pub(crate) fn number(value: &Jsonata, field: &str, scope: &dyn Scope) -> Result<Json, Fault> {
+    evaluate_as(value, field, Kind::Number, scope)
 }
 
 fn string(value: &Jsonata, field: &str, scope: &dyn Scope) -> Result<Arc<str>, Fault> {
@@ -228,28 +231,8 @@ pub(crate) fn wait_until(until: &Until, now: Timestamp, scope: &dyn Scope) -> Re
 }
 
 /// A string without its quotes, anything else as JSON.
-fn bare(value: &Json) -> String {
+pub(crate) fn bare(value: &Json) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-}
-
-/// How many iterations of a Map may run at a time; 0 is "as many as may be".
-pub(crate) fn concurrency(concurrency: &Concurrency, scope: &dyn Scope) -> Result<u64, Fault> {
-    match concurrency {
-        Concurrency::Literal(number) => Ok(*number),
-        Concurrency::Jsonata(value) => whole(value, "MaxConcurrency", scope),
-        Concurrency::Path(path) => {
-            let value =
-                path.eval(scope).map_err(|failure| format!("Invalid path '{}' : {}", path.text(), failure.message))?;
-            let number = value.as_i64().and_then(|number| u64::try_from(number).ok());
-            number.ok_or_else(|| {
-                Fault::Runtime(format!(
-                    "The MaxConcurrencyPath field refers to value \"{}\" which is not a valid integer: {}",
-                    bare(&value),
-                    path.text()
-                ))
-            })
-        }
-    }
 }
 
 /// The items of a Map: an array.

@@ -24,7 +24,7 @@
 //!
 //! In reading order: [`id`], [`event`] (what happened), [`Command`] and [`Effect`] below, `execution` (what it
 //! remembers), [`token`] (who may tell a task's outcome), `variables`, `scope` (what expressions see), `data` (what a
-//! state makes of its input), `choice`, `step` (what
+//! state makes of its input), `quantity`, `choice`, `step` (what
 //! it decides), [`test_state`] (one state by itself), [`pack`] (how events are kept).
 
 pub mod id;
@@ -34,6 +34,7 @@ mod variables;
 pub mod token;
 mod scope;
 mod data;
+mod quantity;
 mod choice;
 mod step;
 pub mod test_state;

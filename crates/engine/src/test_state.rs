@@ -11,8 +11,8 @@
 use std::sync::Arc;
 
 use asl::{
-    Body, Catcher, Choice, Fail, Flow, Map, Name, Parallel, Pass, Pattern, Payload, Resource, ResultPath, State, Task,
-    Then, Wait,
+    Body, Catcher, Choice, Fail, Flow, Map, MapMode, Name, Parallel, Pass, Pattern, Payload, Resource, ResultPath,
+    State, Task, Then, Wait,
 };
 use base::{Json, Timestamp, limits};
 use expr::Template;
@@ -20,6 +20,7 @@ use expr::Template;
 use crate::choice::{self, Chosen};
 use crate::data::{self, Fault};
 use crate::event::Failure;
+use crate::quantity;
 use crate::scope::Chance;
 use crate::step::{ErrorNames, QUERY_ERROR, delay_seconds, handlers, within_limit};
 
@@ -36,8 +37,10 @@ pub struct Test {
     pub mock: Option<Result<Json, Failure>>,
     /// How often the retrier that applies was used already.
     pub retries: u32,
-    /// How many of a Map's iterations failed. What a Map tolerates is not known yet, so any number may fail.
+    /// How many of a Map's iterations failed.
     pub failed_iterations: Option<u64>,
+    /// What a Map's `ItemReader` read, if the test says so.
+    pub read: Option<Json>,
     pub payload_bytes_max: usize,
 }
 
@@ -104,6 +107,8 @@ pub struct Inspection {
     /// The input of every iteration.
     pub after_item_selector: Option<Json>,
     pub max_concurrency: Option<u64>,
+    pub tolerated_failure_count: Option<u64>,
+    pub tolerated_failure_percentage: Option<f64>,
     pub result: Option<Json>,
     pub after_result_selector: Option<Json>,
     pub after_result_path: Option<Json>,
@@ -366,9 +371,11 @@ impl<'a> Trial<'a> {
 
     fn map(&mut self, map: &Map) -> Result<Outcome, Stop> {
         let input = self.effective_input()?;
-        self.seen.max_concurrency = Some(data::concurrency(&map.concurrency, &self.view(&input))?);
-        let items = data::items(&map.items, &self.view(&input))?;
-        self.see(|seen| seen.after_items_path = Some(items.clone()));
+        let view = self.view(&input);
+        self.seen.max_concurrency = Some(quantity::concurrency(&map.concurrency, &view)?);
+        self.seen.tolerated_failure_count = quantity::tolerated_count(&map.tolerated, &view)?;
+        self.seen.tolerated_failure_percentage = quantity::tolerated_percentage(&map.tolerated, &view)?;
+        let items = self.items(map, &view)?;
         let items = items.as_array().unwrap_or_default();
         if let Some(selector) = &map.item_selector {
             let inputs = items.iter().enumerate().map(|(index, item)| {
@@ -378,8 +385,36 @@ impl<'a> Trial<'a> {
             self.seen.after_item_selector = Some(Json::array(inputs));
         }
         let result = self.mocked()?;
+        self.tolerate(result.as_array().unwrap_or_default().len())?;
         let view = self.result_view(&result);
         self.exit(map.result_selector.as_ref(), &map.result_path, &view, result, &map.then)
+    }
+
+    /// What the Map iterates over. What a reader reads is only known if the test says it.
+    fn items(&mut self, map: &Map, view: &View<'_>) -> Result<Json, Stop> {
+        let reads = matches!(&map.mode, MapMode::Distributed(distributed) if distributed.reader.is_some());
+        if reads {
+            return Ok(self.test.read.clone().unwrap_or_else(|| Json::array([])));
+        }
+        let items = data::items(&map.items, view)?;
+        self.see(|seen| seen.after_items_path = Some(items.clone()));
+        Ok(items)
+    }
+
+    /// More failed iterations than the Map tolerates are its failure. One that does not say what it tolerates is not
+    /// judged (recorded on AWS).
+    fn tolerate(&self, iterations: usize) -> Result<(), Stop> {
+        let Some(failed) = self.test.failed_iterations else { return Ok(()) };
+        let share = failed as f64 * 100.0 / (iterations.max(1) as f64);
+        let too_many = self.seen.tolerated_failure_count.is_some_and(|count| failed > count)
+            || self.seen.tolerated_failure_percentage.is_some_and(|percentage| share > percentage);
+        match too_many {
+            true => Err(Stop(Failure::new(
+                "States.ExceedToleratedFailureThreshold",
+                "The specified tolerated failure threshold was exceeded",
+            ))),
+            false => Ok(()),
+        }
     }
 
     fn mocked(&self) -> Result<Json, Stop> {

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use asl::{LoneState, Name, Pattern, Resource, StateKind, StateRefusal};
+use asl::{Body, LoneState, MapMode, Name, Pattern, Resource, State, StateKind, StateRefusal};
 use base::{Caller, Id, Json, Timestamp};
 use engine::test_state::{self, Call, Next, Test, Tested};
 use engine::{Failure, TaskId};
@@ -155,12 +155,7 @@ fn test(
         return Err(invalid("RoleArn must be specified when testing a Task state"));
     }
     check_configuration(request.error_caused_by.as_deref(), &inner, matches!(mock, Some(Err(_))))?;
-    if request.map_item_reader_data.is_some() {
-        // A Map with an ItemReader was refused above.
-        return Err(invalid(
-            "TestState does not support MapItemReaderData when the state is not a Map state with an ItemReader.",
-        ));
-    }
+    let read = request.map_item_reader_data.as_deref().map(|data| read_items(data, &state)).transpose()?;
     let context = context.unwrap_or_else(|| {
         let seen = Seen {
             arn,
@@ -179,6 +174,7 @@ fn test(
         mock,
         retries: request.retrier_retry_count,
         failed_iterations: request.map_iteration_failure_count,
+        read,
         payload_bytes_max,
     })
 }
@@ -204,6 +200,17 @@ fn input(text: Option<&str>) -> Result<Json, Refusal> {
 fn variables(text: Option<&str>) -> Result<Json, Refusal> {
     let variables = Json::parse(text.unwrap_or("{}")).ok().filter(|variables| variables.as_object().is_some());
     variables.ok_or_else(|| invalid("Variables must be a valid JSON object"))
+}
+
+fn read_items(text: &str, state: &State) -> Result<Json, Refusal> {
+    let reads =
+        matches!(&state.body, Body::Map(map) if matches!(&map.mode, MapMode::Distributed(it) if it.reader.is_some()));
+    if !reads {
+        return Err(invalid(
+            "TestState does not support MapItemReaderData when the state is not a Map state with an ItemReader.",
+        ));
+    }
+    Json::parse(text).map_err(|_| invalid("MapItemReaderData must be valid JSON"))
 }
 
 fn check_configuration(error_caused_by: Option<&str>, inner: &BTreeSet<Name>, fails: bool) -> Result<(), Refusal> {

@@ -112,6 +112,8 @@ fn encode_inspection(out: &mut Writer, seen: &Inspection) {
         after_items_path,
         after_item_selector,
         max_concurrency,
+        tolerated_failure_count,
+        tolerated_failure_percentage,
         result,
         after_result_selector,
         after_result_path,
@@ -127,6 +129,10 @@ fn encode_inspection(out: &mut Writer, seen: &Inspection) {
     encode_data(out, "afterItemsPath", after_items_path.as_ref());
     encode_data(out, "afterItemSelector", after_item_selector.as_ref());
     encode_number(out, "maxConcurrency", *max_concurrency);
+    encode_number(out, "toleratedFailureCount", *tolerated_failure_count);
+    if let Some(percentage) = tolerated_failure_percentage {
+        out.structure("toleratedFailurePercentage", &Json::from(*percentage));
+    }
     encode_data(out, "result", result.as_ref());
     encode_data(out, "afterResultSelector", after_result_selector.as_ref());
     encode_data(out, "afterResultPath", after_result_path.as_ref());

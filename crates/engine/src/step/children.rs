@@ -9,6 +9,7 @@ use crate::data::{self};
 use crate::event::{Fact, Kind};
 use crate::execution::{Doing, Iterations, Place};
 use crate::id::FrameId;
+use crate::quantity;
 
 impl Run<'_> {
     pub(super) fn start_branches(&mut self, frame: FrameId, state: &State, parallel: &Parallel) -> Next {
@@ -34,7 +35,7 @@ impl Run<'_> {
         let decided = self.decide(frame, |run| {
             let input = run.input(frame, state)?;
             let view = run.view(frame, &input);
-            let concurrency = data::concurrency(&map.concurrency, &view)?;
+            let concurrency = quantity::concurrency(&map.concurrency, &view)?;
             Ok((data::items(&map.items, &view)?, concurrency))
         });
         let (items, wanted) = match decided {

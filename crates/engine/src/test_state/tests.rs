@@ -7,7 +7,7 @@ use expect_test::{Expect, expect};
 use super::{Inspection, Next, Outcome, Test, Tested, begin};
 use crate::Failure;
 
-/// `spec`: input, and maybe result, failure, answer (what a called task gives), retries, failed, variables.
+/// `spec`: input, and maybe result, failure, answer (what a called task gives), retries, failed, read, variables.
 #[track_caller]
 fn check(state: &str, spec: &str, expected: Expect) {
     let spec = Json::parse(spec).expect("JSON");
@@ -42,6 +42,7 @@ fn test(state: &str, spec: &Json) -> Test {
         mock,
         retries: number("retries").map_or(0, |retries| u32::try_from(retries).expect("few")),
         failed_iterations: number("failed"),
+        read: spec.get("read").cloned(),
         payload_bytes_max: 100,
     }
 }
@@ -72,6 +73,8 @@ fn show_seen(seen: &Inspection) -> String {
         after_items_path,
         after_item_selector,
         max_concurrency,
+        tolerated_failure_count,
+        tolerated_failure_percentage,
         result,
         after_result_selector,
         after_result_path,
@@ -89,6 +92,8 @@ fn show_seen(seen: &Inspection) -> String {
         ("items path", after_items_path.clone()),
         ("item selector", after_item_selector.clone()),
         ("concurrency", max_concurrency.map(Json::from)),
+        ("tolerated", tolerated_failure_count.map(Json::from)),
+        ("tolerated share", tolerated_failure_percentage.map(Json::from)),
         ("result", result.clone()),
         ("result selector", after_result_selector.clone()),
         ("result path", after_result_path.clone()),
@@ -447,6 +452,122 @@ fn an_output_has_an_end() {
         failed States.DataLimitExceeded: The state/task 'StateName' returned a result with a size exceeding the maximum number of bytes service limit.
           input "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
           input path "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+    "#]],
+    );
+}
+
+#[test]
+fn jsonata_shows_its_arguments_and_what_it_assigned() {
+    let task = r#"{"Type":"Task","QueryLanguage":"JSONata","Resource":"arn:aws:states:::aws-sdk:ssm:sendCommand","Arguments":{"p":"{% $states.input.x + $v %}"},
+        "Assign":{"w":"{% $states.result.r %}"},"Output":"{% $states.result.r & $states.input.x %}","Next":"N",
+        "Catch":[{"ErrorEquals":["C"],"Assign":{"e":"{% $states.errorOutput.Cause %}"},"Output":"{% $states %}","Next":"H"}]}"#;
+    check(
+        task,
+        r#"{"input":{"x":1},"variables":{"v":2},"result":{"r":"ok"}}"#,
+        expect![[r#"
+        succeeded "ok1" -> N
+          input {"x":1}
+          arguments {"p":3}
+          result {"r":"ok"}
+          variables {"v":2,"w":"ok"}
+    "#]],
+    );
+    check(
+        task,
+        r#"{"input":{"x":1},"variables":{"v":2},"failure":"C"}"#,
+        expect![[r#"
+        caught C: why {"input":{"x":1},"errorOutput":{"Error":"C","Cause":"why"},"context":{"State":{"Name":"S"}}} -> H
+          input {"x":1}
+          arguments {"p":3}
+          variables {"v":2,"e":"why"}
+          catch 0
+    "#]],
+    );
+    check(
+        task,
+        r#"{"input":{"x":1},"result":{"r":"ok"}}"#,
+        expect![[r#"
+        failed States.QueryEvaluationError: The JSONata expression '$states.input.x + $v' specified for the field 'Arguments/p' returned nothing (undefined).
+          input {"x":1}
+    "#]],
+    );
+    check(
+        r#"{"Type":"Pass","Assign":{"a.$":"$.x","b.$":"$v"},"End":true}"#,
+        r#"{"input":{"x":1},"variables":{"v":2}}"#,
+        expect![[r#"
+            succeeded {"x":1} -> end
+              input {"x":1}
+              input path {"x":1}
+              parameters {"x":1}
+              result selector {"x":1}
+              result path {"x":1}
+              variables {"v":2,"a":1,"b":2}
+        "#]],
+    );
+    check(
+        r#"{"Type":"Choice","QueryLanguage":"JSONata","Choices":[{"Condition":"{% $states.input.x > 1 %}","Output":"{% 'no' %}","Next":"A"},
+            {"Condition":"{% $v = 2 %}","Assign":{"way":"second"},"Next":"B"}],"Default":"D"}"#,
+        r#"{"input":{"x":1},"variables":{"v":2}}"#,
+        expect![[r#"
+            succeeded {"x":1} -> B
+              input {"x":1}
+              variables {"v":2,"way":"second"}
+        "#]],
+    );
+}
+
+#[test]
+fn a_map_tolerates_what_it_says() {
+    let map = r#"{"Type":"Map","QueryLanguage":"JSONata","Items":"{% $states.input %}","ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"},
+        "StartAt":"I","States":{"I":{"Type":"Pass","End":true}}},"ToleratedFailureCount":"{% 1 %}","ToleratedFailurePercentage":40,"End":true}"#;
+    check(
+        map,
+        r#"{"input":[1,2,3],"failed":1,"result":[1,1,0]}"#,
+        expect![[r#"
+        succeeded [1,1,0] -> end
+          input [1,2,3]
+          concurrency 0
+          tolerated 1
+          tolerated share 40.0
+    "#]],
+    );
+    check(
+        map,
+        r#"{"input":[1,2,3],"failed":2,"result":[1,0,0]}"#,
+        expect![[r#"
+        failed States.ExceedToleratedFailureThreshold: The specified tolerated failure threshold was exceeded
+          input [1,2,3]
+          concurrency 0
+          tolerated 1
+          tolerated share 40.0
+    "#]],
+    );
+    check(
+        map,
+        r#"{"input":[1,2],"failed":1,"result":[1,0]}"#,
+        expect![[r#"
+        failed States.ExceedToleratedFailureThreshold: The specified tolerated failure threshold was exceeded
+          input [1,2]
+          concurrency 0
+          tolerated 1
+          tolerated share 40.0
+    "#]],
+    );
+}
+
+#[test]
+fn what_a_reader_read_is_selected_from() {
+    let map = r#"{"Type":"Map","QueryLanguage":"JSONata","ItemReader":{"Resource":"arn:aws:states:::s3:getObject","ReaderConfig":{"InputType":"JSON"},"Arguments":{"Bucket":"b","Key":"k"}},
+        "ItemSelector":{"n":"{% $states.context.Map.Item.Value %}"},"ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"},
+        "StartAt":"I","States":{"I":{"Type":"Pass","End":true}}},"End":true}"#;
+    check(
+        map,
+        r#"{"input":{},"read":[1,2],"result":[5,6]}"#,
+        expect![[r#"
+        succeeded [5,6] -> end
+          input {}
+          item selector [{"n":1},{"n":2}]
+          concurrency 0
     "#]],
     );
 }
