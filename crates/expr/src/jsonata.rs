@@ -88,8 +88,7 @@ impl Expression {
         let world = Aws(scope);
         let run = Run::new(&world, Budget::new(Limits::AWS));
         let value = run.whole(&self.tree).map_err(|error| self.threw(field, &error))?;
-        let mut room = run.budget.limits.text_bytes_max;
-        match to_json(&value, &mut room) {
+        match to_json(&run.budget, &value) {
             Ok(Some(json)) => Ok(json),
             Ok(None) => Err(self.fault(field, "returned nothing (undefined).")),
             Err(NotJson::Function) => Err(self.fault(field, "returned an unsupported result type.")),
@@ -150,3 +149,6 @@ impl World for Aws<'_> {
         native.of != Of::Plain
     }
 }
+
+#[cfg(test)]
+mod tests;

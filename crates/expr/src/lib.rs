@@ -4,7 +4,7 @@
 //!
 //! **It does not know** states, executions or the shape of a definition: it sees a [`Scope`].
 //!
-//! **Invariant:** evaluation is pure. Chance (`States.UUID`, `States.MathRandom`) comes from the scope.
+//! **Invariant:** evaluation is pure. Chance (`States.UUID`, `$random`) and the present (`$now`) come from the scope.
 //!
 //! **Invariant:** hostile expressions end in an error: depth, size and argument limits are in [`limits`].
 //!

@@ -32,7 +32,7 @@ pub const PATTERN_BYTES_MAX: usize = 16_384;
 pub const JSONATA_STEPS_MAX: u64 = 2_000_000;
 
 /// Bytes that the values of one JSONata expression may hold at a time, counted as they are made.
-pub const JSONATA_BYTES_MAX: usize = 40 * 1024 * 1024;
+pub const JSONATA_BYTES_MAX: usize = 28 * 1024 * 1024;
 
 /// Nodes and functions inside one another while a JSONata expression is evaluated, as on AWS.
 pub const JSONATA_DEPTH_MAX: usize = 100;
@@ -44,10 +44,13 @@ pub const JSONATA_RANGE_MAX: usize = 360_145;
 pub const JSONATA_VALUE_BYTES_MAX: usize = 6_990_256;
 
 /// Parentheses, operators and functions inside one another in the text of a JSONata expression.
-pub const JSONATA_TREE_DEPTH_MAX: usize = 150;
+pub const JSONATA_TREE_DEPTH_MAX: usize = 100;
 
 /// Arrays and objects inside one another that a JSONata expression may make.
 pub const JSONATA_VALUE_DEPTH_MAX: usize = base::json::DEPTH_MAX;
+
+/// Functions of a JSONata expression that hold functions.
+pub const JSONATA_FUNCTION_DEPTH_MAX: usize = 500;
 
 /// Bytes of a compiled regular expression in JSONata.
 pub const JSONATA_PATTERN_BYTES_MAX: usize = 131_072;

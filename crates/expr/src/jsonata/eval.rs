@@ -13,7 +13,8 @@ use super::functions::{self, Given, Native};
 use super::regex::Pattern;
 use super::syntax::{Ancestor, Group, Kind, Lambda, Member, Name, Node, Operator, SortTerm, Stage, Transform};
 use super::value::{
-    Array, Builder, Object, ObjectBuilder, Owned, Text, Type, Value, compare_texts, detached, equal, listed, singleton,
+    Array, Builder, Levels, MEMBER_BYTES, Object, ObjectBuilder, Owned, Text, Type, Value, compare_texts, detached,
+    equal, listed, singleton,
 };
 
 /// What surrounds an expression.
@@ -77,6 +78,7 @@ pub(super) struct Frame {
     parent: Option<Rc<Frame>>,
     /// Some function holds on to it.
     captured: Cell<bool>,
+    levels: Cell<Levels>,
 }
 
 impl Frame {
@@ -85,10 +87,14 @@ impl Frame {
     }
 
     fn with(parent: Option<Rc<Frame>>, names: Vec<(Name, Value)>) -> Rc<Frame> {
-        Rc::new(Frame { names: RefCell::new(names), parent, captured: Cell::new(false) })
+        let around = parent.as_ref().map_or(Levels::default(), |parent| parent.levels.get());
+        let levels = names.iter().fold(around, |levels, (_, value)| levels.max(Levels::of(value)));
+        let (captured, levels) = (Cell::new(false), Cell::new(levels));
+        Rc::new(Frame { names: RefCell::new(names), parent, captured, levels })
     }
 
     fn bind(&self, name: &Name, value: Value) {
+        self.levels.set(self.levels.get().max(Levels::of(&value)));
         let mut names = self.names.borrow_mut();
         match names.iter_mut().find(|(known, _)| known == name) {
             Some((_, old)) => *old = value,
@@ -199,43 +205,65 @@ impl<'w> Run<'w> {
             Kind::Parent(Ancestor::Slot(_)) => Value::Undefined,
             Kind::Variable { name, native } => return self.variable(name, *native, input, env),
             Kind::Member(member) => self.member(*member),
-            Kind::Regex(pattern) => return Value::function(&self.budget, Function::Regex(Arc::clone(pattern))),
+            Kind::Regex(pattern) => return self.regex(pattern),
             Kind::Negate(operand) => return self.negate(node, operand, input, env),
             Kind::Array(items) => return self.array(node, items, input, env),
             Kind::Object(group) => return self.group(group, input.clone(), env),
             Kind::Binary(operator, left, right) => return self.binary(node, *operator, left, right, input, env),
-            Kind::Bind(name, value) => {
-                let value = self.eval(value, input, env)?;
-                env.bind(name, value.clone());
-                value
-            }
+            Kind::Bind(name, value) => return self.bind(name, value, input, env),
             Kind::Apply(left, right) => return self.apply_to(node, left, right, input, env),
             Kind::Condition(condition, then, otherwise) => {
-                let branch = self.branch(condition, then, otherwise.as_deref(), input, env)?;
-                match branch {
-                    Some(branch) => return self.eval(branch, input, env),
-                    None => Value::Undefined,
-                }
+                return self.condition(condition, then, otherwise.as_deref(), input, env);
             }
             Kind::Block(parts) => return self.block(parts, input, env),
             Kind::Call(procedure, arguments) => return self.call(node, procedure, arguments, None, input, env),
             Kind::Partial(procedure, arguments) => return self.partial(node, procedure, arguments, input, env),
-            Kind::Lambda(lambda) => {
-                self.capture(env)?;
-                let function =
-                    Function::Lambda { lambda: Arc::clone(lambda), input: input.clone(), env: Rc::clone(env) };
-                return Value::function(&self.budget, function);
-            }
-            Kind::Transform(transform) => {
-                self.capture(env)?;
-                let function = Function::Transform { transform: Arc::clone(transform), env: Rc::clone(env) };
-                return Value::function(&self.budget, function);
-            }
-            Kind::Sort(terms) => {
-                let array = listed(&self.budget, input.clone())?;
-                return self.sort(node, terms, array, env);
-            }
+            Kind::Lambda(lambda) => return self.lambda(lambda, input, env),
+            Kind::Transform(transform) => return self.transformer(transform, env),
+            Kind::Sort(terms) => return self.sort(node, terms, listed(&self.budget, input.clone())?, env),
         })
+    }
+
+    #[inline(never)]
+    fn regex(&self, pattern: &Arc<Pattern>) -> Outcome<Value> {
+        Value::function(&self.budget, Function::Regex(Arc::clone(pattern)), Levels::default())
+    }
+
+    #[inline(never)]
+    fn lambda(&self, lambda: &Arc<Lambda>, input: &Value, env: &Rc<Frame>) -> Outcome<Value> {
+        self.capture(env)?;
+        let below = env.levels.get().max(Levels::of(input));
+        let function = Function::Lambda { lambda: Arc::clone(lambda), input: input.clone(), env: Rc::clone(env) };
+        Value::function(&self.budget, function, below)
+    }
+
+    #[inline(never)]
+    fn transformer(&self, transform: &Arc<Transform>, env: &Rc<Frame>) -> Outcome<Value> {
+        self.capture(env)?;
+        let function = Function::Transform { transform: Arc::clone(transform), env: Rc::clone(env) };
+        Value::function(&self.budget, function, env.levels.get())
+    }
+
+    #[inline(never)]
+    fn bind(&self, name: &Name, value: &Node, input: &Value, env: &Rc<Frame>) -> Outcome<Value> {
+        let value = self.eval(value, input, env)?;
+        env.bind(name, value.clone());
+        Ok(value)
+    }
+
+    #[inline(never)]
+    fn condition(
+        &self,
+        condition: &Node,
+        then: &Node,
+        otherwise: Option<&Node>,
+        input: &Value,
+        env: &Rc<Frame>,
+    ) -> Outcome<Value> {
+        match self.branch(condition, then, otherwise, input, env)? {
+            Some(branch) => self.eval(branch, input, env),
+            None => Ok(Value::Undefined),
+        }
     }
 
     /// Remembers the frame, whose names may hold the very function that holds it.
@@ -269,7 +297,7 @@ impl<'w> Run<'w> {
             _ => {}
         }
         match native.filter(|native| self.world.knows(native)) {
-            Some(native) => Value::function(&self.budget, Function::Native(native)),
+            Some(native) => Value::function(&self.budget, Function::Native(native), Levels::default()),
             None => Ok(Value::Undefined),
         }
     }
@@ -850,6 +878,7 @@ impl<'w> Run<'w> {
             array => array,
         };
         let mut groups: indexmap::IndexMap<Arc<str>, (usize, Gathered)> = indexmap::IndexMap::new();
+        let mut charge = self.budget.charge(0)?;
         for item in array.iter() {
             for (index, (key, _)) in group.pairs.iter().enumerate() {
                 let Some(key) = self.key(group, key, &item, env)? else { continue };
@@ -859,6 +888,7 @@ impl<'w> Run<'w> {
                     }
                     Some((_, gathered)) => gathered.add(self, item.clone())?,
                     None => {
+                        charge.add(2 * MEMBER_BYTES)?;
                         groups.insert(key, (index, Gathered::One(item.clone())));
                     }
                 }
@@ -1057,7 +1087,8 @@ impl<'w> Run<'w> {
             let name = called(procedure).cloned().unwrap_or_else(|| "".into());
             return Err(Error::of_token(code, &name).at(node.at));
         }
-        Value::function(&self.budget, Function::Partial { of, arguments: values })
+        let below = values.iter().flatten().map(Levels::of).fold(Levels::of(&of), Levels::max);
+        Value::function(&self.budget, Function::Partial { of, arguments: values }, below)
     }
 
     fn apply_to(&self, node: &Node, left: &Node, right: &Node, input: &Value, env: &Rc<Frame>) -> Outcome<Value> {
@@ -1071,7 +1102,8 @@ impl<'w> Run<'w> {
             return Err(Error::of_value("T2006", function.shown()).at(node.at));
         }
         if matches!(left, Value::Function(_)) {
-            return Value::function(&self.budget, Function::Composed(left, function));
+            let below = Levels::of(&left).max(Levels::of(&function));
+            return Value::function(&self.budget, Function::Composed(left, function), below);
         }
         self.apply(&function, vec![left], &Value::Null)
     }
@@ -1097,6 +1129,15 @@ impl<'w> Run<'w> {
         }
     }
 
+    /// Calls a function that a function was given.
+    pub(super) fn call_back(&self, procedure: &Value, arguments: Vec<Value>) -> Outcome<Value> {
+        let depth = self.budget.depth();
+        self.budget.enter()?;
+        let value = self.apply(procedure, arguments, &Value::Null)?;
+        self.budget.leave(depth);
+        Ok(value)
+    }
+
     fn apply_once(&self, procedure: &Value, arguments: Vec<Value>, input: &Value) -> Outcome<Flow> {
         let Value::Function(function) = procedure else { return Err(Error::plain("T1006")) };
         match &***function {
@@ -1113,7 +1154,7 @@ impl<'w> Run<'w> {
             }
             Function::Partial { of, arguments: given } => self.apply_partial(of, given, arguments),
             Function::Composed(first, second) => {
-                let middle = self.apply(first, arguments, &Value::Null)?;
+                let middle = self.call_back(first, arguments)?;
                 let (procedure, arguments) = (second.clone(), vec![middle]);
                 Ok(Flow::Call { procedure, arguments, name: None, at: 0 })
             }
@@ -1206,7 +1247,7 @@ impl<'w> Run<'w> {
         object.insert("start".into(), units(&text[..start]))?;
         object.insert("end".into(), units(&text[..end]))?;
         object.insert("groups".into(), groups.value()?)?;
-        object.insert("next".into(), Value::function(&self.budget, next)?)?;
+        object.insert("next".into(), Value::function(&self.budget, next, Levels::default())?)?;
         object.value()
     }
 

@@ -21,9 +21,6 @@ pub struct Plain<'d> {
     pub depth_max: usize,
 }
 
-/// Nobody's machine but our own runs these.
-const TEXT_BYTES_MAX: usize = 1 << 27;
-
 impl Plain<'_> {
     /// The value of `expression`; nothing where it gives nothing, or a function.
     pub fn eval(&self, expression: &str) -> Result<Option<Json>, Error> {
@@ -37,11 +34,11 @@ impl Plain<'_> {
             bytes_max: 1 << 30,
             depth_max: self.depth_max,
             range_max: 10_000_000,
-            text_bytes_max: TEXT_BYTES_MAX,
+            text_bytes_max: 1 << 27,
         };
         let run = Run::new(self, Budget::new(limits));
         let value = run.whole(&tree)?;
-        match to_json(&value, &mut { TEXT_BYTES_MAX }) {
+        match to_json(&run.budget, &value) {
             Ok(json) => Ok(json),
             Err(NotJson::Function) => Ok(None),
             Err(NotJson::TooLarge) => Err(Error::memory()),

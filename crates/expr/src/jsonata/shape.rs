@@ -8,6 +8,7 @@ use base::{Json, Number};
 use super::error::{Error, Outcome};
 use super::functions;
 use super::parse::{Raw, RawKind};
+use super::signature::Signature;
 use super::syntax::{Ancestor, Group, Kind, Lambda, Name, Node, Operator, SortTerm, Stage, Transform};
 
 pub(super) fn shape(raw: Raw) -> Outcome<Node> {
@@ -35,13 +36,7 @@ impl Shaper {
     fn node(&mut self, raw: Raw) -> Outcome<Node> {
         let Raw { kind, at, keep_array, .. } = raw;
         let mut node = match kind {
-            RawKind::Name(name) => {
-                let mut step = Node::new(Kind::Name(name), at);
-                step.keep_array = keep_array;
-                let mut path = Node::new(Kind::Path(vec![step]), at);
-                path.keep_singleton = keep_array;
-                path
-            }
+            RawKind::Name(name) => name_path(name, at, keep_array),
             RawKind::Variable(name) => {
                 let native = functions::find(&name);
                 Node::new(Kind::Variable { name, native }, at)
@@ -62,46 +57,68 @@ impl Shaper {
             RawKind::Binary(operator, left, right) => self.binary(operator, *left, *right, at, keep_array)?,
             RawKind::SortBy(left, terms) => self.sort(*left, terms, at)?,
             RawKind::GroupBy(left, pairs) => self.group_by(*left, pairs, at)?,
-            RawKind::Array(items) => {
-                let mut node = Node::new(Kind::Null, at);
-                node.kind = Kind::Array(self.each(items, &mut node)?);
-                node
-            }
-            RawKind::Object(pairs) => {
-                let mut node = Node::new(Kind::Null, at);
-                let pairs = self.pairs(pairs, Some(&mut node))?;
-                node.kind = Kind::Object(Group { pairs, at });
-                node
-            }
-            RawKind::Block(parts) => {
-                let mut node = Node::new(Kind::Null, at);
-                let parts = self.each(parts, &mut node)?;
-                node.cons_array = parts.iter().any(|part| part.cons_array || starts_with_cons(part));
-                node.kind = Kind::Block(parts);
-                node
-            }
+            RawKind::Array(items) => self.array(items, at)?,
+            RawKind::Object(pairs) => self.object(pairs, at)?,
+            RawKind::Block(parts) => self.block(parts, at)?,
             RawKind::Call(procedure, arguments) => self.call(*procedure, arguments, at)?,
-            RawKind::Lambda(parameters, signature, body) => {
-                let body = self.node(*body)?;
-                Node::new(Kind::Lambda(Arc::new(Lambda { parameters, signature, body })), at)
-            }
+            RawKind::Lambda(parameters, signature, body) => self.lambda(parameters, signature, *body, at)?,
             RawKind::Condition(condition, then, otherwise) => {
-                let mut node = Node::new(Kind::Null, at);
-                let condition = self.boxed(*condition, &mut node)?;
-                let then = self.boxed(*then, &mut node)?;
-                let otherwise = otherwise.map(|raw| self.boxed(*raw, &mut node)).transpose()?;
-                node.kind = Kind::Condition(condition, then, otherwise);
-                node
+                self.condition(*condition, *then, otherwise.map(|raw| *raw), at)?
             }
             RawKind::Transform(pattern, update, delete) => {
-                let (pattern, update) = (self.node(*pattern)?, self.node(*update)?);
-                let delete = delete.map(|raw| self.node(*raw)).transpose()?;
-                Node::new(Kind::Transform(Arc::new(Transform { pattern, update, delete })), at)
+                self.transform(*pattern, *update, delete.map(|raw| *raw), at)?
             }
             RawKind::End => return Err(Error::plain("S0207").at(at)),
         };
         node.keep_array |= keep_array;
         Ok(node)
+    }
+
+    #[inline(never)]
+    fn array(&mut self, items: Vec<Raw>, at: usize) -> Outcome<Node> {
+        let mut node = Node::new(Kind::Null, at);
+        node.kind = Kind::Array(self.each(items, &mut node)?);
+        Ok(node)
+    }
+
+    #[inline(never)]
+    fn object(&mut self, pairs: Vec<(Raw, Raw)>, at: usize) -> Outcome<Node> {
+        let mut node = Node::new(Kind::Null, at);
+        let pairs = self.pairs(pairs, Some(&mut node))?;
+        node.kind = Kind::Object(Group { pairs, at });
+        Ok(node)
+    }
+
+    #[inline(never)]
+    fn block(&mut self, parts: Vec<Raw>, at: usize) -> Outcome<Node> {
+        let mut node = Node::new(Kind::Null, at);
+        let parts = self.each(parts, &mut node)?;
+        node.cons_array = parts.iter().any(|part| part.cons_array || starts_with_cons(part));
+        node.kind = Kind::Block(parts);
+        Ok(node)
+    }
+
+    #[inline(never)]
+    fn lambda(&mut self, parameters: Vec<Name>, signature: Option<Signature>, body: Raw, at: usize) -> Outcome<Node> {
+        let body = self.node(body)?;
+        Ok(Node::new(Kind::Lambda(Arc::new(Lambda { parameters, signature, body })), at))
+    }
+
+    #[inline(never)]
+    fn condition(&mut self, condition: Raw, then: Raw, otherwise: Option<Raw>, at: usize) -> Outcome<Node> {
+        let mut node = Node::new(Kind::Null, at);
+        let condition = self.boxed(condition, &mut node)?;
+        let then = self.boxed(then, &mut node)?;
+        let otherwise = otherwise.map(|raw| self.boxed(raw, &mut node)).transpose()?;
+        node.kind = Kind::Condition(condition, then, otherwise);
+        Ok(node)
+    }
+
+    #[inline(never)]
+    fn transform(&mut self, pattern: Raw, update: Raw, delete: Option<Raw>, at: usize) -> Outcome<Node> {
+        let (pattern, update) = (self.node(pattern)?, self.node(update)?);
+        let delete = delete.map(|raw| self.node(raw)).transpose()?;
+        Ok(Node::new(Kind::Transform(Arc::new(Transform { pattern, update, delete })), at))
     }
 
     /// A child whose open `%` become its parent's.
@@ -404,6 +421,14 @@ impl Shaper {
         node.seeking = Vec::new();
         node.children_mut(&mut |child| self.name_ancestors(child));
     }
+}
+
+fn name_path(name: Name, at: usize, keep_array: bool) -> Node {
+    let mut step = Node::new(Kind::Name(name), at);
+    step.keep_array = keep_array;
+    let mut path = Node::new(Kind::Path(vec![step]), at);
+    path.keep_singleton = keep_array;
+    path
 }
 
 fn hand_up(parent: &mut Node, child: &Node) {

@@ -15,7 +15,7 @@ use indexmap::IndexMap;
 use super::budget::{Budget, Charge};
 use super::error::{Error, Outcome};
 use super::eval::{Function, Tuple};
-use crate::limits::JSONATA_VALUE_DEPTH_MAX;
+use crate::limits::{JSONATA_FUNCTION_DEPTH_MAX, JSONATA_VALUE_DEPTH_MAX};
 
 #[derive(Clone)]
 pub(super) enum Value {
@@ -36,9 +36,32 @@ pub(super) enum Value {
 /// Something made here, with its price.
 pub(super) struct Owned<T> {
     value: T,
-    /// Levels of arrays and objects made here, one in another.
-    depth: usize,
+    levels: Levels,
     _charge: Charge,
+}
+
+/// How deep a value goes: letting go of it takes as much of the stack.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Levels {
+    /// Arrays and objects made here, one in another.
+    data: usize,
+    /// Functions that hold functions.
+    functions: usize,
+}
+
+impl Levels {
+    pub(super) fn of(value: &Value) -> Levels {
+        match value {
+            Value::Array(Array { items: Items::Made(items), .. }) => items.levels,
+            Value::Object(Object::Made(members)) => members.levels,
+            Value::Function(function) => function.levels,
+            _ => Levels::default(),
+        }
+    }
+
+    pub(super) fn max(self, other: Levels) -> Levels {
+        Levels { data: self.data.max(other.data), functions: self.functions.max(other.functions) }
+    }
 }
 
 impl<T> Deref for Owned<T> {
@@ -51,14 +74,15 @@ impl<T> Deref for Owned<T> {
 
 impl<T> Owned<T> {
     pub(super) fn new(value: T, charge: Charge) -> Rc<Owned<T>> {
-        Rc::new(Owned { value, depth: 1, _charge: charge })
+        Rc::new(Owned { value, levels: Levels::default(), _charge: charge })
     }
 
-    fn above(value: T, below: usize, charge: Charge) -> Outcome<Rc<Owned<T>>> {
-        if below >= JSONATA_VALUE_DEPTH_MAX {
+    fn above(value: T, below: Levels, charge: Charge) -> Outcome<Rc<Owned<T>>> {
+        if below.data >= JSONATA_VALUE_DEPTH_MAX {
             return Err(Error::memory());
         }
-        Ok(Rc::new(Owned { value, depth: below + 1, _charge: charge }))
+        let levels = Levels { data: below.data + 1, ..below };
+        Ok(Rc::new(Owned { value, levels, _charge: charge }))
     }
 }
 
@@ -130,7 +154,7 @@ pub(super) type Members = IndexMap<Arc<str>, Value>;
 
 /// Bytes that an array's item and an object's member take here.
 const ITEM_BYTES: usize = size_of::<Value>();
-const MEMBER_BYTES: usize = size_of::<(Arc<str>, Value)>() + 24;
+pub(super) const MEMBER_BYTES: usize = 2 * size_of::<(Arc<str>, Value)>() + 64;
 
 /// The kinds that the language tells apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -187,16 +211,21 @@ impl Value {
             return Err(Error::memory());
         }
         budget.scan(text.len())?;
-        if text.len() < 64 {
+        if text.len() < 24 {
             // Not worth an account.
             return Ok(Value::Text(Text::Shared(text.into())));
         }
-        let charge = budget.charge(text.capacity())?;
+        let charge = budget.charge(text.capacity() + 112)?;
         Ok(Value::Text(Text::Made(Owned::new(text, charge))))
     }
 
-    pub(super) fn function(budget: &Rc<Budget>, function: Function) -> Outcome<Value> {
-        Ok(Value::Function(Owned::new(function, budget.charge(256)?)))
+    /// A function made here; `below` is what it holds.
+    pub(super) fn function(budget: &Rc<Budget>, function: Function, below: Levels) -> Outcome<Value> {
+        if below.functions >= JSONATA_FUNCTION_DEPTH_MAX {
+            return Err(Error::memory());
+        }
+        let levels = Levels { functions: below.functions + 1, ..below };
+        Ok(Value::Function(Rc::new(Owned { value: function, levels, _charge: budget.charge(256)? })))
     }
 
     pub(super) fn kind(&self) -> Type {
@@ -260,14 +289,6 @@ impl Value {
                 false
             }
         })
-    }
-
-    fn depth(&self) -> usize {
-        match self {
-            Value::Array(Array { items: Items::Made(items), .. }) => items.depth,
-            Value::Object(Object::Made(members)) => members.depth,
-            _ => 0,
-        }
     }
 
     /// How a message shows it.
@@ -360,22 +381,22 @@ impl Object {
 /// An array in the making.
 pub(super) struct Builder {
     items: Vec<Value>,
-    below: usize,
+    below: Levels,
     charge: Charge,
 }
 
 impl Builder {
     pub(super) fn new(budget: &Rc<Budget>) -> Outcome<Builder> {
-        Ok(Builder { items: Vec::new(), below: 0, charge: budget.charge(0)? })
+        Ok(Builder { items: Vec::new(), below: Levels::default(), charge: budget.charge(0)? })
     }
 
     pub(super) fn push(&mut self, value: Value) -> Outcome<()> {
         if self.items.len() == self.items.capacity() {
-            let more = self.items.len().max(4);
+            let more = (self.items.len() / 2).max(4);
             self.charge.add(more * ITEM_BYTES)?;
             self.items.reserve_exact(more);
         }
-        self.below = self.below.max(value.depth());
+        self.below = self.below.max(Levels::of(&value));
         self.items.push(value);
         Ok(())
     }
@@ -415,18 +436,18 @@ impl Builder {
 /// An object in the making.
 pub(super) struct ObjectBuilder {
     members: Members,
-    below: usize,
+    below: Levels,
     charge: Charge,
 }
 
 impl ObjectBuilder {
     pub(super) fn new(budget: &Rc<Budget>) -> Outcome<ObjectBuilder> {
-        Ok(ObjectBuilder { members: Members::new(), below: 0, charge: budget.charge(64)? })
+        Ok(ObjectBuilder { members: Members::new(), below: Levels::default(), charge: budget.charge(64)? })
     }
 
     pub(super) fn insert(&mut self, key: Arc<str>, value: Value) -> Outcome<()> {
         self.charge.add(MEMBER_BYTES + key.len())?;
-        self.below = self.below.max(value.depth());
+        self.below = self.below.max(Levels::of(&value));
         self.members.insert(key, value);
         Ok(())
     }
@@ -526,54 +547,64 @@ pub(super) enum NotJson {
     TooLarge,
 }
 
-/// The value as JSON: nothing for nothing, what JSON cannot say as a text. `room` is what its text may still take.
-pub(super) fn to_json(value: &Value, room: &mut usize) -> Result<Option<Json>, NotJson> {
-    let mut take = |bytes: usize| {
-        *room = room.checked_sub(bytes).ok_or(NotJson::TooLarge)?;
-        Ok(())
-    };
-    Ok(Some(match value {
-        Value::Undefined => return Ok(None),
-        Value::Function(_) | Value::Tuples(_) => return Err(NotJson::Function),
-        Value::Null => {
-            take(4)?;
-            Json::Null
-        }
-        Value::Bool(truth) => {
-            take(4)?;
-            Json::Bool(*truth)
-        }
-        Value::Number(number) => {
-            take(1)?;
-            Json::Number(number.clone())
-        }
-        Value::NonFinite(number) => Json::from(super::text::number(*number)),
-        Value::Text(text) => {
-            take(text.len() + 2)?;
-            Json::String(text.to_arc())
-        }
-        Value::Array(Array { items: Items::Shared(items), .. }) => Json::Array(Arc::clone(items)),
-        Value::Object(Object::Shared(members)) => Json::Object(Arc::clone(members)),
-        Value::Array(array) => {
-            take(2 + array.len())?;
-            let mut items = Vec::with_capacity(array.len());
-            for item in array.iter() {
-                items.push(to_json(&item, room)?.unwrap_or(Json::Null));
+/// The value as JSON: nothing for nothing, what JSON cannot say as a text.
+pub(super) fn to_json(budget: &Rc<Budget>, value: &Value) -> Result<Option<Json>, NotJson> {
+    let charge = budget.charge(0).map_err(|_| NotJson::TooLarge)?;
+    Exit { room: budget.limits.text_bytes_max, charge }.json(value)
+}
+
+/// What is handed out is written out once more, and counted.
+struct Exit {
+    /// Bytes that the text may still take.
+    room: usize,
+    charge: Charge,
+}
+
+impl Exit {
+    fn take(&mut self, text_bytes: usize, bytes: usize) -> Result<(), NotJson> {
+        self.room = self.room.checked_sub(text_bytes).ok_or(NotJson::TooLarge)?;
+        self.charge.add(bytes).map_err(|_| NotJson::TooLarge)
+    }
+
+    fn json(&mut self, value: &Value) -> Result<Option<Json>, NotJson> {
+        Ok(Some(match value {
+            Value::Undefined => return Ok(None),
+            Value::Function(_) | Value::Tuples(_) => return Err(NotJson::Function),
+            Value::Null => Json::Null,
+            Value::Bool(truth) => Json::Bool(*truth),
+            Value::Number(number) => Json::Number(number.clone()),
+            Value::NonFinite(number) => Json::from(super::text::number(*number)),
+            Value::Text(text) => {
+                self.take(text.len() + 2, text.len())?;
+                Json::String(text.to_arc())
             }
-            Json::Array(Arc::new(items))
+            Value::Array(Array { items: Items::Shared(items), .. }) => Json::Array(Arc::clone(items)),
+            Value::Object(Object::Shared(members)) => Json::Object(Arc::clone(members)),
+            Value::Array(array) => self.array(array)?,
+            Value::Object(object) => self.object(object)?,
+        }))
+    }
+
+    fn array(&mut self, array: &Array) -> Result<Json, NotJson> {
+        self.take(2 + 2 * array.len(), size_of::<Json>() * array.len())?;
+        let mut items = Vec::with_capacity(array.len());
+        for item in array.iter() {
+            items.push(self.json(&item)?.unwrap_or(Json::Null));
         }
-        Value::Object(object) => {
-            take(2 + object.len())?;
-            let mut members = base::Object::with_capacity(object.len());
-            for (key, value) in object.iter() {
-                *room = room.checked_sub(key.len() + 3).ok_or(NotJson::TooLarge)?;
-                if let Some(value) = to_json(&value, room)? {
-                    members.insert(key, value);
-                }
+        Ok(Json::Array(Arc::new(items)))
+    }
+
+    fn object(&mut self, object: &Object) -> Result<Json, NotJson> {
+        self.take(2 + 4 * object.len(), MEMBER_BYTES * object.len())?;
+        let mut members = base::Object::with_capacity(object.len());
+        for (key, value) in object.iter() {
+            self.take(key.len(), 0)?;
+            if let Some(value) = self.json(&value)? {
+                members.insert(key, value);
             }
-            Json::Object(Arc::new(members))
         }
-    }))
+        Ok(Json::Object(Arc::new(members)))
+    }
 }
 
 /// A copy that shares no object with the original, so that it may be changed. (`$clone`)

@@ -278,7 +278,7 @@ impl Marker {
         };
         let (width_min, width_max) = match width.map(|width| width.split_once('-').unwrap_or((width, "*"))) {
             Some((min, max)) => {
-                let width = |text| leading_integer(text).map(|width| width.clamp(0.0, 1e3) as usize);
+                let width = |text| leading_integer(text).map(|width| width.clamp(0.0, 20.0) as usize);
                 (width(min), width(max))
             }
             None => (None, None),

@@ -18,7 +18,7 @@ fn call(given: &Given<'_, '_>, function: &Value, value: Value, place: Value, all
     if arity >= 3 {
         arguments.push(all.clone());
     }
-    given.run.apply(function, arguments, &Value::Null)
+    given.run.call_back(function, arguments)
 }
 
 pub(super) fn map(given: &Given<'_, '_>) -> Outcome<Value> {
@@ -77,7 +77,7 @@ pub(super) fn reduce(given: &Given<'_, '_>) -> Outcome<Value> {
         if arity >= 4 {
             arguments.push(given.value(0).clone());
         }
-        result = given.run.apply(function, arguments, &Value::Null)?;
+        result = given.run.call_back(function, arguments)?;
     }
     Ok(result)
 }
@@ -147,7 +147,7 @@ fn merge_sort(given: &Given<'_, '_>, mut items: Vec<Value>) -> Outcome<Vec<Value
 
 fn is_after(given: &Given<'_, '_>, first: &Value, second: &Value) -> Outcome<bool> {
     if given.has(1) {
-        return given.run.apply(given.value(1), vec![first.clone(), second.clone()], &Value::Null)?.truth();
+        return given.run.call_back(given.value(1), vec![first.clone(), second.clone()])?.truth();
     }
     Ok(match (first, second) {
         (Value::Text(first), Value::Text(second)) => compare_texts(first, second) == Ordering::Greater,

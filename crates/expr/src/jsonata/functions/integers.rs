@@ -184,6 +184,8 @@ impl Picture {
         let text = match &self.primary {
             Primary::Letters => letters(positive, if self.case == Case::Upper { b'A' } else { b'a' }),
             Primary::Roman => cased(roman(positive)?, self.case),
+            // Beyond what a float says exactly, words would say more than the number does.
+            Primary::Words if positive > 1e18 => return Err(Error::memory()),
             Primary::Words => cased(words(positive, self.ordinal), self.case),
             Primary::Decimal(decimal) => self.digits(decimal, positive),
             Primary::Sequence(sequence) => return Err(Error::of_value("D3130", quoted(sequence))),

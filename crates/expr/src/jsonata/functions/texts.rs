@@ -110,7 +110,7 @@ struct Found {
 }
 
 fn search(given: &Given<'_, '_>, matcher: &Value, arguments: Vec<Value>) -> Outcome<Option<Found>> {
-    let found = given.run.apply(matcher, arguments, &Value::Null)?;
+    let found = given.run.call_back(matcher, arguments)?;
     let object = match &found {
         Value::Undefined => return Ok(None),
         Value::Object(object) => object.clone(),
@@ -235,7 +235,7 @@ pub(super) fn replace(given: &Given<'_, '_>) -> Outcome<Value> {
 /// What takes a match's place: a text with `$0`, `$1`, … in it, or what a function says.
 fn substitute(given: &Given<'_, '_>, found: &Found) -> Outcome<String> {
     let Some(replacement) = given.text(2) else {
-        return match given.run.apply(given.value(2), vec![found.object.clone()], &Value::Null)? {
+        return match given.run.call_back(given.value(2), vec![found.object.clone()])? {
             Value::Text(text) => Ok(text.to_string()),
             other => Err(Error::of_value("D3012", other.shown())),
         };
