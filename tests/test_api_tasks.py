@@ -243,3 +243,104 @@ def test_what_waits_for_people_survives_a_kill(tmp_path):
         waiter.join(10)
     finally:
         server.process.kill()
+
+
+# State machines that run others.
+
+def nested(suffix="", **parameters):
+    return one_task(f"arn:aws:states:::states:startExecution{suffix}", Parameters={"StateMachineArn.$": "$.child", **parameters})
+
+
+def run_nested(sfn, name, child, suffix, **parameters):
+    arn = machine(sfn, child, f"{name}-child")
+    execution = start(sfn, nested(suffix, **parameters), name, json.dumps({"child": arn}))
+    return ended(sfn, execution), history(sfn, execution)
+
+
+def test_starting_another_gives_its_arn(sfn):
+    described, events = run_nested(sfn, "starts", {"StartAt": "P", "States": {"P": PASS}}, "", Name="child-1", Input={"a": 1})
+    output = json.loads(described["output"])
+    assert output["ExecutionArn"].endswith(":execution:starts-child:child-1") and isinstance(output["StartDate"], int)
+    assert output["SdkHttpMetadata"]["HttpStatusCode"] == 200 and output["SdkResponseMetadata"]["RequestId"]
+    assert names(events)[2:5] == ["TaskScheduled", "TaskStarted", "TaskSucceeded"]
+    assert ended(sfn, output["ExecutionArn"])["input"] == '{"a":1}'
+
+
+def test_waiting_for_another_gives_what_describes_it(sfn):
+    for suffix, text in ((".sync", True), (".sync:2", False)):
+        name = "waits" + suffix.replace(":", "").replace(".", "-")
+        described, events = run_nested(sfn, name, {"StartAt": "P", "States": {"P": PASS}}, suffix, Input={"a": 1})
+        output = json.loads(described["output"])
+        assert output["Status"] == "SUCCEEDED" and output["InputDetails"] == output["OutputDetails"] == {"Included": True}
+        assert output["Input"] == output["Output"] == ('{"a":1}' if text else {"a": 1})
+        assert names(events) == ["ExecutionStarted", "TaskStateEntered", "TaskScheduled", "TaskStarted", "TaskSubmitted", "TaskSucceeded", "TaskStateExited", "ExecutionSucceeded"]
+
+
+def test_anothers_failure_is_told_whole(sfn):
+    child = {"StartAt": "F", "States": {"F": {"Type": "Fail", "Error": "E", "Cause": "why"}}}
+    described, events = run_nested(sfn, "fails", child, ".sync", Name="child")
+    cause = json.loads(described["cause"])
+    assert described["error"] == "States.TaskFailed"
+    assert (cause["Status"], cause["Error"], cause["Cause"], cause["Input"]) == ("FAILED", "E", "why", "{}")
+    assert names(events)[-3:] == ["TaskSubmitted", "TaskFailed", "ExecutionFailed"]
+    late = {"StartAt": "W", "TimeoutSeconds": 1, "States": {"W": {"Type": "Wait", "Seconds": 60, "End": True}}}
+    described, _ = run_nested(sfn, "late", late, ".sync:2")
+    assert json.loads(described["cause"])["Status"] == "TIMED_OUT"
+
+
+def test_what_cannot_be_started_fails_in_the_sdks_words(sfn):
+    definition = nested(".sync")
+    arn = machine(sfn, {"StartAt": "P", "States": {"P": PASS}}, "gone")
+    sfn.delete_state_machine(stateMachineArn=arn)
+    until(lambda: refused(sfn.describe_state_machine, stateMachineArn=arn) if not alive(sfn, arn) else None, 10)
+    described = ended(sfn, start(sfn, definition, "nowhere", json.dumps({"child": arn})))
+    assert described["error"] == "StepFunctions.StateMachineDoesNotExistException"
+    assert described["cause"].startswith(f"State Machine Does Not Exist: '{arn}' (Service: AWSStepFunctions; Status Code: 400; Error Code: StateMachineDoesNotExist; Request ID: ")
+    assert described["cause"].endswith("; Proxy: null)")
+    wrong = start(sfn, nested("", name="x"), "wrong", json.dumps({"child": arn}))
+    assert 'The field "name" is not supported by Step Functions' in ended(sfn, wrong)["cause"]
+
+
+def alive(sfn, arn):
+    try:
+        sfn.describe_state_machine(stateMachineArn=arn)
+        return True
+    except sfn.exceptions.StateMachineDoesNotExist:
+        return False
+
+
+def test_stopping_the_parent_stops_the_child(sfn):
+    child = machine(sfn, {"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 60, "End": True}}}, "child")
+    for name, more in (("stopped", {}), ("late", {"TimeoutSeconds": 1})):
+        definition = nested(".sync", Name=f"child-{name}")
+        definition["States"]["T"] |= more
+        parent = start(sfn, definition, name, json.dumps({"child": child}))
+        arn = child.replace(":stateMachine:", ":execution:") + f":child-{name}"
+        until(lambda: "TaskSubmitted" in names(history(sfn, parent)), 10)
+        if not more:
+            sfn.stop_execution(executionArn=parent)
+        assert ended(sfn, arn)["status"] == "ABORTED"
+        assert ended(sfn, parent)["status"] == ("FAILED" if more else "ABORTED")
+
+
+def test_nested_executions_survive_a_kill(tmp_path):
+    server = Server(tmp_path).start()
+    try:
+        sfn = server.client("stepfunctions")
+        child = machine(sfn, {"StartAt": "W", "States": {"W": {"Type": "Wait", "SecondsPath": "$.s", "End": True}}}, "child")
+        parent = machine(sfn, nested(".sync:2", **{"Name.$": "$.name", "Input": {"s.$": "$.s"}}), "parent")
+        executions = []
+        for n in range(20):
+            given = json.dumps({"child": child, "name": f"c{n}", "s": n % 3})
+            executions.append(sfn.start_execution(stateMachineArn=parent, input=given, name=f"p{n}")["executionArn"])
+            if n % 5 == 4:
+                server.kill()
+                time.sleep(0.2 * (n % 3))
+                server.start()
+                sfn = server.client("stepfunctions")
+        described = [ended(sfn, execution) for execution in executions]
+        assert {one["status"] for one in described} == {"SUCCEEDED"}, described
+        for execution in executions:
+            assert names(history(sfn, execution)).count("TaskSubmitted") == 1
+    finally:
+        server.process.kill()

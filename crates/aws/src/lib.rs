@@ -27,7 +27,8 @@ mod sfn;
 mod ssm;
 mod logs;
 mod sts;
-pub mod tasks;
+pub mod nested;
+mod tasks;
 #[cfg(test)]
 mod tests;
 

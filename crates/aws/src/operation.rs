@@ -8,6 +8,7 @@ use std::pin::Pin;
 
 use base::{Caller, Id};
 use engine::TaskId;
+use runtime::executions::{Starter, Waits};
 use runtime::{Refusal, Runtime};
 
 use crate::error::Error;
@@ -68,6 +69,11 @@ impl Origin {
     /// An identity for what the task makes: the same when the task comes twice.
     pub(crate) fn id(&self, kind: &str) -> String {
         Id::of(kind, &format!("{}/{}", self.execution, self.task)).to_uuid()
+    }
+
+    /// As the execution that it starts remembers it.
+    pub(crate) fn starter(&self, waits: Option<Waits>) -> Starter {
+        Starter { task: fleet::Waiter { execution: self.execution, task: self.task.0 }, waits }
     }
 }
 

@@ -14,11 +14,14 @@ use base::limits::{CAUSE_CHARS_MAX, PAYLOAD_BYTES_MAX};
 use engine::Failure;
 use fleet::{CommandStatus, FailureCode, Run};
 use runtime::Runtime;
+use runtime::executions::{Execution, Waits};
 use runtime::tasks::{Replying, TaskCall, TaskPort, TaskReply};
 
 use crate::error::Error;
 use crate::face::{Ids, SERVICES};
+use crate::nested::{self, Wrong};
 use crate::operation::{Operation, Origin, Service};
+use crate::sfn;
 use crate::shape;
 use crate::ssm;
 use crate::ssm::encode::{encode_command_with, encode_result};
@@ -33,6 +36,9 @@ pub struct Tasks {
 impl TaskPort for Tasks {
     fn call<'a>(&'a self, runtime: &'a Runtime, call: TaskCall) -> Replying<'a> {
         Box::pin(async move {
+            if let Some(pattern) = starts_execution(&call.resource) {
+                return self.start_execution(runtime, pattern, &call).await;
+            }
             match Target::of(&call.resource) {
                 Ok(target) => self.perform(runtime, &target, &call).await,
                 Err(failure) => TaskReply::Failed(failure),
@@ -42,6 +48,9 @@ impl TaskPort for Tasks {
 
     fn abandon<'a>(&'a self, runtime: &'a Runtime, call: TaskCall) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
         Box::pin(async move {
+            if let Some(pattern) = starts_execution(&call.resource) {
+                return stop_execution(runtime, pattern, &call).await;
+            }
             let Ok(target) = Target::of(&call.resource) else { return };
             if !target.waits {
                 return;
@@ -59,9 +68,55 @@ impl TaskPort for Tasks {
             _ => Err(Failure::new(failure_name(run), result(run, CAUSE_CHARS_MAX).to_string())),
         }
     }
+
+    fn execution_ended(&self, execution: &Execution, waits: Waits) -> Result<Json, Failure> {
+        nested::ended(execution, waits)
+    }
+}
+
+/// `states:startExecution`, and with which pattern.
+fn starts_execution(resource: &Resource) -> Option<Pattern> {
+    match resource {
+        Resource::Service { service, action, pattern, .. }
+            if (&**service, &**action) == ("states", "startExecution") =>
+        {
+            Some(*pattern)
+        }
+        _ => None,
+    }
+}
+
+/// Stops the execution that nobody waits for any more, as AWS does with a job of `.sync`.
+async fn stop_execution(runtime: &Runtime, pattern: Pattern, call: &TaskCall) {
+    let starter = nested::starter(call, pattern);
+    let (Some(_), Ok(start)) = (starter.waits, nested::decode(call, pattern)) else { return };
+    if let Err(refusal) = runtime.execution_abandon(&call.caller, start, starter).await {
+        tracing::warn!(execution = %call.execution_arn, %refusal, "an abandoned task's execution was not stopped");
+    }
 }
 
 impl Tasks {
+    async fn start_execution(&self, runtime: &Runtime, pattern: Pattern, call: &TaskCall) -> TaskReply {
+        let id = self.ids.next();
+        let start = match nested::decode(call, pattern) {
+            Ok(start) => start,
+            Err(Wrong::Parameters(why)) => return TaskReply::Failed(not_started(&call.parameters, &why)),
+            Err(Wrong::Request(error)) => return TaskReply::Failed(nested::failed(&error, &id)),
+        };
+        let starter = nested::starter(call, pattern);
+        match runtime.execution_start_by(&call.caller, start, starter).await {
+            Ok(started) => {
+                let answer = nested::started(&started, &started.started.to_http_date(), &id);
+                if starter.waits.is_some() { TaskReply::Submitted(answer) } else { TaskReply::Succeeded(answer) }
+            }
+            Err(refusal) => match Error::of(refusal, &sfn::SERVICE, &call.caller) {
+                // Our own doubt is not the task's failure.
+                error if error.status >= 500 => TaskReply::Again,
+                error => TaskReply::Failed(nested::failed(&error, &id)),
+            },
+        }
+    }
+
     async fn perform(&self, runtime: &Runtime, target: &Target, call: &TaskCall) -> TaskReply {
         let input = match shape::from_task(target.operation.input, &call.parameters) {
             Ok(input) => input,
@@ -191,7 +246,6 @@ mod tests {
     use expect_test::{Expect, expect};
 
     use super::*;
-    use crate::sfn;
     use crate::tests::{failed_run, large_run};
 
     fn check_target(arn: &str, expect: Expect) {

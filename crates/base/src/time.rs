@@ -20,6 +20,14 @@ impl Timestamp {
         self.0 as f64 / 1000.0
     }
 
+    /// As HTTP's `Date` has it: `Tue, 26 Feb 2019 23:54:31 GMT`.
+    pub fn to_http_date(self) -> String {
+        match jiff::Timestamp::from_millisecond(self.0) {
+            Ok(instant) => instant.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string(),
+            Err(_) => self.to_string(),
+        }
+    }
+
     /// Reads an instant in RFC 3339 as the States Language wants it: with a `T` and an offset or `Z`.
     /// A fraction finer than a millisecond is rounded up, so that a wait is never early.
     pub fn parse_rfc3339(text: &str) -> Option<Timestamp> {
@@ -57,6 +65,7 @@ mod tests {
     fn written_with_milliseconds() {
         assert_eq!(Timestamp(0).to_string(), "1970-01-01T00:00:00.000Z");
         assert_eq!(Timestamp(1_551_225_271_984).to_string(), "2019-02-26T23:54:31.984Z");
+        assert_eq!(Timestamp(1_551_225_271_984).to_http_date(), "Tue, 26 Feb 2019 23:54:31 GMT");
     }
 
     #[test]

@@ -184,6 +184,7 @@ fn command() -> impl Strategy<Value = String> {
         1 => number.clone().prop_map(|n| format!("fail {n} Agent.Indeterminate who knows")),
         2 => number.clone().prop_map(|n| format!("submit {n} {{}}")),
         2 => number.clone().prop_map(|n| format!("beat {n}")),
+        1 => number.clone().prop_map(|n| format!("job {n} {{}}")),
         3 => number.clone().prop_map(|n| format!("take {n} w")),
         2 => number.clone().prop_map(|n| format!("answer {n} {{}}")),
         1 => number.clone().prop_map(|n| format!("deny {n} E why")),

@@ -63,6 +63,11 @@ pub enum Command {
         task: TaskId,
         output: Json,
     },
+    /// The job that a task started tells its end, maybe before the task has heard that it began.
+    JobEnded {
+        task: TaskId,
+        outcome: Result<Json, Failure>,
+    },
     /// Whoever holds a task's token tells its outcome (`SendTaskSuccess`, `SendTaskFailure`).
     Answer {
         task: TaskId,

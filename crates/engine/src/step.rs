@@ -63,6 +63,7 @@ pub fn step(machine: &Machine, execution: &mut Execution, command: Command, env:
         Command::Start(start) => run.start(start),
         Command::Complete { task, outcome } => run.complete(task, outcome)?,
         Command::Submit { task, output } => run.submit(task, output)?,
+        Command::JobEnded { task, outcome } => run.job_ended(task, outcome)?,
         Command::Answer { task, token, outcome } => run.answer(task, &token, outcome)?,
         Command::Heartbeat { task, token } => run.heartbeat(task, &token)?,
         Command::Take { task, worker } => run.take(task, worker)?,
@@ -260,12 +261,25 @@ impl Run<'_> {
     /// shows `TaskSubmitted` first. If the call then fails after all, the task has failed.
     fn answer(&mut self, task: TaskId, token: &str, outcome: Result<Json, Failure>) -> Result<(), Refusal> {
         let (frame, attempt) = self.attempt_of(task, token)?;
-        if attempt.submitted || is_activity(&attempt.resource) {
-            self.conclude(frame, &attempt, outcome);
-        } else {
-            self.record_ours(frame, Fact::TaskAnswered { task, outcome });
-        }
+        self.answered(frame, &attempt, outcome);
         Ok(())
+    }
+
+    fn job_ended(&mut self, task: TaskId, outcome: Result<Json, Failure>) -> Result<(), Refusal> {
+        let (frame, attempt) = self.attempt(task)?;
+        if attempt.answer.is_some() {
+            return Err(Refusal::UnknownTask(task));
+        }
+        self.answered(frame, &attempt, outcome);
+        Ok(())
+    }
+
+    fn answered(&mut self, frame: FrameId, attempt: &Attempt, outcome: Result<Json, Failure>) {
+        if attempt.submitted || is_activity(&attempt.resource) {
+            self.conclude(frame, attempt, outcome);
+        } else {
+            self.record_ours(frame, Fact::TaskAnswered { task: attempt.task, outcome });
+        }
     }
 
     /// A worker takes an activity's task: now its times begin ("the count begins when GetActivityTask receives a token",

@@ -101,6 +101,7 @@ fn command(line: &str, execution: &Execution) -> Command {
             Command::Complete { task: task(), outcome: Err(Failure::new(error, cause)) }
         }
         "submit" => Command::Submit { task: task(), output: json(text) },
+        "job" => Command::JobEnded { task: task(), outcome: Ok(json(text)) },
         "beat" => Command::Heartbeat { task: task(), token: token_of(execution, task()) },
         "answer" => Command::Answer { task: task(), token: token_of(execution, task()), outcome: Ok(json(text)) },
         "deny" => {
@@ -1539,6 +1540,33 @@ fn an_outcome_that_overtakes_the_call_waits_for_it() {
               refused: task-0 is not outstanding
             submit 0 {"sent":true}
               5<4 TaskSubmitted 0 {"sent":true}
+              6<5 TaskSucceeded 0 {"early":true}
+              7<6 TaskStateExited(A) {"early":true}
+              8<7 ExecutionSucceeded {"early":true}
+              > ended
+        "#]],
+    );
+    check(
+        &one_task(""),
+        r#"
+        start {}
+        job 0 {"early":true}
+        job 0 {"again":true}
+        submit 0 {"started":true}
+        "#,
+        expect![[r#"
+            start {}
+              1<0 ExecutionStarted {}
+              2<0 TaskStateEntered(A) {}
+              3<2 TaskScheduled 0 {}
+              4<3 TaskStarted 0
+              > run task 0 {}
+            job 0 {"early":true}
+              . TaskAnswered 0 {"early":true}
+            job 0 {"again":true}
+              refused: task-0 is not outstanding
+            submit 0 {"started":true}
+              5<4 TaskSubmitted 0 {"started":true}
               6<5 TaskSucceeded 0 {"early":true}
               7<6 TaskStateExited(A) {"early":true}
               8<7 ExecutionSucceeded {"early":true}

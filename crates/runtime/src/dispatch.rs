@@ -16,12 +16,14 @@ use crate::agents::Hub;
 use crate::clock::Clock;
 use crate::definitions::Definitions;
 use crate::exchange::Exchange;
+use crate::executions::Waits;
 use crate::logs::delivery::Delivery;
 use crate::machine::Registered;
 use crate::metrics::Metrics;
 use crate::observe::Recorded;
 use crate::shard::{Ask, Refused, Reply, Request, due_in, shard_of};
 use crate::tasks::{TaskCall, TaskPort, TaskReply};
+use crate::value::ExecutionHead;
 use crate::{Inner, Runtime, value};
 
 /// What one step asks of the world, once it is durable.
@@ -53,6 +55,12 @@ pub(crate) enum Dispatch {
         run: Box<fleet::Run>,
         effects: Vec<fleet::Effect>,
     },
+    /// An execution has ended, and the task that started it waits for that.
+    Ended {
+        arn: Arc<str>,
+        waiter: fleet::Waiter,
+        waits: Waits,
+    },
     /// Ends a command for which nobody waits any more.
     CheckWaiter {
         id: Id,
@@ -64,6 +72,14 @@ impl Dispatch {
     /// What a machine that is being deleted owes.
     pub(crate) fn sweep(machine: &Registered) -> Option<Dispatch> {
         Some(Dispatch::Sweep { arn: machine.arn.clone(), deleting: machine.deleting? })
+    }
+}
+
+impl Dispatch {
+    /// Whom an execution's end concerns, if it has ended.
+    pub(crate) fn ended(head: &ExecutionHead) -> Option<Dispatch> {
+        let (waiter, waits) = head.waiter()?;
+        Some(Dispatch::Ended { arn: head.arn.clone(), waiter, waits })
     }
 }
 
@@ -195,6 +211,7 @@ impl World {
                 self.hub.note_work(&caller, id, &run);
                 effects.into_iter().for_each(|effect| self.perform_fleet(id, &caller, &run, effect));
             }
+            Dispatch::Ended { arn, waiter, waits } => self.notify_starter(arn, waiter, waits),
             Dispatch::CheckWaiter { id, waiter } => self.check_waiter(id, waiter),
         }
     }
@@ -212,7 +229,14 @@ impl World {
 
     fn perform(&self, id: Id, arn: &Arc<str>, effect: Effect) {
         match effect {
-            Effect::RunTask { submitted: true, .. } | Effect::SetTimer(_) | Effect::ClearTimer(_) | Effect::Ended => (),
+            // Its child may have ended while nobody was there to hear of it: asking for it again tells.
+            Effect::RunTask { task, resource, parameters, credentials, submitted: true } => {
+                let call = self.call(id, arn, task, &resource).filter(|call| waits_for_execution(&call.resource));
+                if let Some(call) = call {
+                    self.run_task(TaskCall { parameters, credentials, ..call });
+                }
+            }
+            Effect::SetTimer(_) | Effect::ClearTimer(_) | Effect::Ended => (),
             Effect::RunTask { task, resource, parameters, credentials, submitted: false } => {
                 let call = self.call(id, arn, task, &resource);
                 match call {
@@ -359,9 +383,8 @@ impl World {
         let (world, run) = (self.clone(), run.clone());
         tokio::spawn(async move {
             let outcome = world.tasks.command_ended(&run);
-            world.wait_for_submission(waiter).await;
-            let complete = engine::Command::Complete { task: TaskId(waiter.task), outcome };
-            match world.ask(waiter.execution, Ask::Execution(complete)).await {
+            let ended = engine::Command::JobEnded { task: TaskId(waiter.task), outcome };
+            match world.ask(waiter.execution, Ask::Execution(ended)).await {
                 Ok(_) | Err(Refused::Execution(_) | Refused::Missing) => {
                     world.tell(id, Ask::Run(fleet::Command::Notified { waiter }));
                 }
@@ -370,17 +393,31 @@ impl World {
         });
     }
 
-    /// A command may end before the execution has recorded that it was accepted. History tells the two in order.
-    async fn wait_for_submission(&self, waiter: fleet::Waiter) {
-        const LOOK_EVERY: Duration = Duration::from_millis(5);
-        const LOOKS_MAX: u32 = 400;
-        for _ in 0..LOOKS_MAX {
-            match self.ask(waiter.execution, Ask::Awaits(TaskId(waiter.task))).await {
-                Ok(Reply::Awaits(Awaits::Submission)) => tokio::time::sleep(LOOK_EVERY).await,
-                _ => return,
+    /// Tells the task that started an execution of its end. Told twice, the task's execution refuses the second; not told,
+    /// because this server ends before, it asks when it goes on.
+    fn notify_starter(&self, arn: Arc<str>, waiter: fleet::Waiter, waits: Waits) {
+        const AGAIN_AFTER: Duration = Duration::from_secs(1);
+        let (world, again) = (self.clone(), (crate::keys::execution(&arn), Ask::Resume));
+        let told = self.spawn(async move |runtime, tasks| {
+            let execution = runtime.execution(&value::caller_of(&arn), &arn).await.ok()?;
+            let outcome = tasks.execution_ended(&execution, waits);
+            let ended = engine::Command::JobEnded { task: TaskId(waiter.task), outcome };
+            match runtime.inner.world.ask(waiter.execution, Ask::Execution(ended)).await {
+                Ok(_) | Err(Refused::Execution(_) | Refused::Missing) => Some(()),
+                Err(_) => None,
             }
-        }
+        });
+        tokio::spawn(async move {
+            if matches!(told.await, Ok(Some(None))) {
+                world.ask_again(vec![again], AGAIN_AFTER);
+            }
+        });
     }
+}
+
+/// Whether it is `states:startExecution` and waits for the end.
+fn waits_for_execution(resource: &Resource) -> bool {
+    matches!(resource, Resource::Service { service, pattern: Pattern::Sync | Pattern::Sync2, .. } if &**service == "states")
 }
 
 fn waits_for_token(resource: &Resource) -> bool {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use base::{Caller, Id, Json, Timestamp, limits};
 use bytes::Bytes;
 use engine::{Event, Fact, Failure, Identity};
+use serde::{Deserialize, Serialize};
 use store::{Chunk, Direction, IndexRow, Seq};
 use tokio::sync::mpsc;
 
@@ -27,6 +28,24 @@ pub struct ExecutionStart {
     /// Verbatim text; `{}` when not given.
     pub input: Option<String>,
     pub trace_header: Option<String>,
+}
+
+/// The task that starts an execution. Whoever starts it again with the same task meets the same execution, ended or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Starter {
+    pub task: fleet::Waiter,
+    /// Whether it waits for the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits: Option<Waits>,
+}
+
+/// How a task that waits for an execution sees its input and its output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Waits {
+    /// As text: `.sync`.
+    Text,
+    /// As the values that they are: `.sync:2`.
+    Parsed,
 }
 
 #[derive(Debug, Clone)]
@@ -120,6 +139,47 @@ const HISTORY_PAGE: u32 = 1_000;
 impl Runtime {
     /// Starts an execution. The same name and input while it runs give the same execution.
     pub async fn execution_start(&self, caller: &Caller, start: ExecutionStart) -> Result<ExecutionStarted, Refusal> {
+        self.start(caller, start, None).await
+    }
+
+    /// Starts an execution for a task: once, however often the task comes.
+    pub async fn execution_start_by(
+        &self,
+        caller: &Caller,
+        start: ExecutionStart,
+        starter: Starter,
+    ) -> Result<ExecutionStarted, Refusal> {
+        self.start(caller, start, Some(starter)).await
+    }
+
+    /// Stops the execution that a task started and waits for no longer; one that has another starter is left alone.
+    pub async fn execution_abandon(
+        &self,
+        caller: &Caller,
+        start: ExecutionStart,
+        starter: Starter,
+    ) -> Result<(), Refusal> {
+        let machine = MachineArn::parse(caller, &start.machine_arn)?.machine;
+        let machine = machine.rsplit(':').next().unwrap_or_default();
+        let arn = base::arn::execution(caller, machine, &start.name.unwrap_or_default());
+        let head = match self.execution_head(caller, &arn).await {
+            Ok(head) => head,
+            // It was never started.
+            Err(Refusal::ExecutionDoesNotExist(_)) => return Ok(()),
+            Err(refusal) => return Err(refusal),
+        };
+        if head.starter == Some(starter) {
+            self.execution_stop(caller, &arn, Failure::default()).await?;
+        }
+        Ok(())
+    }
+
+    async fn start(
+        &self,
+        caller: &Caller,
+        start: ExecutionStart,
+        starter: Option<Starter>,
+    ) -> Result<ExecutionStarted, Refusal> {
         let machine = MachineArn::parse(caller, &start.machine_arn)?;
         let (input, text) = parse_input(start.input)?;
         start.name.as_deref().map(valid_name).transpose()?;
@@ -145,6 +205,7 @@ impl Runtime {
             machine: compiled,
             trace: start.trace_header,
             logging: Logging::of(machine.settings.logging.as_ref()),
+            starter,
             fresh,
         };
         let id = keys::execution(&arn);

@@ -117,6 +117,8 @@ pub(crate) struct Start {
     pub(crate) start: engine::Start,
     pub(crate) machine: Arc<asl::Machine>,
     pub(crate) trace: Option<String>,
+    /// The task that starts it.
+    pub(crate) starter: Option<crate::executions::Starter>,
     pub(crate) logging: Option<Arc<Logging>>,
     /// The name was made up: there can be no such execution yet.
     pub(crate) fresh: bool,
@@ -589,10 +591,15 @@ impl Shard {
 impl Shard {
     fn start(&mut self, id: Id, start: Start, turn: &mut Turn) -> Result<Reply, Refused> {
         if let Some(What::Execution { execution, head, .. }) = self.what(id) {
-            let same = !execution.has_ended() && *execution.input() == start.start.input;
-            return if same { Ok(Reply::Execution(head.clone())) } else { Err(Refused::Exists) };
+            // A task that comes again meets what it started, and hears of its end again if that is what it waits for.
+            let again = start.starter.is_some() && head.starter == start.starter;
+            let same = again || !execution.has_ended() && *execution.input() == start.start.input;
+            let head = head.clone();
+            turn.dispatches.extend(Dispatch::ended(&head).filter(|_| again));
+            return if same { Ok(Reply::Execution(head)) } else { Err(Refused::Exists) };
         }
-        let head = ExecutionHead { trace: start.trace, logging: start.logging, ..ExecutionHead::default() };
+        let (trace, logging, starter) = (start.trace, start.logging, start.starter);
+        let head = ExecutionHead { trace, logging, starter, ..ExecutionHead::default() };
         self.insert(
             id,
             What::Execution { execution: Box::default(), head: Box::new(head), machine: Some(start.machine) },
@@ -664,6 +671,7 @@ impl Shard {
             }));
         }
         turn.dispatches.push(Dispatch::Execution { id, arn: head.arn.clone(), effects });
+        turn.dispatches.extend(Dispatch::ended(&head));
         Ok(Reply::Execution(head))
     }
 
@@ -799,12 +807,13 @@ impl Shard {
     fn resume(&mut self, id: Id, turn: &mut Turn) -> Result<Reply, Refused> {
         match self.what(id) {
             Some(What::Execution { execution, head, .. }) => {
-                let (arn, effects) = (head.arn.clone(), execution.outstanding());
+                let (arn, effects, head) = (head.arn.clone(), execution.outstanding(), head.clone());
                 let alarms = effects.iter().filter_map(|effect| match effect {
                     engine::Effect::SetTimer(alarm) => Some(Due { due: alarm.due, id, timer: alarm.timer.0 }),
                     _ => None,
                 });
                 turn.timers_set.extend(alarms);
+                turn.dispatches.extend(Dispatch::ended(&head));
                 turn.dispatches.push(Dispatch::Execution { id, arn, effects });
             }
             Some(What::Run { run, head, .. }) => {

@@ -8,6 +8,7 @@ use base::{Caller, Id, Json};
 use engine::{Failure, TaskId};
 
 use crate::Runtime;
+use crate::executions::{Execution, Waits};
 
 /// One attempt at a task. May come twice after a crash: what it starts must carry an identity made of
 /// `execution` and `task`, so that starting it twice is starting it once.
@@ -46,4 +47,12 @@ pub trait TaskPort: Send + Sync + 'static {
 
     /// What a `.sync` task gives when the command that it started has ended.
     fn command_ended(&self, run: &fleet::Run) -> Result<Json, Failure>;
+
+    /// What a `.sync` task gives when the execution that it started has ended: by itself the output, or the failure.
+    fn execution_ended(&self, execution: &Execution, _: Waits) -> Result<Json, Failure> {
+        match (&execution.output, &execution.failure) {
+            (Some(output), _) => Ok(Json::parse(output).unwrap_or_default()),
+            (None, failure) => Err(failure.clone().unwrap_or_default()),
+        }
+    }
 }

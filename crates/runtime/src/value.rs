@@ -9,10 +9,11 @@ use base::json::read_stored;
 use base::{Arn, Caller, Id, Json, Timestamp};
 use bytes::Bytes;
 use engine::{Effect, Event, Execution, Failure, Outcome, Status};
+use fleet::Waiter;
 use serde::{Deserialize, Serialize};
 use store::{Chunk, Kind, Loaded, Seq, Snapshot, Step, Timer};
 
-use crate::executions::{ExecutionStatus, ExecutionSummary};
+use crate::executions::{ExecutionStatus, ExecutionSummary, Starter, Waits};
 use crate::keys;
 use crate::logs::delivery::Logging;
 use crate::logs::{group, stream};
@@ -75,6 +76,9 @@ pub(crate) struct ExecutionHead {
     pub(crate) stopped: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) trace: Option<String>,
+    /// The task that started it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) starter: Option<Starter>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) logging: Option<Arc<Logging>>,
     /// The input's text where it is short; else it is in the first event.
@@ -373,6 +377,12 @@ impl ExecutionHead {
     /// The ARNs that it can be asked for by.
     fn of(&self) -> impl Iterator<Item = &str> {
         [Some(&self.machine), self.version.as_ref(), self.alias.as_ref()].into_iter().flatten().map(|arn| &**arn)
+    }
+
+    /// Who waits for its end, once it has ended.
+    pub(crate) fn waiter(&self) -> Option<(Waiter, Waits)> {
+        let starter = self.starter.filter(|_| self.status != HeadStatus::Running)?;
+        Some((starter.task, starter.waits?))
     }
 
     /// Puts the execution into the lists of what it is now, and takes it out of those of what it was.

@@ -1,11 +1,9 @@
 //! Executions.
 
 use engine::Failure;
-use runtime::executions::{
-    Execution, ExecutionFilter, ExecutionStart, ExecutionStarted, ExecutionStatus, ExecutionSummary,
-};
+use runtime::Paged;
+use runtime::executions::{Execution, ExecutionFilter, ExecutionStart, ExecutionStatus, ExecutionSummary};
 use runtime::redrive::Redrivable;
-use runtime::{Paged, Refusal};
 
 use super::{history as encode_history, metadata_only, page};
 use crate::error::Error;
@@ -15,16 +13,13 @@ use crate::write::Writer;
 
 pub(super) async fn start(mut call: Call<'_>) -> Result<(), Fault> {
     let mut start = decode_start(&mut call.input);
-    // A task may come twice: then it meets the execution that it started.
-    let made_up = call.task.filter(|_| start.name.is_none()).map(|task| task.id("execution name"));
-    let ours = made_up.is_some();
-    start.name = start.name.or(made_up);
-    let started = match call.runtime.execution_start(call.caller, start).await {
-        Err(Refusal::ExecutionAlreadyExists(arn)) if ours => {
-            let execution = call.runtime.execution(call.caller, &arn).await?;
-            ExecutionStarted { arn: execution.summary.arn, started: execution.summary.started }
+    let started = match call.task {
+        None => call.runtime.execution_start(call.caller, start).await?,
+        // A task may come twice: then it meets the execution that it started.
+        Some(task) => {
+            start.name.get_or_insert_with(|| task.id("execution name"));
+            call.runtime.execution_start_by(call.caller, start, task.starter(None)).await?
         }
-        answer => answer?,
     };
     call.out.text("executionArn", &started.arn);
     call.out.time("startDate", started.started);
@@ -219,7 +214,10 @@ mod tests {
             expect![[r#"Some(ExecutionFilter { machine_arn: Some("m"), status: None, redriven: Some(false) })"#]],
         );
         check_list(r#"{"stateMachineArn":"m","statusFilter":"PENDING_REDRIVE"}"#, expect![[r#"None("m")"#]]);
-        check_list(r#"{"stateMachineArn":"m","redriveFilter":"REDRIVEN"}"#, expect![[r#"Some(ExecutionFilter { machine_arn: Some("m"), status: None, redriven: Some(true) })"#]]);
+        check_list(
+            r#"{"stateMachineArn":"m","redriveFilter":"REDRIVEN"}"#,
+            expect![[r#"Some(ExecutionFilter { machine_arn: Some("m"), status: None, redriven: Some(true) })"#]],
+        );
         check_list("{}", expect!["400 ValidationException: Either stateMachineArn or mapRunArn must be specified"]);
         check_list(
             r#"{"stateMachineArn":"m","statusFilter":"succeeded"}"#,

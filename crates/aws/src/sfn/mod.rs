@@ -265,6 +265,11 @@ const OPERATIONS: &[Operation] = &[
     Operation { name: "TestState", input: test_state::MEMBERS, run: |call| Box::pin(test_state::test_state(call)) },
 ];
 
+/// `StartExecution`, for tasks that reach it by its own integration.
+pub(crate) fn execution_start() -> &'static Operation {
+    &OPERATIONS[0]
+}
+
 const LATER: &[&str] = &["DescribeMapRun", "ListMapRuns", "StartSyncExecution", "UpdateMapRun"];
 
 const ARN: Shape = text(1, 256);
