@@ -1,5 +1,7 @@
 //! Functions of texts. Places and lengths count code points, as the language wants; matches count UTF-16 units.
 
+use std::fmt::Write;
+
 use base64::Engine;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 
@@ -342,6 +344,9 @@ pub(super) fn join(given: &Given<'_, '_>) -> Outcome<Value> {
 
 pub(super) fn base64_encode(given: &Given<'_, '_>) -> Outcome<Value> {
     let Some(text) = given.text(0) else { return Ok(Value::Undefined) };
+    if text.len() > given.budget().limits.text_bytes_max / 4 * 3 {
+        return Err(Error::memory());
+    }
     // JavaScript's `btoa` takes the low byte of each unit.
     let bytes: Vec<u8> = text.encode_utf16().map(|unit| unit as u8).collect();
     given.make(STANDARD.encode(bytes))
@@ -397,11 +402,14 @@ fn encode(given: &Given<'_, '_>, kept: &str, name: &str) -> Outcome<Value> {
     }
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
+        if encoded.len() > given.budget().limits.text_bytes_max {
+            return Err(Error::memory());
+        }
         let sign = char::from(byte);
         if sign.is_ascii_alphanumeric() || kept.contains(sign) {
             encoded.push(sign);
         } else {
-            encoded.push_str(&format!("%{byte:02X}"));
+            write!(encoded, "%{byte:02X}").expect("a String takes everything");
         }
     }
     given.make(encoded)
