@@ -10,25 +10,22 @@ const COLLECTION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/c
 
 const FOLDERS: [&str; 3] = ["pure", "services", "driven"];
 
-/// What AWS runs and this version does not.
-const NOT_YET: [&str; 1] = ["mock"];
-
 #[test]
 fn every_definition_that_aws_ran_is_accepted() {
     let refused: Vec<String> = cases().iter().filter(|case| was_run(case)).filter_map(refusal).collect();
     assert!(refused.is_empty(), "{} refused:\n{}", refused.len(), refused.join("\n"));
 }
 
-/// `NOT_YET` must not hide what is refused for another reason.
 #[test]
-fn what_is_not_supported_yet_is_refused_as_such() {
-    let mut surprises = Vec::new();
-    for case in cases().iter().filter(|case| matches!(text(case, "kind"), "execution" | "output")) {
-        let parsed = asl::parse(text(case, "definition"), MachineKind::Standard);
-        let surprising = errors(&parsed);
-        surprises.extend(surprising.map(|found| format!("{}: {found:?}", text(case, "id"))));
+fn every_state_that_aws_tested_is_accepted() {
+    let mut wrong = Vec::new();
+    for case in cases().iter().filter(|case| text(case, "kind") == "test_state") {
+        let name = case.get("request").and_then(|request| request.get("stateName")).and_then(Json::as_str);
+        if let Err(refusal) = asl::parse_state(text(case, "definition"), name) {
+            wrong.push(format!("{}: {refusal:?}", text(case, "id")));
+        }
     }
-    assert!(surprises.is_empty(), "{}", surprises.join("\n"));
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
@@ -79,10 +76,7 @@ fn kind(case: &Json) -> MachineKind {
 }
 
 fn was_run(case: &Json) -> bool {
-    let features = case.get("features").and_then(Json::as_array).unwrap_or_default();
-    let later = features.iter().any(|feature| feature.as_str().is_some_and(|feature| NOT_YET.contains(&feature)));
-    let has_expressions = text(case, "definition").contains("\"{%");
-    matches!(text(case, "kind"), "execution" | "output") && !later && !has_expressions
+    matches!(text(case, "kind"), "execution" | "output" | "sync")
 }
 
 fn refusal(case: &Json) -> Option<String> {
