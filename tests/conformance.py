@@ -12,8 +12,8 @@ import tempfile
 
 import harness
 
-KINDS = "execution,output,error"
-WITHOUT = "jsonata,Assign,DistributedMap,Label,ItemReader,mock"
+KINDS = "execution,output,error,validate"
+WITHOUT = "DistributedMap,ItemReader,mock"
 PASSED_MIN = 0.98
 LATER = pathlib.Path(__file__).with_name("conformance-later.txt")
 

@@ -690,6 +690,45 @@ fn map(fields: &str, inner: &str) -> String {
 }
 
 #[test]
+fn a_text_may_say_how_many_iterations_run() {
+    check(
+        &map(r#""ItemsPath":"$.l","MaxConcurrencyPath":"$.n","#, r#""Type":"Pass""#),
+        r#"start {"l":[7,8],"n":"1"}"#,
+        expect![[r#"
+            start {"l":[7,8],"n":"1"}
+              1<0 ExecutionStarted {"l":[7,8],"n":"1"}
+              2<0 MapStateEntered(M) {"l":[7,8],"n":"1"}
+              3<2 MapStateStarted 2
+              4<3 MapIterationStarted(M#0)
+              5<4 PassStateEntered(I) 7
+              6<5 PassStateExited(I) 7
+              . FrameEnded
+              7<6 MapIterationSucceeded(M#0)
+              8<6 MapIterationStarted(M#1)
+              9<8 PassStateEntered(I) 8
+              10<9 PassStateExited(I) 8
+              . FrameEnded
+              11<10 MapIterationSucceeded(M#1)
+              12<11 MapStateSucceeded
+              13<11 MapStateExited(M) [7,8]
+              14<13 ExecutionSucceeded [7,8]
+              > ended
+        "#]],
+    );
+    check(
+        &map(r#""ItemsPath":"$.l","MaxConcurrencyPath":"$.n","#, r#""Type":"Pass""#),
+        r#"start {"l":[7,8],"n":"one"}"#,
+        expect![[r#"
+            start {"l":[7,8],"n":"one"}
+              1<0 ExecutionStarted {"l":[7,8],"n":"one"}
+              2<0 MapStateEntered(M) {"l":[7,8],"n":"one"}
+              3<2 ExecutionFailed States.Runtime: An error occurred while executing the state 'M' (entered at the event id #2). The MaxConcurrencyPath field refers to value "one" which is not a valid integer: $.n
+              > ended
+        "#]],
+    );
+}
+
+#[test]
 fn a_map_runs_one_by_one() {
     check(
         &map(
