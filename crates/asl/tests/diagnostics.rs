@@ -922,7 +922,7 @@ fn an_expression_is_one() {
     );
     check(
         r#"{"QueryLanguage":"JSONata","StartAt":"S","States":{"S":{"Type":"Succeed","Output":[1,["{% ( %}"]]}}}"#,
-        expect!["/States/S/Output[1][0] INVALID_JSONATA_EXPRESSION Unexpected end of expression"],
+        expect![[r#"/States/S/Output[1][0] INVALID_JSONATA_EXPRESSION Expected ")" before end of expression"#]],
     );
     check(&output("{% %}"), expect!["/States/S/Output/a[0] INVALID_JSONATA_EXPRESSION Unexpected end of expression"]);
     check(&output(" {% 1 + %}"), expect!["ok"]);

@@ -8,7 +8,7 @@
 //! (`StartAt`, `States` and how they hang together), [`states`] (a state, and the small ones), [`task`],
 //! [`choice`], [`nested`] (Parallel and Map), [`distributed`] (what only a Map in that mode has), [`retry`] (Retry and
 //! Catch), [`jsonata`] (what only the other language has), [`variables`] (`Assign`), [`warnings`], [`duplicates`]
-//! (states written twice), [`alone`] (a state by itself), and the tools: [`read`], [`at`], [`report`], [`source`].
+//! (states written twice), [`alone`] (a state by itself), and the tools: [`read`], [`at`], [`report`].
 
 mod fields;
 mod block;
@@ -26,7 +26,6 @@ mod alone;
 mod read;
 mod at;
 mod report;
-mod source;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -113,7 +112,7 @@ fn json(text: &str) -> Result<Json, Diagnostic> {
         return Err(not_an_object());
     }
     let json = Json::parse(text).map_err(|error| {
-        let source = source::describe(text, &error);
+        let source = error.location(text);
         Diagnostic {
             severity: Severity::Error,
             code: Diagnostic::INVALID_JSON,
