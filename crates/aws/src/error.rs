@@ -85,6 +85,10 @@ impl Error {
             Refusal::StateMachineDeleting(arn) => {
                 Error::new("StateMachineDeleting", format!("State Machine Deleting: '{arn}'"))
             }
+            Refusal::StateMachineLimitExceeded => Error::new(
+                "StateMachineLimitExceeded",
+                "The maximum number of state machines has been reached. Existing state machines must be deleted before a new state machine can be created.",
+            ),
             Refusal::StateMachineTypeNotSupported => Error::new(
                 "StateMachineTypeNotSupported",
                 "This operation is not supported by this type of state machine",

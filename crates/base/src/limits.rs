@@ -37,3 +37,9 @@ pub const VERSIONS_MAX: usize = 1_000;
 
 /// Aliases of one state machine.
 pub const ALIASES_MAX: usize = 100;
+
+/// State machines of one account in one region.
+pub const STATE_MACHINES_MAX: u64 = 100_000;
+
+/// Executions of one account in one region that run at a time.
+pub const OPEN_EXECUTIONS_MAX: u64 = 1_000_000;

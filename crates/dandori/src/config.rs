@@ -55,6 +55,8 @@ pub(crate) struct Limits {
     pub(crate) history_events: Option<u64>,
     pub(crate) payload_bytes: Option<usize>,
     pub(crate) map_concurrency: Option<u64>,
+    pub(crate) state_machines: Option<u64>,
+    pub(crate) open_executions: Option<u64>,
 }
 
 /// The agent inside the server.
@@ -115,6 +117,8 @@ impl Limits {
             ("history_events", self.history_events, 10),
             ("payload_bytes", payload_bytes, 1_024),
             ("map_concurrency", self.map_concurrency, 1),
+            ("state_machines", self.state_machines, 1),
+            ("open_executions", self.open_executions, 1),
         ];
         for (name, found, least) in given {
             if let Some(found) = found.filter(|found| *found < least) {
@@ -122,6 +126,14 @@ impl Limits {
             }
         }
         Ok(())
+    }
+
+    pub(crate) fn quotas(&self) -> runtime::Quotas {
+        let default = runtime::Quotas::default();
+        runtime::Quotas {
+            state_machines_max: self.state_machines.unwrap_or(default.state_machines_max),
+            open_executions_max: self.open_executions.unwrap_or(default.open_executions_max),
+        }
     }
 
     pub(crate) fn of_engine(&self) -> engine::Limits {
@@ -153,7 +165,7 @@ mod tests {
     #[test]
     fn limits_leave_room_to_run() {
         let with = |limits: &str| check(parse(&format!("[limits]\n{limits}")).expect("valid"));
-        for bad in ["history_events = 1", "payload_bytes = 0", "map_concurrency = 0"] {
+        for bad in ["history_events = 1", "payload_bytes = 0", "map_concurrency = 0", "open_executions = 0"] {
             assert!(matches!(with(bad), Err(Error::Limit { .. })), "{bad}");
         }
         assert!(with("history_events = 10").is_ok());

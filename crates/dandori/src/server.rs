@@ -158,7 +158,11 @@ pub(crate) async fn start(settings: Settings) -> Result<Server, Error> {
     let listener = TcpListener::bind(settings.listen).await.map_err(cannot)?;
     let address = listener.local_addr().map_err(cannot)?;
     let (store, poisoned) = open_store(settings.store, &settings.data)?;
-    let runtime_config = runtime::Config { limits: settings.config.limits.of_engine(), log_form: Some(aws::log_event) };
+    let runtime_config = runtime::Config {
+        limits: settings.config.limits.of_engine(),
+        quotas: settings.config.limits.quotas(),
+        log_form: Some(aws::log_event),
+    };
     let runtime = Runtime::open(runtime_config, store, Arc::new(aws::Tasks::default())).await?;
     let (stop, stopped) = watch::channel(false);
     let doors = doors(&settings.config);

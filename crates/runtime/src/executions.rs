@@ -209,7 +209,13 @@ impl Runtime {
             fresh,
         };
         let id = keys::execution(&arn);
-        let started = match self.ask(id, Ask::Start(Box::new(ask))).await {
+        let place = self.inner.open_executions.admit(self.store(), caller).await?;
+        if place.is_none() && (fresh || self.store().head(id).await?.is_none()) {
+            return Err(Refusal::ExecutionLimitExceeded);
+        }
+        let answer = self.ask(id, Ask::Start(Box::new(ask))).await;
+        drop(place);
+        let started = match answer {
             Ok(Reply::Execution(head)) => ExecutionStarted { arn, started: head.started },
             Ok(_) => return Err(Refusal::Unknown),
             Err(Refused::Exists) => return Err(Refusal::ExecutionAlreadyExists(arn)),

@@ -38,6 +38,7 @@ mod value;
 mod machine;
 mod qualified;
 mod configuration;
+mod quota;
 mod activity;
 mod exchange;
 mod instance;
@@ -51,6 +52,7 @@ mod clock;
 
 pub use base::Caller;
 pub use page::{Page, Paged};
+pub use quota::Quotas;
 pub use refusal::Refusal;
 
 use std::sync::Arc;
@@ -59,6 +61,7 @@ use store::{ShardId, Store};
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use dispatch::World;
+use quota::Quota;
 use shard::{Ask, Refused, Reply, SHARDS, Shard};
 use tasks::TaskPort;
 
@@ -66,6 +69,7 @@ use tasks::TaskPort;
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Config {
     pub limits: engine::Limits,
+    pub quotas: Quotas,
     /// How an event of a history is written as a log event. Without it executions are not logged.
     pub log_form: Option<logs::LogForm>,
 }
@@ -82,6 +86,8 @@ pub struct Runtime {
 struct Inner {
     store: Arc<dyn Store>,
     world: World,
+    state_machines: Quota,
+    open_executions: Quota,
     requests: Semaphore,
     failed: watch::Receiver<bool>,
 }
@@ -112,7 +118,14 @@ impl Runtime {
         }
         let pending: Vec<_> = shards.iter().map(Shard::pending).collect();
         let (broken, failed) = watch::channel(false);
-        let inner = Arc::new(Inner { store, world, requests: Semaphore::new(REQUESTS_MAX), failed });
+        let inner = Arc::new(Inner {
+            store,
+            world,
+            state_machines: Quota::state_machines(config.quotas),
+            open_executions: Quota::open_executions(config.quotas),
+            requests: Semaphore::new(REQUESTS_MAX),
+            failed,
+        });
         inner.world.belongs_to(&inner);
         shards.into_iter().for_each(|shard| drop(tokio::spawn(guard(shard, broken.clone()))));
         if let Some(form) = config.log_form {

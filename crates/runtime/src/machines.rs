@@ -166,7 +166,12 @@ impl Runtime {
         };
         let name = create.name.into();
         let command = Command::Create { name, arn: arn.clone(), settings, tags, publish: create.publish };
+        let place = self.inner.state_machines.admit(self.store(), caller).await?;
+        if place.is_none() && matches!(self.registered(&arn).await, Err(Refusal::StateMachineDoesNotExist(_))) {
+            return Err(Refusal::StateMachineLimitExceeded);
+        }
         let now = self.machine_ask(&arn, command).await?;
+        drop(place);
         self.keep_definition(&now, compiled);
         Ok(StateMachine { published, ..shown(&now) })
     }

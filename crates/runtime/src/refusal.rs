@@ -31,6 +31,8 @@ pub enum Refusal {
     StateMachineAlreadyExists(String),
     #[error("state machine {0} is being deleted")]
     StateMachineDeleting(String),
+    #[error("too many state machines")]
+    StateMachineLimitExceeded,
     #[error("not supported by this type of state machine")]
     StateMachineTypeNotSupported,
     #[error("execution {0} does not exist")]

@@ -10,12 +10,13 @@ use asl::MachineKind;
 use base::{Caller, Id, Json};
 use bytes::Bytes;
 use engine::Failure;
+use futures_util::future::join_all;
 use runtime::aliases::{AliasCreate, AliasUpdate, Routing};
 use runtime::executions::{Execution, ExecutionFilter, ExecutionStart, ExecutionStatus};
 use runtime::machines::{MachineStatus, Publish, StateMachineCreate, StateMachineUpdate};
 use runtime::tasks::{Replying, TaskCall, TaskPort};
 use runtime::versions::VersionPublish;
-use runtime::{Config, Page, Refusal, Runtime};
+use runtime::{Config, Page, Quotas, Refusal, Runtime};
 use store::memory::MemoryStore;
 use store::{
     Answer, Answering, Batch, Chunk, Direction, Due, Epoch, Error, Head, IndexRow, Kind, Loaded, Seq, ShardId, Store,
@@ -141,8 +142,12 @@ impl World {
     }
 
     async fn create(&self, result: &str) -> Result<(), Refusal> {
+        self.create_named("net", result).await
+    }
+
+    async fn create_named(&self, name: &str, result: &str) -> Result<(), Refusal> {
         let create = StateMachineCreate {
-            name: "net".to_owned(),
+            name: name.to_owned(),
             definition: definition(result),
             role_arn: "arn:aws:iam::111111111111:role/r".to_owned(),
             kind: MachineKind::Standard,
@@ -244,8 +249,12 @@ impl World {
     }
 }
 
+/// Of each, as many as the tests have at a time.
+const QUOTAS: Quotas = Quotas { state_machines_max: 3, open_executions_max: 70 };
+
 async fn open(store: Arc<dyn Store>) -> Runtime {
-    Runtime::open(Config::default(), store, Arc::new(Nobody)).await.expect("a store in memory opens")
+    let config = Config { quotas: QUOTAS, ..Config::default() };
+    Runtime::open(config, store, Arc::new(Nobody)).await.expect("a store in memory opens")
 }
 
 #[tokio::test]
@@ -447,4 +456,48 @@ async fn versions_and_aliases_are_listed_in_pages() {
         world.runtime.alias_list(&world.caller, &format!("{NET}:1"), page).await,
         Err(Refusal::InvalidToken)
     ));
+}
+
+#[tokio::test]
+async fn there_are_never_more_state_machines_than_the_quota() {
+    let mut world = World::new().await;
+    let world_now = &world;
+    let created =
+        join_all((0..9).map(|n| async move { world_now.create_named(&format!("net-{n}"), "one").await })).await;
+    let (made, refused): (Vec<_>, Vec<_>) = created.into_iter().enumerate().partition(|(_, created)| created.is_ok());
+    assert_eq!(made.len(), 3);
+    assert!(refused.iter().all(|(_, refused)| matches!(refused, Err(Refusal::StateMachineLimitExceeded))));
+    let there = format!("net-{}", made[0].0);
+    world.create_named(&there, "one").await.expect("it is there already");
+    assert!(matches!(world.create_named(&there, "two").await, Err(Refusal::StateMachineAlreadyExists(_))));
+    world.restart().await;
+    assert!(matches!(world.create_named("one-more", "one").await, Err(Refusal::StateMachineLimitExceeded)));
+    let gone = NET.replace("net", &there);
+    world.runtime.state_machine_delete(&world.caller, &gone).await.expect("deleted");
+    world.create_named("one-more", "one").await.expect("there is room");
+    assert!(matches!(world.create_named(&there, "one").await, Err(Refusal::StateMachineLimitExceeded)));
+    world.caller = Caller::new("222222222222", "us-east-1");
+    world.create_named("other", "one").await.expect("every account has room of its own");
+}
+
+#[tokio::test]
+async fn there_are_never_more_open_executions_than_the_quota() {
+    let world = World::new().await;
+    world.create("one").await.expect("created");
+    let world = &world;
+    let names: Vec<String> = (0..90).map(|n| format!("run-{n}")).collect();
+    let started = join_all(names.iter().map(|name| world.start(NET, Some(name), 600))).await;
+    let running: Vec<&String> = started.iter().filter_map(|started| started.as_ref().ok()).collect();
+    assert_eq!(running.len(), 70);
+    let exceeded = |started: &Result<String, Refusal>| matches!(started, Err(Refusal::ExecutionLimitExceeded));
+    assert_eq!(started.iter().filter(|started| exceeded(started)).count(), 20);
+    assert!(exceeded(&world.start(NET, None, 0).await));
+    let name = running[0].rsplit(':').next().expect("an ARN has a name");
+    assert_eq!(&world.start(NET, Some(name), 600).await.expect("it runs already"), running[0]);
+    for arn in &running[..2] {
+        world.runtime.execution_stop(&world.caller, arn, Failure::default()).await.expect("stopped");
+    }
+    assert!(world.start(NET, None, 600).await.is_ok());
+    assert!(world.start(NET, None, 600).await.is_ok());
+    assert!(exceeded(&world.start(NET, None, 600).await));
 }

@@ -87,7 +87,6 @@ impl From<Refusal> for Refused {
             | Refusal::Validation(_)
             | Refusal::ValidationFor { .. } => new(Code::ValueInvalid),
             Refusal::ReferenceNotFound => new(Code::DefinitionNotFound),
-            Refusal::QuotaExceeded(_) => new(Code::TooMany),
             Refusal::StateMachineDoesNotExist(arn) | Refusal::ResourceNotFound(arn) => {
                 new(Code::DefinitionNotFound).about(name_in(&arn))
             }
@@ -96,7 +95,9 @@ impl From<Refusal> for Refused {
             Refusal::ExecutionDoesNotExist(arn) => new(Code::ExecutionNotFound).about(name_in(&arn)),
             Refusal::ExecutionAlreadyExists(arn) => new(Code::ExecutionExists).about(name_in(&arn)),
             Refusal::ExecutionNotRedrivable(_) => new(Code::ExecutionNotRedrivable),
-            Refusal::ExecutionLimitExceeded => new(Code::TooMany),
+            Refusal::ExecutionLimitExceeded | Refusal::StateMachineLimitExceeded | Refusal::QuotaExceeded(_) => {
+                new(Code::TooMany)
+            }
             Refusal::Task(TaskRefusal::ActivityWorkerLimitExceeded) => new(Code::TooMany),
             Refusal::Task(_) => new(Code::ValueInvalid),
             Refusal::Command(refusal) => command(refusal, &message),
