@@ -222,8 +222,7 @@ impl Runtime {
             Err(refused) => return Err(refused.into()),
         };
         if let Some(refusal) = self.deleted_since(&machine).await {
-            let stop = engine::Command::Stop { failure: Failure::default() };
-            self.inner.world.tell(id, Ask::Execution(stop));
+            self.abort_of_deleted(id);
             return Err(refusal);
         }
         Ok(started)

@@ -354,6 +354,12 @@ impl Runtime {
         Ok(Startable { machine, definition, role_arn, version_arn, alias_arn })
     }
 
+    /// Aborts what began to run of a machine that was being deleted.
+    pub(crate) fn abort_of_deleted(&self, execution: Id) {
+        let stop = engine::Command::Stop { failure: engine::Failure::default() };
+        self.inner.world.tell(execution, Ask::Execution(stop));
+    }
+
     /// Why nothing of this machine may run any more, if it is so: what was being started when it was deleted is not among
     /// what was aborted.
     pub(crate) async fn deleted_since(&self, started: &Registered) -> Option<Refusal> {

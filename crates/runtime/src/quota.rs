@@ -4,7 +4,7 @@
 //! place; only when no place is left is it counted again, for what has ended meanwhile has made room. So one start among
 //! a million pays for a count.
 //!
-//! **Invariant:** there are never more than the quota, and one is refused only if the quota was used up while it asked.
+//! **Invariant:** nobody is admitted beyond the quota, and one is refused only if the quota was used up while it asked.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

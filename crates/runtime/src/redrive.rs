@@ -49,6 +49,8 @@ impl Redrivable {
     }
 }
 
+const DELETING: &str = "State machine is in DELETING status";
+
 impl Runtime {
     /// `RedriveExecution`: gives when it was redriven. With a token that was used lately nothing happens again.
     pub async fn execution_redrive(
@@ -58,10 +60,11 @@ impl Runtime {
         token: Option<String>,
     ) -> Result<Timestamp, Refusal> {
         let head = self.execution_head(caller, arn).await?;
-        self.registered(unlabelled(&head.machine)).await.map_err(|refusal| match refusal {
-            Refusal::StateMachineDoesNotExist(_) => not_redrivable("State machine is in DELETING status"),
-            other => other,
-        })?;
+        let machine = match self.registered(unlabelled(&head.machine)).await {
+            Ok(machine) if machine.deleting.is_none() => machine,
+            Ok(_) | Err(Refusal::StateMachineDoesNotExist(_)) => return Err(not_redrivable(DELETING)),
+            Err(refusal) => return Err(refusal),
+        };
         let known = head.redrive_tokens.iter().any(|known| Some(known) == token.as_ref());
         match Redrivable::of(&head, self.inner.world.now()) {
             Redrivable::Yes => (),
@@ -71,8 +74,20 @@ impl Runtime {
             Redrivable::ByMapRun => return Err(not_redrivable("Execution is redrivable only by its Map Run")),
         }
         let redrive = engine::Command::Redrive { token: token.map(Into::into) };
-        match self.ask(keys::execution(arn), Ask::Execution(redrive)).await {
-            Ok(Reply::Execution(head)) => Ok(head.redriven.unwrap_or(head.started)),
+        let place = self.inner.open_executions.admit(self.store(), caller).await?;
+        if place.is_none() && !known {
+            return Err(Refusal::ExecutionLimitExceeded);
+        }
+        let answer = self.ask(keys::execution(arn), Ask::Execution(redrive)).await;
+        drop(place);
+        match answer {
+            Ok(Reply::Execution(head)) => match self.deleted_since(&machine).await {
+                None => Ok(head.redriven.unwrap_or(head.started)),
+                Some(_) => {
+                    self.abort_of_deleted(keys::execution(arn));
+                    Err(not_redrivable(DELETING))
+                }
+            },
             Err(Refused::Execution(Some(head))) => match Redrivable::of(&head, self.inner.world.now()) {
                 Redrivable::No(reason) => Err(not_redrivable(reason)),
                 Redrivable::Yes | Redrivable::ByMapRun => Err(Refusal::Unknown),
