@@ -272,7 +272,7 @@ async fn what_is_refused_is_refused_in_awss_words() {
                 GetExecutionHistory: 400 {"__type":"InvalidToken","message":"Invalid Token: 'Invalid token'"}
                 ListExecutions: 400 {"__type":"ValidationException","message":"1 validation error detected: Value '1001' at 'maxResults' failed to satisfy constraint: Member must have value less than or equal to 1000"}
                 TagResource: 400 {"__type":"ResourceNotFound","message":"Resource not found: 'ARN:stateMachine:other'","resourceName":"ARN:stateMachine:other"}
-                RedriveExecution: 400 {"__type":"UnknownOperationException","message":"RedriveExecution is not available in this version of Dandori"}
+                RedriveExecution: 400 {"__type":"InvalidArn","message":"Invalid Arn: 'Invalid ARN prefix: e'"}
                 Nonsense: 400 {"__type":"UnknownOperationException","message":"The operation Nonsense is not known"}
                 SendCommand: 400 {"__type":"InvalidInstanceId","message":"Instances [[mi-0123456789abcdef0]] not in a valid state for account 111111111111"}
                 SendCommand: 400 {"__type":"InvalidDocument","message":"Document with name AWS-RunPython does not exist."}
