@@ -190,6 +190,8 @@ pub struct Limits {
     pub map_concurrency_max: u64,
     /// States that one step enters, at most: a loop holds nobody up.
     pub step_states_max: u64,
+    /// Steps of JSONata expressions that one step takes before it pauses; a state's own come on top.
+    pub step_work_max: u64,
     /// Bytes of payloads that one step makes before it pauses; a state's own come on top.
     pub step_bytes_max: usize,
 }
@@ -201,6 +203,7 @@ impl Default for Limits {
             payload_bytes_max: base::limits::PAYLOAD_BYTES_MAX,
             map_concurrency_max: base::limits::MAP_CONCURRENCY_INLINE_MAX as u64,
             step_states_max: STEP_STATES_MAX,
+            step_work_max: STEP_WORK_MAX,
             step_bytes_max: STEP_BYTES_MAX,
         }
     }
@@ -208,6 +211,9 @@ impl Default for Limits {
 
 /// A few milliseconds of states that do little.
 const STEP_STATES_MAX: u64 = 1_000;
+
+/// As much as one expression may take: about a tenth of a second.
+const STEP_WORK_MAX: u64 = expr::limits::JSONATA_STEPS_MAX;
 
 /// With what the last state of a step may add (a Map's first iterations) the payloads of one commit stay below 16 MiB.
 const STEP_BYTES_MAX: usize = 4 * 1024 * 1024;

@@ -26,6 +26,8 @@ pub(crate) struct View<'a> {
     token: Option<Arc<str>>,
     chance: &'a Chance,
     now: Timestamp,
+    /// Steps of JSONata expressions, counted for whoever looks on.
+    work: Option<&'a Cell<u64>>,
 }
 
 /// Random bits from one seed (splitmix64). What they decide is recorded in events.
@@ -71,7 +73,12 @@ impl<'a> View<'a> {
             token: None,
             chance,
             now,
+            work: None,
         }
+    }
+
+    pub(crate) fn counted(self, work: &'a Cell<u64>) -> View<'a> {
+        View { work: Some(work), ..self }
     }
 
     pub(crate) fn with_result(self, result: Json) -> View<'a> {
@@ -114,6 +121,12 @@ impl expr::Scope for View<'_> {
 
     fn error_output(&self) -> Option<&Json> {
         self.error_output.as_ref()
+    }
+
+    fn spend(&self, steps: u64) {
+        if let Some(work) = self.work {
+            work.set(work.get().saturating_add(steps));
+        }
     }
 
     fn now(&self) -> Timestamp {

@@ -15,6 +15,7 @@ mod record;
 pub(crate) use failure::{ErrorNames, delay_seconds, handlers};
 pub(crate) use record::within_limit;
 
+use std::cell::Cell;
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -95,6 +96,8 @@ struct Run<'a> {
 #[derive(Default)]
 struct Spent {
     states: u64,
+    /// Steps of JSONata expressions.
+    work: Cell<u64>,
     /// What its payloads take, except the first events'.
     bytes: usize,
     /// The addresses of the payloads that are counted. Its events keep them alive.
@@ -423,8 +426,9 @@ impl Run<'_> {
     /// Whether the rest is for the next step. Each enters one state at least.
     fn is_long(&self) -> bool {
         let limits = &self.env.limits;
-        self.spent.states >= limits.step_states_max.max(1)
-            || self.spent.states > 0 && self.spent.bytes >= limits.step_bytes_max
+        let Spent { states, work, bytes, .. } = &self.spent;
+        *states >= limits.step_states_max.max(1)
+            || *states > 0 && (*bytes >= limits.step_bytes_max || work.get() >= limits.step_work_max)
     }
 
     /// Goes on with what the last step left to do.

@@ -1908,3 +1908,17 @@ fn the_machines_timeout_may_be_an_expression() {
           > ended
     "#]].assert_eq(&out);
 }
+
+#[test]
+fn a_step_of_heavy_expressions_is_short() {
+    let definition = jsonata(
+        r#""A":{"Type":"Pass","Output":{"n":"{% $states.input.n + $sum([1..1000]) * 0 + 1 %}"},"Next":"B"},
+           "B":{"Type":"Choice","Choices":[{"Condition":"{% $states.input.n < 20 %}","Next":"A"}],"Default":"Z"},"Z":{"Type":"Succeed"}"#,
+    );
+    let paused = |step_work_max: u64| {
+        let limits = Limits { step_work_max, ..Limits::default() };
+        play(&definition, "start {\"n\":0}", limits).contains("StepPaused")
+    };
+    assert!(paused(1_000));
+    assert!(!paused(1_000_000));
+}

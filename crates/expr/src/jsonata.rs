@@ -87,7 +87,9 @@ impl Expression {
     pub fn eval(&self, field: &str, scope: &dyn Scope) -> Result<Json, Fault> {
         let world = Aws(scope);
         let run = Run::new(&world, Budget::new(Limits::AWS));
-        let value = run.whole(&self.tree).map_err(|error| self.threw(field, &error))?;
+        let value = run.whole(&self.tree);
+        scope.spend(run.budget.steps());
+        let value = value.map_err(|error| self.threw(field, &error))?;
         match to_json(&run.budget, &value) {
             Ok(Some(json)) => Ok(json),
             Ok(None) => Err(self.fault(field, "returned nothing (undefined).")),

@@ -40,6 +40,8 @@ pub trait Scope {
     fn error_output(&self) -> Option<&Json> {
         None
     }
+    /// Told how many steps a JSONata expression took, so that whoever asks for many can rest.
+    fn spend(&self, _steps: u64) {}
     /// `$now()` and `$millis()`: the same instant throughout an evaluation.
     fn now(&self) -> Timestamp;
 }

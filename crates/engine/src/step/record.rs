@@ -29,7 +29,7 @@ impl<'a> Run<'a> {
     }
 
     pub(super) fn view(&self, frame: FrameId, input: &Json) -> View<'_> {
-        View::new(self.execution, frame, input.clone(), self.chance, self.env.now)
+        View::new(self.execution, frame, input.clone(), self.chance, self.env.now).counted(&self.spent.work)
     }
 
     /// What a state sees once its work has given `result`: `$`, or `$states.result` beside its input.

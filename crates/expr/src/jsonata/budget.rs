@@ -53,6 +53,11 @@ impl Budget {
         Ok(())
     }
 
+    /// How many were counted.
+    pub(super) fn steps(&self) -> u64 {
+        self.steps.get()
+    }
+
     /// Counts the work of going through so many bytes.
     pub(super) fn scan(&self, bytes: usize) -> Outcome<()> {
         self.step(bytes / 32)
