@@ -11,8 +11,13 @@
 //!
 //! [limits]                      # the defaults are AWS's quotas
 //! history_events = 25000
+//!
+//! [telemetry]                   # a trace for each execution, by OTLP over HTTP; without an endpoint, none
+//! otlp_endpoint = "http://127.0.0.1:4318"
+//! otlp_headers = { authorization = "…" }
 //! ```
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -28,6 +33,7 @@ pub(crate) struct Config {
     pub(crate) keys: Vec<Key>,
     pub(crate) limits: Limits,
     pub(crate) agent: Agent,
+    pub(crate) telemetry: Telemetry,
 }
 
 /// An access key of the AWS door and of our own API.
@@ -57,6 +63,21 @@ pub(crate) struct Limits {
     pub(crate) map_concurrency: Option<u64>,
     pub(crate) state_machines: Option<u64>,
     pub(crate) open_executions: Option<u64>,
+}
+
+/// Where traces go.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Telemetry {
+    pub(crate) otlp_endpoint: Option<String>,
+    pub(crate) otlp_headers: BTreeMap<String, String>,
+}
+
+/// A header's value may be a secret.
+impl std::fmt::Debug for Telemetry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Telemetry").field("otlp_endpoint", &self.otlp_endpoint).finish_non_exhaustive()
+    }
 }
 
 /// The agent inside the server.

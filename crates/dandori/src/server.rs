@@ -68,6 +68,8 @@ pub(crate) enum Error {
     ReadStore(#[from] store::Error),
     #[error("give the agent a key of its own: no [[key]] has the account {0}")]
     AgentKey(String),
+    #[error(transparent)]
+    Collector(#[from] telemetry::CollectorError),
     #[error("start the agent inside")]
     Agent(#[source] std::io::Error),
 }
@@ -157,6 +159,7 @@ pub(crate) async fn start(settings: Settings) -> Result<Server, Error> {
     let cannot = |source| Error::Listen { address: settings.listen, source };
     let listener = TcpListener::bind(settings.listen).await.map_err(cannot)?;
     let address = listener.local_addr().map_err(cannot)?;
+    let collector = collector(&settings.config.telemetry)?;
     let (store, poisoned) = open_store(settings.store, &settings.data)?;
     let runtime_config = runtime::Config {
         limits: settings.config.limits.of_engine(),
@@ -164,6 +167,9 @@ pub(crate) async fn start(settings: Settings) -> Result<Server, Error> {
         log_form: Some(aws::log_event),
     };
     let runtime = Runtime::open(runtime_config, store, Arc::new(aws::Tasks::default())).await?;
+    if let Some(collector) = collector {
+        tokio::spawn(telemetry::export(runtime.clone(), runtime.ends(), collector));
+    }
     let (stop, stopped) = watch::channel(false);
     let doors = doors(&settings.config);
     let faces = tokio::spawn(web::serve(listener, runtime.clone(), doors, until(stopped.clone())));
@@ -171,6 +177,12 @@ pub(crate) async fn start(settings: Settings) -> Result<Server, Error> {
         start_agent(address, &settings.data, inside, stopped).map_err(Error::Agent)?;
     }
     Ok(Server { address, stop, faces, poisoned, runtime })
+}
+
+fn collector(telemetry: &config::Telemetry) -> Result<Option<telemetry::Collector>, Error> {
+    let headers: Vec<_> = telemetry.otlp_headers.clone().into_iter().collect();
+    let collector = telemetry.otlp_endpoint.as_deref().map(|endpoint| telemetry::Collector::new(endpoint, &headers));
+    Ok(collector.transpose()?)
 }
 
 /// As many open files as the system allows: every client is one.

@@ -20,7 +20,7 @@ use crate::executions::Waits;
 use crate::logs::delivery::Delivery;
 use crate::machine::Registered;
 use crate::metrics::Metrics;
-use crate::observe::Recorded;
+use crate::observe::{Ended, Recorded};
 use crate::shard::{Ask, Refused, Reply, Request, due_in, shard_of};
 use crate::tasks::{TaskCall, TaskPort, TaskReply};
 use crate::value::ExecutionHead;
@@ -97,6 +97,8 @@ pub(crate) struct Shared {
     pub(crate) hub: Hub,
     pub(crate) logs: Delivery,
     pub(crate) metrics: Metrics,
+    /// Who hears of executions that end.
+    pub(crate) ends: OnceLock<mpsc::Sender<Ended>>,
     pub(crate) exchange: Arc<Exchange>,
     /// Turns true when the server ends: whoever waits for something that may not come is sent away.
     closing: watch::Sender<bool>,
@@ -130,6 +132,7 @@ impl World {
             hub: Hub::default(),
             logs,
             metrics: Metrics::default(),
+            ends: OnceLock::new(),
             exchange: Arc::default(),
             closing: watch::Sender::new(false),
             tasks,

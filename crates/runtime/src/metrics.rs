@@ -47,6 +47,8 @@ pub(crate) struct Metrics {
     pub(crate) shard_queue: Family<ShardLabel, Gauge>,
     agents: Gauge,
     logs: LogMetrics,
+    spans: Family<Outcome, Counter>,
+    untraced: Counter,
     process: Process,
 }
 
@@ -121,7 +123,7 @@ impl EncodeLabelSet for Label {
     }
 }
 
-/// What became of a commit.
+/// What became of something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Outcome(pub(crate) &'static str);
 
@@ -224,6 +226,8 @@ impl Default for Metrics {
             shard_queue: Family::default(),
             agents: Gauge::default(),
             logs: LogMetrics::default(),
+            spans: Family::default(),
+            untraced: Counter::default(),
             process: Process::default(),
         };
         let mut registry = Registry::default();
@@ -263,6 +267,12 @@ impl Metrics {
         ours.register("log_events_waiting", "Events of executions that wait to be logged", self.logs.waiting.clone());
         ours.register("log_events_written", "Events of executions that were logged", self.logs.written.clone());
         ours.register("log_events_dropped", "Events of executions that were not logged", self.logs.dropped.clone());
+        ours.register("spans", "Spans of executions, by what became of them", self.spans.clone());
+        ours.register(
+            "executions_untraced",
+            "Executions that ended faster than traces are sent",
+            self.untraced.clone(),
+        );
         registry.register("process_resident_memory_bytes", "Memory in use", self.process.memory.clone());
         registry.register("process_open_fds", "Open files", self.process.open_files.clone());
     }
@@ -327,6 +337,15 @@ impl Metrics {
     /// A start was refused for want of room.
     pub(crate) fn count_throttled(&self) {
         self.throttled.inc();
+    }
+
+    pub(crate) fn count_spans(&self, count: usize, taken: bool) {
+        let outcome = if taken { "sent" } else { "dropped" };
+        self.spans.get_or_create(&Outcome(outcome)).inc_by(count as u64);
+    }
+
+    pub(crate) fn count_untraced(&self) {
+        self.untraced.inc();
     }
 
     pub(crate) fn count_commit(&self, outcome: &'static str, requests: usize, took: Duration) {

@@ -666,6 +666,7 @@ impl Shard {
                 started: head.started,
                 redrives,
                 logging: head.logging.clone(),
+                trace_header: head.trace.clone(),
                 events,
                 bytes,
             }));
