@@ -23,6 +23,12 @@ pub(crate) enum Operation {
     DescribeExecution,
     GetExecutionHistory,
     ListStateMachines,
+    StartSyncExecution,
+    CreateActivity,
+    GetActivityTask,
+    SendTaskSuccess,
+    ListMapRuns,
+    DescribeMapRun,
 }
 
 /// What `StartExecution` answers, as far as it matters here.

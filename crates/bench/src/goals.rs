@@ -2,6 +2,7 @@
 
 use crate::load::{Load, Run};
 use crate::report::Report;
+use crate::single::{Single, Timed};
 
 /// One line of the goals.
 pub(crate) struct Goal {
@@ -23,6 +24,13 @@ pub(crate) enum Verdict {
 /// How many executions the goals are about.
 pub(crate) const WOKEN: usize = 10_000;
 pub(crate) const HELD: usize = 100_000;
+pub(crate) const MAPPED: usize = 100_000;
+
+const STEPS_MIN: f64 = 6_000.0;
+const SYNC_RATIO_MAX: f64 = 2.0;
+const MAP_MS_MAX: f64 = 60.0;
+const LOOP_MS_MAX: f64 = 15.0;
+const JSONATA_RATIO_MAX: f64 = 3.0;
 
 const DURABLE_RATIO_MIN: f64 = 0.6;
 const CPU_US_MAX: f64 = 40.0;
@@ -62,11 +70,39 @@ pub(crate) fn goals(report: &Report) -> Vec<Goal> {
             }),
         },
         Goal {
+            item: 4,
+            measure: "W6 activity steps/s, durable",
+            must: ">= 6,000",
+            result: report
+                .worked
+                .as_ref()
+                .map(|worked| (format!("{:.0}", worked.steps_per_s), met(worked.steps_per_s >= STEPS_MIN))),
+        },
+        Goal {
             item: 5,
             measure: "W1 idle, end to end",
             must: "p50 <= 1.5 x, p99 <= 2 x ceiling ends",
             result: idle(report),
         },
+        Goal {
+            item: 6,
+            measure: "W1 by StartSyncExecution, idle, end to end p50",
+            must: "<= 2 x ceiling mem",
+            result: sync(report),
+        },
+        Goal {
+            item: 7,
+            measure: "W2 inline Map of 1,000, own p50",
+            must: "<= 60 ms",
+            result: own_p50(report, Single::Map).map(|ms| (format!("{ms:.1} ms"), met(ms <= MAP_MS_MAX))),
+        },
+        Goal {
+            item: 8,
+            measure: "W3 loop of 100 rounds, own p50",
+            must: "<= 15 ms",
+            result: own_p50(report, Single::Loop).map(|ms| (format!("{ms:.1} ms"), met(ms <= LOOP_MS_MAX))),
+        },
+        Goal { item: 8, measure: "W3 in JSONata, CPU", must: "<= 3 x JSONPath", result: jsonata(report) },
         Goal { item: 9, measure: "memory per waiting execution", must: "<= 2 KiB at 100,000", result: waiting(report) },
         Goal {
             item: 10,
@@ -102,6 +138,28 @@ pub(crate) fn goals(report: &Report) -> Vec<Goal> {
             result: idle_waiting(report),
         },
     ]
+}
+
+fn timed(report: &Report, what: Single) -> Option<&Timed> {
+    report.singles.iter().find(|timed| timed.what == what)
+}
+
+fn own_p50(report: &Report, what: Single) -> Option<f64> {
+    timed(report, what).map(|timed| timed.own_ms.p50)
+}
+
+fn sync(report: &Report) -> Option<(String, Verdict)> {
+    let product = timed(report, Single::Sync)?.end_to_end_ms.p50;
+    let ceiling = report.mem.as_ref()?.end_to_end_ms?.p50;
+    let ratio = product / ceiling;
+    Some((format!("{ratio:.2} x ({product:.2} / {ceiling:.2} ms)"), met(ratio <= SYNC_RATIO_MAX)))
+}
+
+fn jsonata(report: &Report) -> Option<(String, Verdict)> {
+    let path = timed(report, Single::Loop)?.cpu_us_per_execution;
+    let jsonata = timed(report, Single::LoopJsonata)?.cpu_us_per_execution;
+    let ratio = jsonata / path;
+    Some((format!("{ratio:.2} x ({jsonata:.0} / {path:.0} us)"), met(ratio <= JSONATA_RATIO_MAX)))
 }
 
 /// A figure of the product and the mean of its neighbours'.

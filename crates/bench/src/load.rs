@@ -148,7 +148,7 @@ async fn on(shape: &Shape, who: &Who, server: &Server) -> Result<Run, Fault> {
 }
 
 /// A machine of Pass states in a row.
-fn chain(states: usize) -> Value {
+pub(crate) fn chain(states: usize) -> Value {
     let name = |number: usize| format!("Step{number}");
     let state = |number: usize| match number + 1 == states {
         true => (name(number), json!({ "Type": "Pass", "End": true })),
@@ -159,7 +159,7 @@ fn chain(states: usize) -> Value {
 }
 
 /// An order of the size that makes an execution of ten states some 9 KB of history.
-fn input() -> String {
+pub(crate) fn input() -> String {
     json!({
         "order": 1_024,
         "customer": "Hanako Yamada",
@@ -171,8 +171,17 @@ fn input() -> String {
 }
 
 pub(crate) async fn create(client: &mut Client, name: &str, definition: &Value) -> Result<String, Fault> {
+    create_of(client, name, "STANDARD", definition).await
+}
+
+pub(crate) async fn create_express(client: &mut Client, name: &str, definition: &Value) -> Result<String, Fault> {
+    create_of(client, name, "EXPRESS", definition).await
+}
+
+async fn create_of(client: &mut Client, name: &str, kind: &str, definition: &Value) -> Result<String, Fault> {
     let role = "arn:aws:iam::000000000000:role/bench";
-    let body = json!({ "name": name, "roleArn": role, "definition": definition.to_string() }).to_string();
+    let definition = definition.to_string();
+    let body = json!({ "name": name, "type": kind, "roleArn": role, "definition": definition }).to_string();
     let answer: Value = client.ask(Operation::CreateStateMachine, &body).await?;
     Ok(answer["stateMachineArn"].as_str().unwrap_or_default().to_owned())
 }
@@ -340,11 +349,11 @@ fn totals(shape: &Shape, who: &Who, window: &Window, started: usize, executions:
     }
 }
 
-fn own(described: &Described) -> f64 {
+pub(crate) fn own(described: &Described) -> f64 {
     described.stop.map_or(0.0, |stop| (stop - described.start) * 1_000.0)
 }
 
-fn millis(duration: Duration) -> f64 {
+pub(crate) fn millis(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1_000.0
 }
 

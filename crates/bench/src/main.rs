@@ -13,16 +13,20 @@
 //! should.
 //!
 //! In reading order: [`ceiling`] (what is compared with), [`client`], [`process`], [`server`], [`stats`], the
-//! workloads [`load`] (W1, W4), [`waiting`] (W5) and [`cold`] (starting, and doing nothing), [`goals`], [`report`].
+//! workloads [`load`] (W1, W4), [`single`] (W2, W3, synchronous Express), [`waiting`] (W5), [`activity`] (W6),
+//! [`distributed`] (a distributed Map) and [`cold`] (starting, and doing nothing), [`goals`], [`report`].
 
+mod activity;
 mod ceiling;
 mod client;
 mod cold;
+mod distributed;
 mod goals;
 mod load;
 mod process;
 mod report;
 mod server;
+mod single;
 mod stats;
 mod waiting;
 
@@ -38,6 +42,7 @@ use client::{Operation, Status};
 use load::{Load, Shape};
 use report::Report;
 use server::Who;
+use single::Single;
 
 #[derive(Debug, Parser)]
 #[command(
@@ -80,10 +85,20 @@ enum Command {
 enum Workload {
     /// Ten Pass states, by 128 clients and by one.
     W1,
+    /// One inline Map of 1,000 items.
+    W2,
+    /// A loop of 100 rounds, in JSONPath and in JSONata.
+    W3,
     /// Starts of a one-state machine by 128 clients.
     W4,
     /// Many executions in one Wait: memory, and how late they wake.
     W5,
+    /// Activity tasks, taken and given back.
+    W6,
+    /// Ten Pass states of an Express machine, started synchronously.
+    Sync,
+    /// A distributed Map of 100,000 items.
+    Map,
     /// The time to start, and the cost of doing nothing.
     Cold,
 }
@@ -133,6 +148,8 @@ pub(crate) enum Fault {
     Ended { execution: String, status: Status, expected: Status },
     #[error("the history of {execution} has {found} states entered and should have {expected}")]
     History { execution: String, found: usize, expected: usize },
+    #[error("{succeeded} items of the Map succeeded and {expected} should have")]
+    Items { succeeded: usize, expected: usize },
     #[error("{what}: not done after {} s", limit.as_secs())]
     TooLong { what: &'static str, limit: Duration },
     #[error("a client ended early")]
@@ -248,6 +265,26 @@ async fn measure(args: &Args, place: &Place) -> Result<(), Fault> {
         }
         report.load(&mut out, &shape)?;
     }
+    for what in Single::ALL.into_iter().filter(|what| wants(workload_of(*what))) {
+        report.singles.push(single::run(what, &product, place, if args.quick { 20 } else { 100 }).await?);
+    }
+    if wants(Workload::Sync) {
+        let idle =
+            shapes(args.quick, |workload| workload == Workload::W1).into_iter().find(|it| it.load == Load::W1Idle);
+        let idle = idle.expect("W1 has an idle form");
+        report.mem = Some(load::run(&idle, &Who::Ceiling(Policy::Mem), place).await?);
+    }
+    report.singles(&mut out)?;
+    if wants(Workload::W6) {
+        let window = Duration::from_secs(if args.quick { 3 } else { 8 });
+        report.worked = Some(activity::run(&product, place, 64, window).await?);
+        report.worked(&mut out)?;
+    }
+    if wants(Workload::Map) {
+        let items = if args.quick { 5_000 } else { goals::MAPPED };
+        report.mapped = Some(distributed::run(&product, place, items).await?);
+        report.mapped(&mut out)?;
+    }
     if wants(Workload::W5) {
         report.waking = Some(waiting::wake(&product, place, if args.quick { 2_000 } else { goals::WOKEN }).await?);
         report.waking(&mut out)?;
@@ -269,6 +306,14 @@ fn product(args: &Args) -> Result<PathBuf, Fault> {
     let beside = std::env::current_exe().map_err(|source| Fault::Directory { source })?.with_file_name("dandori");
     let path = args.server.clone().unwrap_or(beside);
     if path.is_file() { Ok(path) } else { Err(Fault::NoProduct { path }) }
+}
+
+fn workload_of(single: Single) -> Workload {
+    match single {
+        Single::Map => Workload::W2,
+        Single::Loop | Single::LoopJsonata => Workload::W3,
+        Single::Sync => Workload::Sync,
+    }
 }
 
 /// The workloads that start executions as fast as they can.

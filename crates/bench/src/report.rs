@@ -7,10 +7,13 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::Fault;
+use crate::activity::Worked;
 use crate::cold::Cold;
+use crate::distributed::Mapped;
 use crate::goals::{Verdict, compared, goals, mib};
 use crate::load::{Load, Run, Shape};
 use crate::process;
+use crate::single::Timed;
 use crate::waiting::{Held, Waiting, Waking};
 
 #[derive(Serialize)]
@@ -20,6 +23,11 @@ pub(crate) struct Report {
     processors: usize,
     /// In the order in which they were made: the ceiling, the product, the ceiling.
     pub(crate) loads: Vec<Run>,
+    /// The ceiling without a log, beside which a synchronous execution stands.
+    pub(crate) mem: Option<Run>,
+    pub(crate) singles: Vec<Timed>,
+    pub(crate) worked: Option<Worked>,
+    pub(crate) mapped: Option<Mapped>,
     pub(crate) waking: Option<Waking>,
     pub(crate) waiting: Option<Held>,
     pub(crate) cold: Option<Cold>,
@@ -33,6 +41,10 @@ impl Report {
             quick,
             processors,
             loads: vec![],
+            mem: None,
+            singles: vec![],
+            worked: None,
+            mapped: None,
             waking: None,
             waiting: None,
             cold: None,
@@ -89,6 +101,59 @@ impl Report {
         row("RSS MiB", 1, &|run| Some(mib(run.memory.rss_kib)));
         row("load average", 2, &|run| Some(run.load_average));
         print(out, &table)
+    }
+
+    /// Executions that ran one after another.
+    pub(crate) fn singles(&self, out: &mut dyn Write) -> Result<(), Fault> {
+        if self.singles.is_empty() {
+            return Ok(());
+        }
+        let names = ["One at a time", "own p50 ms", "own p99 ms", "end to end p50 ms", "CPU us", "load average"];
+        let mut table = vec![names.map(str::to_owned).to_vec()];
+        table.extend(self.singles.iter().map(|timed| {
+            vec![
+                timed.what.title().to_owned(),
+                format!("{:.2}", timed.own_ms.p50),
+                format!("{:.2}", timed.own_ms.p99),
+                format!("{:.2}", timed.end_to_end_ms.p50),
+                format!("{:.0}", timed.cpu_us_per_execution),
+                format!("{:.2}", timed.load_average),
+            ]
+        }));
+        print(out, &table)
+    }
+
+    pub(crate) fn worked(&self, out: &mut dyn Write) -> Result<(), Fault> {
+        let Some(worked) = &self.worked else { return Ok(()) };
+        let row = |name: &str, value: String| vec![name.to_owned(), value];
+        print(
+            out,
+            &[
+                row(&format!("W6: activity tasks, {} workers", worked.workers), "product".to_owned()),
+                row("steps/s", format!("{:.0}", worked.steps_per_s)),
+                row("a step p50 ms", format!("{:.2}", worked.step_ms.p50)),
+                row("a step p99 ms", format!("{:.2}", worked.step_ms.p99)),
+                row("server CPU us/step", format!("{:.0}", worked.cpu_us_per_step)),
+                row("load average", format!("{:.2}", worked.load_average)),
+            ],
+        )
+    }
+
+    pub(crate) fn mapped(&self, out: &mut dyn Write) -> Result<(), Fault> {
+        let Some(mapped) = &self.mapped else { return Ok(()) };
+        let row = |name: &str, value: String| vec![name.to_owned(), value];
+        print(
+            out,
+            &[
+                row(&format!("Distributed Map of {} items", mapped.items), "product".to_owned()),
+                row("seconds", format!("{:.1}", mapped.seconds)),
+                row("items/s", format!("{:.0}", mapped.items_per_s)),
+                row("server CPU us/item", format!("{:.0}", mapped.cpu_us_per_item)),
+                row("RSS before MiB", format!("{:.1}", mapped.before_rss_mib)),
+                row("RSS at most MiB", format!("{:.1}", mapped.peak_rss_mib)),
+                row("load average", format!("{:.2}", mapped.load_average)),
+            ],
+        )
     }
 
     pub(crate) fn waking(&self, out: &mut dyn Write) -> Result<(), Fault> {

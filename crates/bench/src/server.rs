@@ -63,7 +63,13 @@ impl Who {
 impl Server {
     /// Starts a server over `data`, which may hold what an earlier one left, and waits for its first answer.
     pub(crate) async fn start(who: &Who, data: &Path) -> Result<Server, Fault> {
+        Server::start_with(who, data, &[]).await
+    }
+
+    /// The same with more options.
+    pub(crate) async fn start_with(who: &Who, data: &Path, options: &[&str]) -> Result<Server, Fault> {
         let mut command = who.command(data)?;
+        command.args(options);
         let spawn = |source| Fault::Spawn { who: who.name(), source };
         std::fs::create_dir_all(data).map_err(spawn)?;
         let log = data.with_extension("stderr");
