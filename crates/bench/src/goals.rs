@@ -92,17 +92,17 @@ pub(crate) fn goals(report: &Report) -> Vec<Goal> {
         },
         Goal {
             item: 7,
-            measure: "W2 inline Map of 1,000, own p50",
+            measure: "W2 inline Map of 1,000, end to end p50",
             must: "<= 60 ms",
-            result: own_p50(report, Single::Map).map(|ms| (format!("{ms:.1} ms"), met(ms <= MAP_MS_MAX))),
+            result: end_to_end_p50(report, Single::Map).map(|ms| (format!("{ms:.1} ms"), met(ms <= MAP_MS_MAX))),
         },
         Goal {
             item: 8,
-            measure: "W3 loop of 100 rounds, own p50",
+            measure: "W3 loop of 100 rounds, end to end p50",
             must: "<= 15 ms",
-            result: own_p50(report, Single::Loop).map(|ms| (format!("{ms:.1} ms"), met(ms <= LOOP_MS_MAX))),
+            result: end_to_end_p50(report, Single::Loop).map(|ms| (format!("{ms:.1} ms"), met(ms <= LOOP_MS_MAX))),
         },
-        Goal { item: 8, measure: "W3 in JSONata, CPU", must: "<= 3 x JSONPath", result: jsonata(report) },
+        Goal { item: 8, measure: "W3 in JSONata, end to end p50", must: "<= 3 x JSONPath", result: jsonata(report) },
         Goal { item: 9, measure: "memory per waiting execution", must: "<= 2 KiB at 100,000", result: waiting(report) },
         Goal {
             item: 10,
@@ -144,8 +144,8 @@ fn timed(report: &Report, what: Single) -> Option<&Timed> {
     report.singles.iter().find(|timed| timed.what == what)
 }
 
-fn own_p50(report: &Report, what: Single) -> Option<f64> {
-    timed(report, what).map(|timed| timed.own_ms.p50)
+fn end_to_end_p50(report: &Report, what: Single) -> Option<f64> {
+    timed(report, what).map(|timed| timed.end_to_end_ms.p50)
 }
 
 fn sync(report: &Report) -> Option<(String, Verdict)> {
@@ -156,10 +156,10 @@ fn sync(report: &Report) -> Option<(String, Verdict)> {
 }
 
 fn jsonata(report: &Report) -> Option<(String, Verdict)> {
-    let path = timed(report, Single::Loop)?.cpu_us_per_execution;
-    let jsonata = timed(report, Single::LoopJsonata)?.cpu_us_per_execution;
+    let path = end_to_end_p50(report, Single::Loop)?;
+    let jsonata = end_to_end_p50(report, Single::LoopJsonata)?;
     let ratio = jsonata / path;
-    Some((format!("{ratio:.2} x ({jsonata:.0} / {path:.0} us)"), met(ratio <= JSONATA_RATIO_MAX)))
+    Some((format!("{ratio:.2} x ({jsonata:.2} / {path:.2} ms)"), met(ratio <= JSONATA_RATIO_MAX)))
 }
 
 /// A figure of the product and the mean of its neighbours'.

@@ -266,7 +266,7 @@ async fn measure(args: &Args, place: &Place) -> Result<(), Fault> {
         report.load(&mut out, &shape)?;
     }
     for what in Single::ALL.into_iter().filter(|what| wants(workload_of(*what))) {
-        report.singles.push(single::run(what, &product, place, if args.quick { 20 } else { 100 }).await?);
+        report.singles.push(single::run(what, &product, place, if args.quick { 20 } else { 300 }).await?);
     }
     if wants(Workload::Sync) {
         let idle =
