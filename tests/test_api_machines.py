@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+import harness
 from harness import ended, history, machine, refused, until
 
 ROLE = "arn:aws:iam::000000000000:role/tests"
@@ -151,6 +152,30 @@ def test_create_checks_tags(sfn, account):
     assert refused_create(sfn, tags=[{"key": "k" * 129, "value": ""}])[0] == "ValidationException"
     created(sfn, tags=[{"key": "k" * 128, "value": "v" * 256}, {"key": "部署", "value": ""}])
     assert len(sfn.list_tags_for_resource(resourceArn=arn)["tags"]) == 2
+
+
+def test_there_are_as_many_machines_and_executions_as_configured(directories):
+    server = harness.Server(directories.make(), config="[limits]\nstate_machines = 2\nopen_executions = 2\n").start()
+    try:
+        sfn = server.client("stepfunctions")
+        arn = created(sfn, definition=waiting())["stateMachineArn"]
+        created(sfn, name="n")
+        assert refused_create(sfn, name="o") == (
+            "StateMachineLimitExceeded", "The maximum number of state machines has been reached. "
+            "Existing state machines must be deleted before a new state machine can be created.")
+        assert created(sfn, definition=waiting())["stateMachineArn"] == arn
+        running = [sfn.start_execution(stateMachineArn=arn, name=name)["executionArn"] for name in ("a", "b")]
+        exceeded = ("ExecutionLimitExceeded", "The maximum number of running executions has been reached. "
+                    "Running executions must end or be stopped before a new execution can be started.")
+        assert refused(sfn.start_execution, stateMachineArn=arn) == exceeded
+        assert sfn.start_execution(stateMachineArn=arn, name="b")["executionArn"] == running[1]
+        sfn.stop_execution(executionArn=running[0])
+        third = sfn.start_execution(stateMachineArn=arn)["executionArn"]
+        assert refused(sfn.redrive_execution, executionArn=running[0]) == exceeded
+        sfn.stop_execution(executionArn=third)
+        sfn.redrive_execution(executionArn=running[0])
+    finally:
+        server.stop()
 
 
 # DescribeStateMachine, DescribeStateMachineForExecution
