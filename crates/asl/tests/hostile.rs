@@ -247,6 +247,48 @@ fn deep_expressions_are_a_finding() {
     }
 }
 
+/// Each ends, one way or the other.
+#[test]
+fn long_expressions_end() {
+    let len = 200_000;
+    for (first, again) in [
+        ("1", "+1"),
+        ("$x", ".a"),
+        ("$x", "[0]"),
+        ("$x", "($y)"),
+        ("$x", " ~> $f"),
+        ("$x", "{'a':$}"),
+        ("$x", "^(a)"),
+        ("1", "?1:1"),
+        ("$x", ":=$x"),
+        ("1", ",1"),
+        ("1", ";1"),
+        ("'a'", "&'a'"),
+        ("$x", "@$y"),
+        ("$x", "#$y"),
+        ("1", " and 1"),
+        ("-", "-"),
+        ("", "("),
+        ("", "[["),
+        ("", "%"),
+        ("", "*"),
+        ("", "$"),
+        ("", "function($x){"),
+    ] {
+        for (open, close) in [("", ""), ("(", ")"), ("[", "]")] {
+            let expression = format!("{open}{first}{}{close}", again.repeat(len / again.len()));
+            let state =
+                format!(r#"{{"Type":"Pass","QueryLanguage":"JSONata","Output":"{{% {expression} %}}","End":true}}"#);
+            tell(&machine_of(&state));
+        }
+    }
+    let path =
+        |again: &str| format!(r#"{{"Type":"Pass","InputPath":"$.a{}","End":true}}"#, again.repeat(len / again.len()));
+    for again in [".a", "[0]", "['a']", "..a", "[*]", "[?(@.a==1)]", "[0,1]"] {
+        tell(&machine_of(&path(again)));
+    }
+}
+
 #[test]
 fn what_no_value_can_hold_is_a_finding() {
     let wait = |seconds: &str| machine_of(&format!(r#"{{"Type":"Wait","Seconds":{seconds},"End":true}}"#));
