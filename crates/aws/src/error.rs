@@ -153,6 +153,7 @@ fn reason_name(reason: ValidationReason) -> &'static str {
     match reason {
         ValidationReason::LabelledArn => "API_DOES_NOT_SUPPORT_LABELED_ARNS",
         ValidationReason::MissingParameter => "MISSING_REQUIRED_PARAMETER",
+        ValidationReason::CompletedMapRun => "CANNOT_UPDATE_COMPLETED_MAP_RUN",
         ValidationReason::Routing => "INVALID_ROUTING_CONFIGURATION",
     }
 }

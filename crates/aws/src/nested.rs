@@ -187,6 +187,8 @@ mod tests {
     fn execution(status: ExecutionStatus) -> Execution {
         Execution {
             summary: ExecutionSummary {
+                map_run_arn: None,
+                items: None,
                 arn: "arn:aws:states:us-east-1:111111111111:execution:child:n".to_owned(),
                 machine_arn: "arn:aws:states:us-east-1:111111111111:stateMachine:child".to_owned(),
                 version_arn: None,

@@ -53,6 +53,36 @@ pub fn activity(caller: &Caller, name: &str) -> String {
     format!("arn:aws:states:{}:{}:activity:{name}", caller.region, caller.account)
 }
 
+/// `arn:aws:states:REGION:ACCOUNT:express:MACHINE:NAME:UUID`; of a child of a Map run, whose name is a UUID already.
+pub fn express_child(caller: &Caller, machine: &str, name: &str) -> String {
+    format!("arn:aws:states:{}:{}:express:{machine}:{name}:{name}", caller.region, caller.account)
+}
+
+/// `arn:aws:states:REGION:ACCOUNT:mapRun:MACHINE/LABEL:UUID`
+pub fn map_run(caller: &Caller, machine: &str, label: &str, uuid: &str) -> String {
+    format!("arn:aws:states:{}:{}:mapRun:{machine}/{label}:{uuid}", caller.region, caller.account)
+}
+
+/// What a Map run's ARN tells: the machine with the Map's label, and the run's own UUID.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MapRunArn<'a> {
+    /// `MACHINE/LABEL`: the name of the state machine that its children run.
+    pub labelled: &'a str,
+    pub uuid: &'a str,
+}
+
+impl<'a> MapRunArn<'a> {
+    pub fn parse(arn: &'a str) -> Option<MapRunArn<'a>> {
+        let ("mapRun", rest) = Arn::parse(arn)?.resource_parts() else { return None };
+        let (labelled, uuid) = rest.split_once(':')?;
+        labelled.contains('/').then_some(MapRunArn { labelled, uuid })
+    }
+
+    pub fn label(&self) -> &'a str {
+        self.labelled.split_once('/').map_or("", |(_, label)| label)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,5 +94,12 @@ mod tests {
         assert_eq!((arn.account, arn.resource_parts()), ("111111111111", ("execution", "net:night-1")));
         assert_eq!(arn.to_string(), text);
         assert_eq!(Arn::parse("not_a_valid_arn"), None);
+        let run = map_run(&Caller::new("111111111111", "us-east-1"), "net", "each", "u");
+        assert_eq!(run, "arn:aws:states:us-east-1:111111111111:mapRun:net/each:u");
+        assert_eq!(
+            MapRunArn::parse(&run).map(|run| (run.labelled, run.label(), run.uuid)),
+            Some(("net/each", "each", "u"))
+        );
+        assert_eq!(MapRunArn::parse(text), None);
     }
 }

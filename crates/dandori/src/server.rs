@@ -165,6 +165,7 @@ pub(crate) async fn start(settings: Settings) -> Result<Server, Error> {
         limits: settings.config.limits.of_engine(),
         quotas: settings.config.limits.quotas(),
         log_form: Some(aws::log_event),
+        ..runtime::Config::default()
     };
     let runtime = Runtime::open(runtime_config, store, Arc::new(aws::Tasks::default())).await?;
     if let Some(collector) = collector {

@@ -58,7 +58,7 @@ pub(crate) fn evaluate(value: &Jsonata, field: &str, scope: &dyn Scope) -> Resul
 }
 
 /// The same, where only one type will do.
-fn evaluate_as(value: &Jsonata, field: &str, kind: Kind, scope: &dyn Scope) -> Result<Json, Fault> {
+pub(crate) fn evaluate_as(value: &Jsonata, field: &str, kind: Kind, scope: &dyn Scope) -> Result<Json, Fault> {
     value.eval_as(field, kind, scope).map_err(|fault| Fault::Query { text: fault.text, location: fault.location })
 }
 

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Identity;
 use crate::id::{FrameId, TaskId, TimerId};
+use crate::map_run::MapPlan;
 
 /// One fact. `D` is what stands for a payload: the value itself, or (packed) its place in a table.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -196,6 +197,26 @@ pub enum Fact<D = Json> {
     },
     MapSucceeded,
     MapFailed,
+
+    /// A Map in distributed mode begins: AWS's `MapStateStarted`.
+    MapDistributed {
+        length: u64,
+    },
+    MapRunStarted {
+        arn: Arc<str>,
+        /// Ours: by which its end is told.
+        task: TaskId,
+        /// Ours: what it was asked to do.
+        plan: Box<MapPlan<D>>,
+    },
+    MapRunSucceeded {
+        task: TaskId,
+    },
+    MapRunFailed {
+        task: TaskId,
+        failure: Failure,
+    },
+    MapRunAborted,
 
     /// Ours: a Wait state began to wait.
     WaitStarted {
@@ -413,6 +434,11 @@ impl<D> Fact<D> {
             MapIterationAborted { name, index } => MapIterationAborted { name, index },
             MapSucceeded => MapSucceeded,
             MapFailed => MapFailed,
+            MapDistributed { length } => MapDistributed { length },
+            MapRunStarted { arn, task, plan } => MapRunStarted { arn, task, plan: Box::new(plan.map(to)?) },
+            MapRunSucceeded { task } => MapRunSucceeded { task },
+            MapRunFailed { task, failure } => MapRunFailed { task, failure },
+            MapRunAborted => MapRunAborted,
             WaitStarted { alarm } => WaitStarted { alarm },
             RetryScheduled { retrier, alarm } => RetryScheduled { retrier, alarm },
             FrameEnded { output, failed } => FrameEnded { output: output.map(to).transpose()?, failed },

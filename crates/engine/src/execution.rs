@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::{Alarm, Event, Fact, Failure, Kind};
 use crate::id::{FrameId, TaskId, TimerId};
+use crate::map_run::MapPlan;
 use crate::token::is_activity;
 use crate::variables::Variables;
 use crate::{Effect, Identity};
@@ -188,6 +189,17 @@ pub(crate) enum Doing {
     },
     Branches(Branches),
     Iterations(Iterations),
+    MapRun(MapRun),
+    /// A Map run failed: what remains is to tell, or to try again.
+    MapRunFailed,
+}
+
+/// A Map run that the state waits for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct MapRun {
+    pub(crate) task: TaskId,
+    pub(crate) arn: Arc<str>,
+    pub(crate) plan: Box<MapPlan>,
 }
 
 /// An outstanding task.
@@ -301,6 +313,7 @@ impl Execution {
         match visit.map(|visit| &visit.doing) {
             Some(Doing::Task(attempt)) if attempt.submitted => Awaits::End,
             Some(Doing::Task(_)) => Awaits::Submission,
+            Some(Doing::MapRun(_)) => Awaits::End,
             _ => Awaits::Nothing,
         }
     }
@@ -437,7 +450,15 @@ impl Execution {
             | Fact::ParallelSucceeded
             | Fact::ParallelFailed
             | Fact::MapSucceeded
-            | Fact::MapFailed => (),
+            | Fact::MapFailed
+            | Fact::MapDistributed { .. }
+            | Fact::MapRunAborted => (),
+            Fact::MapRunStarted { arn, task, plan } => {
+                let run = MapRun { task: *task, arn: arn.clone(), plan: plan.clone() };
+                self.begin(event.frame, Doing::MapRun(run));
+            }
+            Fact::MapRunSucceeded { .. } => self.begin(event.frame, Doing::Deciding),
+            Fact::MapRunFailed { .. } => self.begin(event.frame, Doing::MapRunFailed),
             Fact::WaitStarted { alarm } => self.begin(event.frame, Doing::Waiting { alarm: *alarm }),
             Fact::RetryScheduled { retrier, alarm } => {
                 self.begin(event.frame, Doing::Retrying { alarm: *alarm });
@@ -508,8 +529,12 @@ impl Execution {
                     self.keep_timer(frame, alarm);
                 }
             }
+            Doing::MapRun(run) => {
+                self.tasks.insert(run.task, frame);
+                self.next_task = self.next_task.max(run.task.0 + 1);
+            }
             Doing::Waiting { alarm } | Doing::Retrying { alarm } => self.keep_timer(frame, *alarm),
-            Doing::Deciding | Doing::Branches(_) | Doing::Iterations(_) => (),
+            Doing::Deciding | Doing::Branches(_) | Doing::Iterations(_) | Doing::MapRunFailed => (),
         }
         let Some(visit) = self.visit_mut(frame) else { return };
         let before = std::mem::replace(&mut visit.doing, doing);
@@ -527,7 +552,10 @@ impl Execution {
             Doing::Waiting { alarm } | Doing::Retrying { alarm } => {
                 self.timers.remove(&alarm.timer);
             }
-            Doing::Deciding | Doing::Branches(_) | Doing::Iterations(_) => (),
+            Doing::MapRun(run) => {
+                self.tasks.remove(&run.task);
+            }
+            Doing::Deciding | Doing::Branches(_) | Doing::Iterations(_) | Doing::MapRunFailed => (),
         }
     }
 
@@ -692,12 +720,23 @@ impl Frame {
                 iterations.open.extend(stopped.iter().map(|(index, (at, _))| (*index, *at)));
                 stopped.into_values().collect()
             }
-            Doing::Deciding | Doing::Task(_) | Doing::Waiting { .. } | Doing::Retrying { .. } => vec![],
+            Doing::Deciding
+            | Doing::Task(_)
+            | Doing::Waiting { .. }
+            | Doing::Retrying { .. }
+            | Doing::MapRun(_)
+            | Doing::MapRunFailed => vec![],
         };
         let goes_on = match &visit.doing {
             Doing::Branches(branches) => branches.open > 0,
             Doing::Iterations(iterations) => !iterations.open.is_empty(),
-            Doing::Deciding | Doing::Task(_) | Doing::Waiting { .. } | Doing::Retrying { .. } => false,
+            // A Map run is begun anew.
+            Doing::Deciding
+            | Doing::Task(_)
+            | Doing::Waiting { .. }
+            | Doing::Retrying { .. }
+            | Doing::MapRun(_)
+            | Doing::MapRunFailed => false,
         };
         // A state whose children have all succeeded failed by what it made of them: all of it is done again.
         if !goes_on {
@@ -719,8 +758,15 @@ impl Frame {
                 std::iter::once(attempt.effect()).chain(alarms.map(Effect::SetTimer)).collect()
             }
             Doing::Waiting { alarm } | Doing::Retrying { alarm } => vec![Effect::SetTimer(*alarm)],
-            Doing::Deciding | Doing::Branches(_) | Doing::Iterations(_) => vec![],
+            Doing::MapRun(run) => vec![run.effect()],
+            Doing::Deciding | Doing::Branches(_) | Doing::Iterations(_) | Doing::MapRunFailed => vec![],
         }
+    }
+}
+
+impl MapRun {
+    pub(crate) fn effect(&self) -> Effect {
+        Effect::StartMapRun { task: self.task, arn: self.arn.clone(), plan: self.plan.clone() }
     }
 }
 
@@ -752,6 +798,7 @@ impl<D> Fact<D> {
         match self {
             Fact::ParallelSucceeded
             | Fact::MapSucceeded
+            | Fact::MapRunAborted
             | Fact::StateAborted { .. }
             | Fact::MapIterationStarted { .. }
             | Fact::MapIterationFailed { .. }
@@ -778,6 +825,10 @@ impl<D> Fact<D> {
             | Fact::MapStarted { .. }
             | Fact::MapIterationSucceeded { .. }
             | Fact::MapFailed
+            | Fact::MapDistributed { .. }
+            | Fact::MapRunStarted { .. }
+            | Fact::MapRunSucceeded { .. }
+            | Fact::MapRunFailed { .. }
             | Fact::WaitStarted { .. }
             | Fact::RetryScheduled { .. }
             | Fact::FrameEnded { .. }

@@ -40,6 +40,9 @@ enum Shape {
         concurrency: u8,
         handlers: String,
     },
+    Distributed {
+        handlers: String,
+    },
 }
 
 fn handlers() -> impl Strategy<Value = String> {
@@ -72,6 +75,7 @@ fn shape() -> impl Strategy<Value = Shape> {
         Just(Shape::Succeed),
         Just(Shape::Fail),
         Just(Shape::Choice),
+        handlers().prop_map(|handlers| Shape::Distributed { handlers }),
         task_handlers().prop_map(|handlers| Shape::Task { handlers }),
     ];
     leaf.prop_recursive(3, 16, 3, |inner| {
@@ -168,6 +172,12 @@ fn state(shape: &Shape, first: &str, name: &str, next: &str, names: &mut u32) ->
                 branches.join(",")
             )
         }
+        Shape::Distributed { handlers } => {
+            *names += 1;
+            format!(
+                r#"{{"Type":"Map",{handlers}"InputPath":"$$.Execution.Input.items","ResultPath":null,"ItemProcessor":{{"ProcessorConfig":{{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"}},"StartAt":"I{names}","States":{{"I{names}":{{"Type":"Pass","End":true}}}}}},"Next":"{next}"}}"#
+            )
+        }
         Shape::Map { processor, concurrency, handlers } => format!(
             r#"{{"Type":"Map",{handlers}"MaxConcurrency":{concurrency},"Parameters":{{"i.$":"$$.Map.Item.Index","again.$":"$$.Execution.Input.items"}},"InputPath":"$$.Execution.Input.items","ResultPath":null,"ItemProcessor":{},"Next":"{next}"}}"#,
             block(processor, names)
@@ -188,6 +198,9 @@ fn command() -> impl Strategy<Value = String> {
         3 => number.clone().prop_map(|n| format!("take {n} w")),
         2 => number.clone().prop_map(|n| format!("answer {n} {{}}")),
         1 => number.clone().prop_map(|n| format!("deny {n} E why")),
+        2 => number.clone().prop_map(|n| format!("ended {n} ok [{n}]")),
+        1 => number.clone().prop_map(|n| format!("ended {n} E why")),
+        1 => number.clone().prop_map(|n| format!("ended {n} large")),
         5 => number.prop_map(|n| format!("fire {n}")),
         1 => Just("stop".to_owned()),
         3 => Just("redrive".to_owned()),

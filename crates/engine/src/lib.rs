@@ -25,10 +25,11 @@
 //! In reading order: [`id`], [`event`] (what happened), [`Command`] and [`Effect`] below, `execution` (what it
 //! remembers), [`token`] (who may tell a task's outcome), `variables`, `scope` (what expressions see), `data` (what a
 //! state makes of its input), `quantity`, `choice`, `step` (what
-//! it decides), [`test_state`] (one state by itself), [`pack`] (how events are kept).
+//! it decides), [`map_run`] (what a distributed Map asks for), [`test_state`] (one state by itself), [`pack`] (how events are kept).
 
 pub mod id;
 pub mod event;
+pub mod map_run;
 mod execution;
 mod variables;
 pub mod token;
@@ -43,6 +44,7 @@ pub mod pack;
 pub use event::{Alarm, Event, Fact, Failure, Kind};
 pub use execution::{Awaits, Execution, Frame, Outcome, Redrives, Status};
 pub use id::{FrameId, TaskId, TimerId};
+pub use map_run::{MapPlan, MapRunOutcome};
 pub use step::step;
 
 use std::sync::Arc;
@@ -91,6 +93,11 @@ pub enum Command {
     /// `RedriveExecution`: goes on from where it failed. Refused unless it has ended otherwise than well.
     Redrive {
         token: Option<Arc<str>>,
+    },
+    /// A Map run has ended. Refused unless the state still waits for it.
+    MapRunEnded {
+        task: TaskId,
+        outcome: MapRunOutcome,
     },
     /// `StopExecution`.
     Stop {
@@ -150,6 +157,18 @@ pub enum Effect {
         resource: Arc<str>,
         parameters: Json,
         credentials: Option<Json>,
+    },
+    /// Have a Map run begin; asking for the same `arn` again asks for nothing. Its end comes back as
+    /// [`Command::MapRunEnded`] with the same task.
+    StartMapRun {
+        task: TaskId,
+        arn: Arc<str>,
+        plan: Box<MapPlan>,
+    },
+    /// Nobody waits for this Map run any more.
+    StopMapRun {
+        task: TaskId,
+        arn: Arc<str>,
     },
     SetTimer(Alarm),
     ClearTimer(Alarm),

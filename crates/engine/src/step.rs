@@ -5,10 +5,11 @@
 //! next in it.
 //!
 //! In reading order: this file (commands, and the loop), [`states`] (from entry to exit), [`children`] (branches and
-//! iterations), [`failure`] (retry, catch, give up), [`record`] (what all that is made of).
+//! iterations), [`map_run`] (Map in distributed mode), [`failure`] (retry, catch, give up), [`record`] (what all that is made of).
 
 mod states;
 mod children;
+mod map_run;
 mod failure;
 mod record;
 
@@ -70,6 +71,7 @@ pub fn step(machine: &Machine, execution: &mut Execution, command: Command, env:
         Command::Take { task, worker } => run.take(task, worker)?,
         Command::Fire { timer } => run.fire(timer)?,
         Command::Redrive { token } => run.redrive(token),
+        Command::MapRunEnded { task, outcome } => run.map_run_ended(task, outcome)?,
         Command::Stop { failure } => run.end(0, Fact::ExecutionAborted { failure }),
     }
     run.settle();
@@ -180,7 +182,11 @@ impl Run<'_> {
             block: block.0,
             timeout: None,
         };
-        let (started, failure) = self.timed(started);
+        // The machine's own time is not that of the children that a Map of it starts.
+        let (started, failure) = match block == Machine::ROOT {
+            true => self.timed(started),
+            false => (started, None),
+        };
         self.record(FrameId::ROOT, 0, started);
         self.step.effects.extend(self.execution.timeout.map(Effect::SetTimer));
         if let Some(failure) = failure {
@@ -327,7 +333,9 @@ impl Run<'_> {
                 let attempt = attempt.clone();
                 self.timed_out(frame, &attempt, timer);
             }
-            Doing::Deciding | Doing::Branches(_) | Doing::Iterations(_) => return Err(Refusal::UnknownTimer(timer)),
+            Doing::Deciding | Doing::Branches(_) | Doing::Iterations(_) | Doing::MapRun(_) | Doing::MapRunFailed => {
+                return Err(Refusal::UnknownTimer(timer));
+            }
         }
         Ok(())
     }
@@ -497,7 +505,9 @@ impl Run<'_> {
 
     /// A task that was scheduled and abandoned in one step was never asked for.
     fn drop_what_was_withdrawn(&mut self) {
-        let withdraws = |effect: &Effect| matches!(effect, Effect::AbandonTask { .. } | Effect::ClearTimer(_));
+        let withdraws = |effect: &Effect| {
+            matches!(effect, Effect::AbandonTask { .. } | Effect::StopMapRun { .. } | Effect::ClearTimer(_))
+        };
         if !self.step.effects.iter().any(withdraws) {
             return;
         }
@@ -519,7 +529,10 @@ enum Ask {
 
 fn ask(effect: &Effect) -> Option<Ask> {
     match effect {
-        Effect::RunTask { task, .. } | Effect::AbandonTask { task, .. } => Some(Ask::Task(*task)),
+        Effect::RunTask { task, .. }
+        | Effect::AbandonTask { task, .. }
+        | Effect::StartMapRun { task, .. }
+        | Effect::StopMapRun { task, .. } => Some(Ask::Task(*task)),
         Effect::SetTimer(alarm) | Effect::ClearTimer(alarm) => Some(Ask::Timer(alarm.timer)),
         Effect::Ended => None,
     }

@@ -13,7 +13,7 @@ use crate::{
 };
 
 #[track_caller]
-fn check(definition: &str, script: &str, expect: Expect) {
+pub(crate) fn check(definition: &str, script: &str, expect: Expect) {
     expect.assert_eq(&play(definition, script, Limits::default()));
 }
 
@@ -53,7 +53,9 @@ pub(crate) fn play(definition: &str, script: &str, limits: Limits) -> String {
                 step.events.iter().for_each(|event| out += &format!("  {}\n", show(event)));
                 step.effects.iter().for_each(|effect| out += &format!("  > {}\n", show_effect(effect)));
                 let owed = execution.outstanding();
-                let asked = |effect: &&Effect| matches!(effect, Effect::RunTask { .. } | Effect::SetTimer(_));
+                let asked = |effect: &&Effect| {
+                    matches!(effect, Effect::RunTask { .. } | Effect::StartMapRun { .. } | Effect::SetTimer(_))
+                };
                 assert!(step.effects.iter().filter(asked).all(|effect| owed.contains(effect)), "asked and not owed");
                 history.extend(pack::decode(&pack::encode(&step.events)).expect("what was packed"));
             }
@@ -67,7 +69,7 @@ pub(crate) fn play(definition: &str, script: &str, limits: Limits) -> String {
     out
 }
 
-fn machine(definition: &str) -> Machine {
+pub(crate) fn machine(definition: &str) -> Machine {
     let parsed = asl::parse(definition, MachineKind::Standard);
     parsed.machine.unwrap_or_else(|| panic!("{:?}", parsed.diagnostics))
 }
@@ -86,7 +88,7 @@ fn token_of(execution: &Execution, task: TaskId) -> std::sync::Arc<str> {
     execution.task_of_worker(task).map_or_else(|| "none".into(), |(token, _)| token)
 }
 
-fn command(line: &str, execution: &Execution) -> Command {
+pub(crate) fn command(line: &str, execution: &Execution) -> Command {
     let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
     let (number, text) = rest.split_once(' ').unwrap_or((rest, ""));
     let task = || TaskId(number.parse().expect("a task"));
@@ -102,6 +104,14 @@ fn command(line: &str, execution: &Execution) -> Command {
         }
         "submit" => Command::Submit { task: task(), output: json(text) },
         "job" => Command::JobEnded { task: task(), outcome: Ok(json(text)) },
+        "ended" => {
+            let outcome = match text.split_once(' ').unwrap_or((text, "")) {
+                ("ok", output) => crate::MapRunOutcome::Succeeded { output: json(output) },
+                ("large", _) => crate::MapRunOutcome::TooLarge,
+                (error, cause) => crate::MapRunOutcome::Failed { failure: Failure::new(error, cause) },
+            };
+            Command::MapRunEnded { task: task(), outcome }
+        }
         "beat" => Command::Heartbeat { task: task(), token: token_of(execution, task()) },
         "answer" => Command::Answer { task: task(), token: token_of(execution, task()), outcome: Ok(json(text)) },
         "deny" => {
@@ -189,6 +199,13 @@ fn show_fact(fact: &Fact) -> String {
         Fact::ParallelFailed => "ParallelStateFailed".to_owned(),
         Fact::MapSucceeded => "MapStateSucceeded".to_owned(),
         Fact::MapFailed => "MapStateFailed".to_owned(),
+        Fact::MapDistributed { length } => format!("MapStateStarted({length})"),
+        Fact::MapRunStarted { arn, task, plan } => {
+            format!("MapRunStarted {arn} task {} {}", task.0, show_plan(plan))
+        }
+        Fact::MapRunSucceeded { .. } => "MapRunSucceeded".to_owned(),
+        Fact::MapRunFailed { failure, .. } => failed("MapRunFailed", failure),
+        Fact::MapRunAborted => "MapRunAborted".to_owned(),
         Fact::TaskHeartbeat { task, next } => format!("TaskHeartbeat {} {}", task.0, show_alarm(next)),
         Fact::WaitStarted { alarm } => format!("WaitStarted {}", show_alarm(alarm)),
         Fact::RetryScheduled { retrier, alarm } => format!("RetryScheduled by {retrier} {}", show_alarm(alarm)),
@@ -209,6 +226,8 @@ fn show_effect(effect: &Effect) -> String {
     match effect {
         Effect::RunTask { task, parameters, .. } => format!("run task {} {parameters}", task.0),
         Effect::AbandonTask { task, .. } => format!("abandon task {}", task.0),
+        Effect::StartMapRun { task, .. } => format!("start the Map run of task {}", task.0),
+        Effect::StopMapRun { task, .. } => format!("stop the Map run of task {}", task.0),
         Effect::SetTimer(alarm) => format!("set {}", show_alarm(alarm)),
         Effect::ClearTimer(alarm) => format!("clear {}", show_alarm(alarm)),
         Effect::Ended => "ended".to_owned(),
@@ -1921,4 +1940,10 @@ fn a_step_of_heavy_expressions_is_short() {
     };
     assert!(paused(1_000));
     assert!(!paused(1_000_000));
+}
+
+/// What a plan says beside its defaults.
+fn show_plan(plan: &crate::MapPlan) -> String {
+    let text = serde_json::to_string(plan).expect("a plan has a text");
+    text.replace(r#""block":0,"#, "").replace(r#","concurrency":0"#, "")
 }

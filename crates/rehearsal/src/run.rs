@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use asl::{Machine, Pattern, Resource};
 use base::{Json, Timestamp};
-use engine::{Command, Effect, Env, Event, Execution, Fact, Failure, FrameId, Identity, Start, TaskId, TimerId};
+use engine::{
+    Command, Effect, Env, Event, Execution, Fact, Failure, FrameId, Identity, MapRunOutcome, Start, TaskId, TimerId,
+};
 
 use crate::suite::Case;
 
@@ -76,6 +78,7 @@ pub fn run(machine: &Machine, name: &str, case: &Case) -> Performance {
         places: BTreeMap::new(),
         counts: BTreeMap::new(),
         withdrawn: BTreeSet::new(),
+        map_runs: BTreeSet::new(),
         unanswered: None,
         performance: Performance { ending: Ending::Endless, path: vec![], calls: vec![], took_ms: 0, events: vec![] },
     };
@@ -119,6 +122,7 @@ struct Stage<'a> {
     places: BTreeMap<FrameId, Arc<str>>,
     counts: BTreeMap<Arc<str>, u64>,
     withdrawn: BTreeSet<TimerId>,
+    map_runs: BTreeSet<TaskId>,
     unanswered: Option<Ending>,
     performance: Performance,
 }
@@ -135,6 +139,13 @@ impl Stage<'_> {
             match due {
                 Due::Timer(timer) if self.withdrawn.contains(&timer) => (),
                 Due::Timer(timer) => self.perform(Command::Fire { timer }),
+                Due::Answer { task, outcome } if self.map_runs.contains(&task) => {
+                    let outcome = match outcome {
+                        Ok(output) => MapRunOutcome::Succeeded { output },
+                        Err(failure) => MapRunOutcome::Failed { failure },
+                    };
+                    self.perform(Command::MapRunEnded { task, outcome });
+                }
                 Due::Answer { task, outcome } => self.perform(Command::Complete { task, outcome }),
             }
         }
@@ -178,6 +189,15 @@ impl Stage<'_> {
             let state = self.places.get(&event.frame).expect("a task belongs to a state that was entered").clone();
             self.call(state, *task, resource.clone(), parameters.clone());
         }
+        // A Map in distributed mode is answered as a whole: what it has done is done by executions of their own.
+        if let Fact::MapRunStarted { task, plan, .. } = &event.fact {
+            let items = match &plan.source {
+                engine::map_run::MapSource::Items(items) => items,
+                engine::map_run::MapSource::Reader { arguments, .. } => arguments,
+            };
+            self.map_runs.insert(*task);
+            self.call(plan.state.clone(), *task, "arn:aws:states:::map".into(), items.clone());
+        }
     }
 
     fn call(&mut self, state: Arc<str>, task: TaskId, resource: Arc<str>, parameters: Json) {
@@ -204,7 +224,11 @@ impl Stage<'_> {
             Effect::RunTask { task, resource, submitted: false, .. } if waits_for_worker(&resource) => {
                 self.perform(Command::Take { task, worker: None });
             }
-            Effect::RunTask { .. } | Effect::AbandonTask { .. } | Effect::Ended => (),
+            Effect::RunTask { .. }
+            | Effect::AbandonTask { .. }
+            | Effect::StartMapRun { .. }
+            | Effect::StopMapRun { .. }
+            | Effect::Ended => (),
         }
     }
 

@@ -62,14 +62,9 @@ pub(crate) fn uuid() -> String {
     base::Id(bits).to_uuid()
 }
 
-/// A UUID of version 7 (RFC 9562): 48 bits of time, then random ones. Those made at one time are neighbours in the
-/// store, which makes them cheap to add.
+/// A random UUID that begins with its time.
 pub(crate) fn uuid_of_now(now: Timestamp) -> String {
-    let millis = u128::from(now.0.unsigned_abs() & 0xffff_ffff_ffff);
-    let random = (u128::from(entropy()) << 64 | u128::from(entropy())) >> 48;
-    let hex = format!("{:032x}", millis << 80 | random);
-    let variant = ["8", "9", "a", "b"][(random >> 60) as usize & 3];
-    format!("{}-{}-7{}-{variant}{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..])
+    base::Id(u128::from(entropy()) << 64 | u128::from(entropy())).to_uuid_at(now)
 }
 
 #[cfg(test)]

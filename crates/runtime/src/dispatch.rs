@@ -24,7 +24,7 @@ use crate::observe::{Ended, Recorded};
 use crate::shard::{Ask, Refused, Reply, Request, due_in, shard_of};
 use crate::tasks::{TaskCall, TaskPort, TaskReply};
 use crate::value::ExecutionHead;
-use crate::{Inner, Runtime, value};
+use crate::{Config, Inner, Runtime, value};
 
 /// What one step asks of the world, once it is durable.
 pub(crate) enum Dispatch {
@@ -48,6 +48,21 @@ pub(crate) enum Dispatch {
         id: Id,
         arn: Arc<str>,
         effects: Vec<Effect>,
+    },
+    /// A state asks for a Map run.
+    BeginMapRun {
+        begin: Box<maprun::Begin>,
+    },
+    MapRun {
+        id: Id,
+        begin: Arc<maprun::Begin>,
+        effects: Vec<maprun::Effect>,
+    },
+    /// A Map run's child has ended.
+    ChildEnded {
+        run: Id,
+        index: u32,
+        fate: maprun::Fate,
     },
     Run {
         id: Id,
@@ -88,6 +103,7 @@ impl Dispatch {
 pub(crate) struct World {
     shared: Arc<Shared>,
     pub(crate) limits: engine::Limits,
+    pub(crate) map_runs: maprun::Limits,
 }
 
 pub(crate) struct Shared {
@@ -103,6 +119,8 @@ pub(crate) struct Shared {
     /// Turns true when the server ends: whoever waits for something that may not come is sent away.
     closing: watch::Sender<bool>,
     pub(crate) tasks: Arc<dyn TaskPort>,
+    #[expect(dead_code, reason = "readers come next")]
+    pub(crate) buckets: objects::Buckets,
     shards: Vec<mpsc::UnboundedSender<Request>>,
     runtime: OnceLock<Weak<Inner>>,
 }
@@ -121,7 +139,7 @@ const MACHINES_MAX: usize = 10_000;
 impl World {
     pub(crate) fn new(
         tasks: Arc<dyn TaskPort>,
-        limits: engine::Limits,
+        config: &Config,
         logs: Delivery,
         shards: Vec<mpsc::UnboundedSender<Request>>,
     ) -> World {
@@ -136,10 +154,11 @@ impl World {
             exchange: Arc::default(),
             closing: watch::Sender::new(false),
             tasks,
+            buckets: config.buckets.clone(),
             shards,
             runtime: OnceLock::new(),
         };
-        World { shared: Arc::new(shared), limits }
+        World { shared: Arc::new(shared), limits: config.limits, map_runs: config.map_runs }
     }
 
     /// Tells the world whose it is; once, before anything is dispatched.
@@ -210,6 +229,11 @@ impl World {
             Dispatch::Execution { id, arn, effects } => {
                 effects.into_iter().for_each(|effect| self.perform(id, &arn, effect))
             }
+            Dispatch::BeginMapRun { begin } => self.begin_map_run(begin),
+            Dispatch::MapRun { id, begin, effects } => self.perform_map_run(id, &begin, effects),
+            Dispatch::ChildEnded { run, index, fate } => {
+                self.tell(run, Ask::MapRun(maprun::Command::Told { children: vec![(index, fate)] }));
+            }
             Dispatch::Run { id, caller, run, effects } => {
                 self.hub.note_work(&caller, id, &run);
                 effects.into_iter().for_each(|effect| self.perform_fleet(id, &caller, &run, effect));
@@ -239,7 +263,10 @@ impl World {
                     self.run_task(TaskCall { parameters, credentials, ..call });
                 }
             }
-            Effect::SetTimer(_) | Effect::ClearTimer(_) | Effect::Ended => (),
+            Effect::StartMapRun { .. } | Effect::SetTimer(_) | Effect::ClearTimer(_) | Effect::Ended => (),
+            Effect::StopMapRun { arn, .. } => {
+                self.tell(crate::keys::map_run(&arn), Ask::MapRun(maprun::Command::Stop));
+            }
             Effect::RunTask { task, resource, parameters, credentials, submitted: false } => {
                 let call = self.call(id, arn, task, &resource);
                 match call {
@@ -328,7 +355,12 @@ impl World {
         drop(self.spawn(async move |runtime, tasks| tasks.abandon(&runtime, call).await));
     }
 
-    fn spawn<T: Send + 'static, F>(
+    /// Whether there is a server behind it still.
+    pub(crate) fn is_alive(&self) -> bool {
+        self.runtime.get().is_some_and(|runtime| runtime.strong_count() > 0)
+    }
+
+    pub(crate) fn spawn<T: Send + 'static, F>(
         &self,
         work: impl FnOnce(Runtime, Arc<dyn TaskPort>) -> F,
     ) -> tokio::task::JoinHandle<Option<T>>

@@ -113,6 +113,9 @@ pub struct ExecutionSummary {
     /// How often it was redriven, and when last.
     pub redrives: u64,
     pub redriven: Option<Timestamp>,
+    /// The Map run that it is a child of, and the number of items in it.
+    pub map_run_arn: Option<String>,
+    pub items: Option<u32>,
 }
 
 /// Which executions are wanted; newest first.
@@ -120,6 +123,8 @@ pub struct ExecutionSummary {
 pub struct ExecutionFilter {
     /// A machine, one of its versions or one of its aliases; all of the account's machines when not given.
     pub machine_arn: Option<String>,
+    /// Children of this Map run instead.
+    pub map_run_arn: Option<String>,
     pub status: Option<ExecutionStatus>,
     /// Only those that were redriven, or that were not.
     pub redriven: Option<bool>,
@@ -207,6 +212,7 @@ impl Runtime {
             logging: Logging::of(machine.settings.logging.as_ref()),
             starter,
             fresh,
+            items: None,
         };
         let id = keys::execution(&arn);
         let place = self.inner.open_executions.admit(self.store(), caller).await?;
@@ -287,17 +293,19 @@ impl Runtime {
             }
         };
         let statuses = filter.status.map_or(ExecutionStatus::ALL.to_vec(), |status| vec![status]);
-        let question = format!(
-            "executions {} {} {machine:?} {:?} {:?}",
-            caller.account, caller.region, filter.status, filter.redriven
-        );
+        if let Some(map_run) = &filter.map_run_arn {
+            self.map_run(caller, map_run).await?;
+        }
+        let (owner, whose) = (format!("{} {}", caller.account, caller.region), (&machine, &filter.map_run_arn));
+        let question = format!("executions {owner} {whose:?} {:?} {:?}", filter.status, filter.redriven);
         let now = self.inner.world.now();
         let after = page.token.map(|token| token::read(&question, &token, now)).transpose()?.map(Bytes::from);
         let mut found = vec![];
         for status in statuses {
-            let list = match &machine {
-                Some(machine) => keys::executions_of(machine, status),
-                None => keys::executions(caller, status),
+            let list = match (&filter.map_run_arn, &machine) {
+                (Some(map_run), _) => keys::children_of(map_run, status),
+                (None, Some(machine)) => keys::executions_of(machine, status),
+                (None, None) => keys::executions(caller, status),
             };
             let rows = self.wanted_rows(list, after.clone(), page.limit + 1, filter.redriven).await?;
             found.extend(rows.into_iter().map(|row| (row.at.key, status, row.value)));
@@ -308,7 +316,8 @@ impl Runtime {
         let next = found.last().filter(|_| more).map(|(key, ..)| token::write(&question, key, now));
         let items = found.into_iter().map(|(key, status, line)| {
             let line: Line = serde_json::from_slice(&line).map_err(Refusal::internal)?;
-            Ok(line.summary(status, keys::instant_of(&key)))
+            let map_run_arn = filter.map_run_arn.clone();
+            Ok(ExecutionSummary { map_run_arn, ..line.summary(status, keys::instant_of(&key)) })
         });
         Ok(Paged { items: items.collect::<Result<_, Refusal>>()?, next })
     }
@@ -438,7 +447,7 @@ impl Runtime {
         serde_json::from_slice(&head.header).map_err(Refusal::internal)
     }
 
-    async fn input_of(&self, id: Id) -> Result<String, Refusal> {
+    pub(crate) async fn input_of(&self, id: Id) -> Result<String, Refusal> {
         let chunks = self.store().chunks(id, Seq(0), Direction::Forward, 1).await?;
         let events = events_from(&chunks, Seq(0), Direction::Forward)?;
         match events.into_iter().next().map(|(_, event)| event.fact) {
@@ -448,7 +457,7 @@ impl Runtime {
         }
     }
 
-    async fn output_of(&self, id: Id) -> Result<Option<String>, Refusal> {
+    pub(crate) async fn output_of(&self, id: Id) -> Result<Option<String>, Refusal> {
         let chunks = self.store().chunks(id, Seq(u64::MAX), Direction::Backward, 1).await?;
         let events = events_from(&chunks, Seq(u64::MAX), Direction::Backward)?;
         match events.into_iter().next().map(|(_, event)| event.fact) {

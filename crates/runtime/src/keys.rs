@@ -14,7 +14,15 @@ pub(crate) fn machine(arn: &str) -> Id {
 /// An execution whose name begins with a time (a UUID of version 7, as we make names up) has an identity that begins
 /// with it as well: what is made together is kept together, and adding it is cheap.
 pub(crate) fn execution(arn: &str) -> Id {
-    let id = Id::of("execution", arn);
+    timed(Id::of("execution", arn), arn)
+}
+
+/// Begins with its time as well.
+pub(crate) fn map_run(arn: &str) -> Id {
+    timed(Id::of("map run", arn), arn)
+}
+
+fn timed(id: Id, arn: &str) -> Id {
     match arn.rsplit(':').next().and_then(time_of) {
         Some(millis) => Id(u128::from(millis) << 80 | id.0 >> 48),
         None => id,
@@ -96,6 +104,20 @@ pub(crate) fn execution_lists<'a>(
     status: ExecutionStatus,
 ) -> impl Iterator<Item = Bytes> {
     std::iter::once(executions(caller, status)).chain(of.map(move |arn| executions_of(arn, status)))
+}
+
+/// A Map run's children with one status.
+pub(crate) fn children_of(map_run_arn: &str, status: ExecutionStatus) -> Bytes {
+    let mut list = b"z".to_vec();
+    list.extend(map_run(map_run_arn).to_bytes());
+    with_status(list.into(), status)
+}
+
+/// Map runs that an execution has started, newest first.
+pub(crate) fn map_runs_of(execution_arn: &str) -> Bytes {
+    let mut list = b"w".to_vec();
+    list.extend(execution(execution_arn).to_bytes());
+    list.into()
 }
 
 /// Commands of the account, newest first.

@@ -12,7 +12,7 @@
 //! looks only at values of the caller's account and region.
 //!
 //! In reading order: [`refusal`] (why not), [`page`], [`machines`], [`versions`], [`aliases`], [`executions`],
-//! [`redrive`], [`commands`], [`activities`], `task_results`, [`test_state`], [`logs`] (the use cases), [`tasks`] (the port through which
+//! [`redrive`], [`map_runs`], [`commands`], [`activities`], `task_results`, [`test_state`], [`logs`] (the use cases), [`tasks`] (the port through which
 //! tasks reach services), [`agents`] (the port through which agents come in); then the machinery: `shard` (the loop),
 //! `value` (what it loads and keeps), `machine`, `activity` and `instance` (values whose rules live here), `qualified`
 //! (which part of a machine an ARN means), `configuration` (what a machine may be given), `keys`, [`observe`] (who hears of
@@ -26,6 +26,7 @@ pub mod versions;
 pub mod aliases;
 pub mod executions;
 pub mod redrive;
+pub mod map_runs;
 pub mod commands;
 pub mod activities;
 mod task_results;
@@ -66,10 +67,13 @@ use shard::{Ask, Refused, Reply, SHARDS, Shard};
 use tasks::TaskPort;
 
 /// What may be set from outside.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Config {
     pub limits: engine::Limits,
     pub quotas: Quotas,
+    pub map_runs: maprun::Limits,
+    /// Where the buckets are that Maps read and write.
+    pub buckets: objects::Buckets,
     /// How an event of a history is written as a log event. Without it executions are not logged.
     pub log_form: Option<logs::LogForm>,
 }
@@ -110,7 +114,7 @@ impl Runtime {
     ) -> Result<Runtime, store::Error> {
         let (senders, inboxes): (Vec<_>, Vec<_>) = (0..SHARDS).map(|_| mpsc::unbounded_channel()).unzip();
         let (delivery, writing) = logs::delivery::queue();
-        let world = World::new(tasks, config.limits, delivery, senders);
+        let world = World::new(tasks, &config, delivery, senders);
         activities::read_all(&*store, &world.exchange).await?;
         let mut shards = vec![];
         for (id, inbox) in (0..SHARDS).map(ShardId).zip(inboxes) {

@@ -89,6 +89,8 @@ pub enum ValidationReason {
     LabelledArn,
     MissingParameter,
     Routing,
+    /// `CANNOT_UPDATE_COMPLETED_MAP_RUN`
+    CompletedMapRun,
 }
 
 /// Why nothing was done about an activity or a task's outcome.
@@ -173,6 +175,10 @@ impl From<crate::Refused> for Refusal {
         use crate::Refused;
         match refused {
             Refused::Full => Refusal::Full,
+            Refused::MapRun => Refusal::ValidationFor {
+                reason: ValidationReason::CompletedMapRun,
+                why: "Map Run is completed and cannot be updated".to_owned(),
+            },
             Refused::Run(refusal) => refusal.into(),
             Refused::Log(refusal) => refusal.into(),
             Refused::Internal(error) => Refusal::Internal(error),

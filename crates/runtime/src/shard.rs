@@ -26,6 +26,7 @@ use crate::dispatch::{Dispatch, World};
 use crate::exchange::ActivitiesOf;
 use crate::logs::delivery::Logging;
 use crate::logs::{group, stream};
+use crate::map_runs::{self, MapRun};
 use crate::metrics::ShardLabel;
 use crate::observe::Recorded;
 use crate::refusal::LogRefusal;
@@ -107,6 +108,8 @@ pub(crate) enum Ask {
     Watch(mpsc::Sender<Happened>),
     LogGroup(group::Command),
     LogStream(stream::Command),
+    MapRun(maprun::Command),
+    LookAtMapRun,
 }
 
 /// Events of an execution that have just become durable, and the place of the first.
@@ -122,6 +125,8 @@ pub(crate) struct Start {
     pub(crate) logging: Option<Arc<Logging>>,
     /// The name was made up: there can be no such execution yet.
     pub(crate) fresh: bool,
+    /// Of a Map run's child: how many items it has.
+    pub(crate) items: Option<u32>,
 }
 
 /// What a value has become.
@@ -132,6 +137,7 @@ pub(crate) enum Reply {
     Execution(Box<ExecutionHead>),
     Run(Box<fleet::Run>),
     Awaits(engine::Awaits),
+    MapRun(Box<MapRun>),
     Done,
 }
 
@@ -146,6 +152,8 @@ pub(crate) enum Refused {
     /// Another execution has this name.
     Exists,
     Run(fleet::Refusal),
+    /// The Map run does not want that now.
+    MapRun,
     Log(LogRefusal),
     InstanceWentBack,
     Missing,
@@ -191,6 +199,12 @@ pub(crate) struct Turn {
     later: Vec<(Id, Ask)>,
     timers_set: Vec<Due>,
     timers_cleared: Vec<Due>,
+}
+
+impl Turn {
+    pub(crate) fn dispatch(&mut self, dispatch: Dispatch) {
+        self.dispatches.push(dispatch);
+    }
 }
 
 impl Shard {
@@ -286,6 +300,7 @@ impl Shard {
     }
 
     async fn turn(&mut self, requests: Vec<Request>) {
+        let requests = map_runs::join_told(requests);
         let count = requests.len();
         self.unreadable.clear();
         self.fetch(&requests).await;
@@ -470,6 +485,8 @@ impl Shard {
             Ask::Resume => self.resume(id, turn),
             Ask::Instance { caller, command } => self.step_instance(id, caller, command, turn),
             Ask::Watch(watcher) => self.watch(id, watcher),
+            Ask::MapRun(command) => self.step_map_run(id, command, turn),
+            Ask::LookAtMapRun => self.look_at_map_run(id),
             Ask::LogGroup(command) => self.step_log_group(id, command, turn),
             Ask::LogStream(command) => self.step_log_stream(id, command, turn),
         }
@@ -483,7 +500,12 @@ impl Shard {
             }
             Some(What::Run { .. }) => self.step_run(id, fleet::Command::Fire { timer: timer.timer }, Some(timer), turn),
             Some(
-                What::Machine(_) | What::Instance { .. } | What::Activity(_) | What::LogGroup(_) | What::LogStream(_),
+                What::Machine(_)
+                | What::Instance { .. }
+                | What::Activity(_)
+                | What::LogGroup(_)
+                | What::LogStream(_)
+                | What::MapRun { .. },
             )
             | None => Err(Refused::Missing),
         }
@@ -491,6 +513,10 @@ impl Shard {
 
     pub(crate) fn now(&self) -> Timestamp {
         self.world.now()
+    }
+
+    pub(crate) fn map_run_env(&self) -> maprun::Env {
+        maprun::Env { now: self.world.now(), limits: self.world.map_runs }
     }
 
     pub(crate) fn what(&mut self, id: Id) -> Option<&mut What> {
@@ -598,8 +624,8 @@ impl Shard {
             turn.dispatches.extend(Dispatch::ended(&head).filter(|_| again));
             return if same { Ok(Reply::Execution(head)) } else { Err(Refused::Exists) };
         }
-        let (trace, logging, starter) = (start.trace, start.logging, start.starter);
-        let head = ExecutionHead { trace, logging, starter, ..ExecutionHead::default() };
+        let (trace, logging, starter, items) = (start.trace, start.logging, start.starter, start.items);
+        let head = ExecutionHead { trace, logging, starter, items, ..ExecutionHead::default() };
         self.insert(
             id,
             What::Execution { execution: Box::default(), head: Box::new(head), machine: Some(start.machine) },
@@ -643,6 +669,11 @@ impl Shard {
         head.follow(execution);
         let owes = execution.awaits_tasks();
         let redrives = execution.redrives().count;
+        let mut about_map_runs = map_runs::begins(execution, &step.effects);
+        // Whoever starts a child that ends at once hears of it as an answer.
+        if first > 0 {
+            about_map_runs.extend(map_runs::ended(execution));
+        }
         let head = head.clone();
         let engine::Step { events, effects } = step;
         let rows = |step: &mut store::Step| {
@@ -671,6 +702,7 @@ impl Shard {
                 bytes,
             }));
         }
+        turn.dispatches.extend(about_map_runs);
         turn.dispatches.push(Dispatch::Execution { id, arn: head.arn.clone(), effects });
         turn.dispatches.extend(Dispatch::ended(&head));
         Ok(Reply::Execution(head))
@@ -706,7 +738,8 @@ impl Shard {
                 | What::Instance { .. }
                 | What::Activity(_)
                 | What::LogGroup(_)
-                | What::LogStream(_),
+                | What::LogStream(_)
+                | What::MapRun { .. },
             )
             | None => Err(Refused::Missing),
         }
@@ -815,6 +848,7 @@ impl Shard {
                 });
                 turn.timers_set.extend(alarms);
                 turn.dispatches.extend(Dispatch::ended(&head));
+                turn.dispatches.extend(map_runs::begins(execution, &effects));
                 turn.dispatches.push(Dispatch::Execution { id, arn, effects });
             }
             Some(What::Run { run, head, .. }) => {
@@ -832,6 +866,11 @@ impl Shard {
             }
             Some(What::Machine(machine)) => {
                 turn.dispatches.extend(machine.now.as_deref().and_then(Dispatch::sweep));
+            }
+            Some(What::MapRun { run, .. }) => {
+                if let Some(begin) = run.begin().cloned() {
+                    turn.dispatches.push(Dispatch::MapRun { id, begin, effects: run.outstanding() });
+                }
             }
             Some(What::Instance { .. } | What::Activity(_) | What::LogGroup(_) | What::LogStream(_)) => (),
             None => return Err(Refused::Missing),

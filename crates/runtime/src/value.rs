@@ -23,6 +23,7 @@ pub(crate) const MACHINE: Kind = Kind(1);
 pub(crate) const EXECUTION: Kind = Kind(2);
 pub(crate) const RUN: Kind = Kind(3);
 pub(crate) const INSTANCE: Kind = Kind(4);
+pub(crate) const MAP_RUN: Kind = Kind(8);
 pub(crate) const LOG_GROUP: Kind = Kind(20);
 pub(crate) const LOG_STREAM: Kind = Kind(21);
 pub(crate) const ACTIVITY: Kind = Kind(7);
@@ -56,6 +57,7 @@ pub(crate) enum What {
     LogGroup(group::Group),
     LogStream(Box<stream::Stream>),
     Activity(activity::Activity),
+    MapRun { run: Box<maprun::Run>, seq: u64 },
 }
 
 /// What `DescribeExecution` and the lists need.
@@ -81,6 +83,12 @@ pub(crate) struct ExecutionHead {
     pub(crate) starter: Option<Starter>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) logging: Option<Arc<Logging>>,
+    /// Of a Map run's child: how many items it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) items: Option<u32>,
+    /// An Express execution stands in no list.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) express: bool,
     /// The input's text where it is short; else it is in the first event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) input: Option<Arc<str>>,
@@ -169,6 +177,10 @@ impl Value {
             ACTIVITY => {
                 What::Activity(rebuild(loaded, |activity: &mut activity::Activity, event| activity.apply(event))?)
             }
+            MAP_RUN => What::MapRun {
+                run: Box::new(rebuild(loaded, |run: &mut maprun::Run, event| run.apply(event))?),
+                seq: loaded.seq.0,
+            },
             Kind(other) => return Err(Damage::Kind(other)),
         };
         let since = loaded.chunks.iter().map(|chunk| chunk.bytes.len()).sum();
@@ -184,6 +196,7 @@ impl Value {
             What::LogGroup(group) => group.seq,
             What::LogStream(stream) => stream.seq,
             What::Activity(activity) => activity.seq,
+            What::MapRun { seq, .. } => *seq,
         }
     }
 
@@ -197,6 +210,7 @@ impl Value {
             What::LogGroup(_) => true,
             What::LogStream(stream) => stream.now.is_none(),
             What::Activity(activity) => activity.now.is_none(),
+            What::MapRun { run, .. } => run.is_over(),
         }
     }
 
@@ -209,6 +223,7 @@ impl Value {
             What::LogGroup(_) => LOG_GROUP,
             What::LogStream(_) => LOG_STREAM,
             What::Activity(_) => ACTIVITY,
+            What::MapRun { .. } => MAP_RUN,
         }
     }
 
@@ -229,7 +244,7 @@ impl Value {
 
     fn header(&self) -> Bytes {
         let text = match &self.what {
-            What::Machine(_) | What::Activity(_) => Ok(vec![]),
+            What::Machine(_) | What::Activity(_) | What::MapRun { .. } => Ok(vec![]),
             What::Execution { head, .. } => serde_json::to_vec(head),
             What::Run { head, .. } => serde_json::to_vec(head),
             What::Instance { head, .. } => serde_json::to_vec(head),
@@ -253,6 +268,7 @@ impl Value {
             // Only to say that the chunks before it need not be read to load it.
             What::LogGroup(_) | What::LogStream(_) => vec![],
             What::Activity(activity) => serde_json::to_vec(activity).expect("a value has a text"),
+            What::MapRun { run, .. } => serde_json::to_vec(run).expect("a value has a text"),
         }
         .into();
         self.since = 0;
@@ -355,6 +371,7 @@ impl ExecutionHead {
         self.alias = identity.alias_arn.clone();
         self.definition = identity.definition.clone();
         self.map_run = identity.map_run_arn.clone();
+        self.express = identity.express;
         self.started = execution.started();
         self.input = Some(execution.input_text()).filter(|text| text.len() <= HEADER_PAYLOAD_BYTES_MAX);
     }
@@ -371,6 +388,17 @@ impl ExecutionHead {
             stopped: self.stopped,
             redrives: self.redrives,
             redriven: self.redriven,
+            map_run_arn: self.map_run.as_deref().map(str::to_owned),
+            items: self.items,
+        }
+    }
+
+    /// The lists that it stands in while it has this status: a child stands only in its Map run's.
+    fn lists(&self, status: ExecutionStatus) -> Vec<Bytes> {
+        match &self.map_run {
+            _ if self.express => vec![],
+            Some(map_run) => vec![keys::children_of(map_run, status)],
+            None => keys::execution_lists(&caller_of(&self.arn), self.of(), status).collect(),
         }
     }
 
@@ -391,14 +419,13 @@ impl ExecutionHead {
         if before == Some((self.status, self.redrives)) {
             return;
         }
-        let owner = caller_of(&self.arn);
         let key = keys::newest_first(self.started, id);
         if let Some((before, _)) = before {
-            let lists = keys::execution_lists(&owner, self.of(), before.into());
+            let lists = self.lists(before.into()).into_iter();
             step.index_deleted.extend(lists.map(|list| store::IndexKey { list, key: key.clone() }));
         }
         let line = Bytes::from(serde_json::to_vec(&Line::of(self)).expect("a line has a text"));
-        let lists = keys::execution_lists(&owner, self.of(), self.status.into());
+        let lists = self.lists(self.status.into()).into_iter();
         step.index_put.extend(
             lists.map(|list| store::IndexRow { at: store::IndexKey { list, key: key.clone() }, value: line.clone() }),
         );
@@ -420,6 +447,9 @@ pub(crate) struct Line {
     r: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     d: Option<Timestamp>,
+    /// Of a Map run's child: how many items it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    n: Option<u32>,
 }
 
 impl Line {
@@ -431,6 +461,7 @@ impl Line {
             e: head.stopped,
             r: head.redrives,
             d: head.redriven,
+            n: head.items,
         }
     }
 
@@ -452,6 +483,8 @@ impl Line {
             stopped: self.e,
             redrives: self.r,
             redriven: self.d,
+            map_run_arn: None,
+            items: self.n,
         }
     }
 }
@@ -473,7 +506,11 @@ pub(crate) fn alarms(effects: &[Effect], step: &mut Step) {
         match effect {
             Effect::SetTimer(alarm) => step.timers_set.push(Timer { due: alarm.due, timer: alarm.timer.0 }),
             Effect::ClearTimer(alarm) => step.timers_cleared.push(Timer { due: alarm.due, timer: alarm.timer.0 }),
-            Effect::RunTask { .. } | Effect::AbandonTask { .. } | Effect::Ended => (),
+            Effect::RunTask { .. }
+            | Effect::AbandonTask { .. }
+            | Effect::StartMapRun { .. }
+            | Effect::StopMapRun { .. }
+            | Effect::Ended => (),
         }
     }
 }

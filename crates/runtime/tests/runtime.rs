@@ -209,7 +209,11 @@ async fn lists_are_newest_first_and_page() {
     started.reverse();
     for filter in [
         ExecutionFilter::default(),
-        ExecutionFilter { machine_arn: Some(machine), status: Some(ExecutionStatus::Succeeded), redriven: None },
+        ExecutionFilter {
+            machine_arn: Some(machine),
+            status: Some(ExecutionStatus::Succeeded),
+            ..ExecutionFilter::default()
+        },
     ] {
         let (mut listed, mut token) = (vec![], None);
         loop {

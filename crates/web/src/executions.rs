@@ -29,6 +29,7 @@ pub(crate) async fn list(
 ) -> Answer<api::Page<ExecutionSummary>> {
     let Filter { status, definition, limit, token } = asked;
     let filter = ExecutionFilter {
+        map_run_arn: None,
         machine_arn: definition.map(|definition| wire::machine_arn(&caller, &definition)),
         status: status.map(wire::from_status),
         redriven: None,

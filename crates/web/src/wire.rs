@@ -285,6 +285,15 @@ fn flat(fact: &Fact) -> Flat {
         Fact::MapIterationAborted { index: number, .. } => plain("MapIterationAborted", index(number)),
         Fact::MapSucceeded => plain("MapStateSucceeded", nothing()),
         Fact::MapFailed => plain("MapStateFailed", nothing()),
+        Fact::MapDistributed { length } => {
+            plain("MapStateStarted", Detail { length: Some(*length), ..Detail::default() })
+        }
+        Fact::MapRunStarted { arn, .. } => {
+            plain("MapRunStarted", Detail { resource: Some(arn.to_string()), ..Detail::default() })
+        }
+        Fact::MapRunSucceeded { .. } => plain("MapRunSucceeded", nothing()),
+        Fact::MapRunFailed { failure, .. } => plain("MapRunFailed", failed(failure)),
+        Fact::MapRunAborted => plain("MapRunAborted", nothing()),
         Fact::WaitStarted { alarm } => plain("WaitStarted", until(alarm)),
         Fact::RetryScheduled { alarm, .. } => plain("RetryScheduled", until(alarm)),
         Fact::FrameEnded { .. } => plain("FrameEnded", nothing()),

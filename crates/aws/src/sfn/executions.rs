@@ -51,8 +51,13 @@ pub(super) async fn list(mut call: Call<'_>) -> Result<(), Fault> {
     let page = page(&mut call.input);
     let listed = match decode_list(&mut call.input)? {
         Listing::Some(filter) => call.runtime.execution_list(call.caller, filter, page).await?,
-        Listing::None(machine_arn) => {
-            call.runtime.state_machine(call.caller, &machine_arn).await?;
+        Listing::None(machine_arn, map_run_arn) => {
+            if let Some(arn) = machine_arn {
+                call.runtime.state_machine(call.caller, &arn).await?;
+            }
+            if let Some(arn) = map_run_arn {
+                call.runtime.map_run(call.caller, &arn).await?;
+            }
             Paged { items: Vec::new(), next: None }
         }
     };
@@ -85,16 +90,13 @@ fn decode_start(input: &mut Input<'_>) -> ExecutionStart {
 #[derive(Debug)]
 enum Listing {
     Some(ExecutionFilter),
-    /// None of this machine's can match.
-    None(String),
+    /// None of this machine's or of this Map run's can match.
+    None(Option<String>, Option<String>),
 }
 
 fn decode_list(input: &mut Input<'_>) -> Result<Listing, Error> {
-    let machine_arn = match (input.text("stateMachineArn"), input.text("mapRunArn")) {
-        (Some(machine_arn), None) => machine_arn,
-        (None, Some(map_run_arn)) => {
-            return Err(Error::new("ResourceNotFound", format!("Resource not found: '{map_run_arn}'")));
-        }
+    let (machine_arn, map_run_arn) = match (input.text("stateMachineArn"), input.text("mapRunArn")) {
+        one @ ((Some(_), None) | (None, Some(_))) => one,
         (Some(_), Some(_)) => {
             return Err(Error::validation("Only one of the stateMachineArn and mapRunArn parameters can be specified"));
         }
@@ -105,10 +107,10 @@ fn decode_list(input: &mut Input<'_>) -> Result<Listing, Error> {
         None => None,
         Some(name) => match ExecutionStatus::ALL.into_iter().find(|status| status.name() == name) {
             Some(status) => Some(status),
-            None => return Ok(Listing::None(machine_arn)),
+            None => return Ok(Listing::None(machine_arn, map_run_arn)),
         },
     };
-    Ok(Listing::Some(ExecutionFilter { machine_arn: Some(machine_arn), status, redriven }))
+    Ok(Listing::Some(ExecutionFilter { machine_arn, map_run_arn, status, redriven }))
 }
 
 fn encode(out: &mut Writer, execution: &Execution, metadata_only: bool) {
@@ -155,6 +157,10 @@ fn encode_summary(out: &mut Writer, summary: &ExecutionSummary) {
     out.text("stateMachineArn", &summary.machine_arn);
     out.text_if("stateMachineVersionArn", summary.version_arn.as_deref());
     out.text_if("stateMachineAliasArn", summary.alias_arn.as_deref());
+    out.text_if("mapRunArn", summary.map_run_arn.as_deref());
+    if let Some(items) = summary.items {
+        out.integer("itemCount", i64::from(items));
+    }
     out.text("name", &summary.name);
     out.text("status", summary.status.name());
     out.time("startDate", summary.started);
@@ -207,16 +213,25 @@ mod tests {
     fn a_listing_names_one_machine() {
         check_list(
             r#"{"stateMachineArn":"m","statusFilter":"TIMED_OUT"}"#,
-            expect![[r#"Some(ExecutionFilter { machine_arn: Some("m"), status: Some(TimedOut), redriven: None })"#]],
+            expect![[
+                r#"Some(ExecutionFilter { machine_arn: Some("m"), map_run_arn: None, status: Some(TimedOut), redriven: None })"#
+            ]],
         );
         check_list(
             r#"{"stateMachineArn":"m","redriveFilter":"NOT_REDRIVEN"}"#,
-            expect![[r#"Some(ExecutionFilter { machine_arn: Some("m"), status: None, redriven: Some(false) })"#]],
+            expect![[
+                r#"Some(ExecutionFilter { machine_arn: Some("m"), map_run_arn: None, status: None, redriven: Some(false) })"#
+            ]],
         );
-        check_list(r#"{"stateMachineArn":"m","statusFilter":"PENDING_REDRIVE"}"#, expect![[r#"None("m")"#]]);
+        check_list(
+            r#"{"stateMachineArn":"m","statusFilter":"PENDING_REDRIVE"}"#,
+            expect![[r#"None(Some("m"), None)"#]],
+        );
         check_list(
             r#"{"stateMachineArn":"m","redriveFilter":"REDRIVEN"}"#,
-            expect![[r#"Some(ExecutionFilter { machine_arn: Some("m"), status: None, redriven: Some(true) })"#]],
+            expect![[
+                r#"Some(ExecutionFilter { machine_arn: Some("m"), map_run_arn: None, status: None, redriven: Some(true) })"#
+            ]],
         );
         check_list("{}", expect!["400 ValidationException: Either stateMachineArn or mapRunArn must be specified"]);
         check_list(
@@ -236,6 +251,8 @@ mod tests {
     fn execution(status: ExecutionStatus) -> Execution {
         Execution {
             summary: ExecutionSummary {
+                map_run_arn: None,
+                items: None,
                 arn: "arn:aws:states:us-east-1:111111111111:execution:night:n-1".into(),
                 machine_arn: "arn:aws:states:us-east-1:111111111111:stateMachine:night".into(),
                 version_arn: None,

@@ -107,6 +107,11 @@ fn type_name(fact: &Fact) -> String {
         Fact::MapIterationAborted { .. } => "MapIterationAborted",
         Fact::MapSucceeded => "MapStateSucceeded",
         Fact::MapFailed => "MapStateFailed",
+        Fact::MapDistributed { .. } => "MapStateStarted",
+        Fact::MapRunStarted { .. } => "MapRunStarted",
+        Fact::MapRunSucceeded { .. } => "MapRunSucceeded",
+        Fact::MapRunFailed { .. } => "MapRunFailed",
+        Fact::MapRunAborted => "MapRunAborted",
         // Facts of our own; they have no number and are never shown.
         Fact::TaskAnswered { .. } => "TaskAnswered",
         Fact::TaskHeartbeat { .. } => "TaskHeartbeat",
@@ -195,13 +200,16 @@ fn details(to: &mut Details<'_>, fact: &Fact) {
             to.task(resource, "TimedOutEventDetails", |to| to.failure(failure))
         }
 
-        Fact::MapStarted { length, .. } => {
+        Fact::MapStarted { length, .. } | Fact::MapDistributed { length } => {
             to.object("mapStateStartedEventDetails", |to| to.out.integer("length", number(*length)))
         }
         Fact::MapIterationStarted { name, index, .. } => to.iteration("mapIterationStartedEventDetails", name, *index),
         Fact::MapIterationSucceeded { name, index } => to.iteration("mapIterationSucceededEventDetails", name, *index),
         Fact::MapIterationFailed { name, index } => to.iteration("mapIterationFailedEventDetails", name, *index),
         Fact::MapIterationAborted { name, index } => to.iteration("mapIterationAbortedEventDetails", name, *index),
+
+        Fact::MapRunStarted { arn, .. } => to.object("mapRunStartedEventDetails", |to| to.out.text("mapRunArn", arn)),
+        Fact::MapRunFailed { failure, .. } => to.object("mapRunFailedEventDetails", |to| to.failure(failure)),
 
         Fact::StateAborted { .. }
         | Fact::ParallelStarted { .. }
@@ -210,6 +218,8 @@ fn details(to: &mut Details<'_>, fact: &Fact) {
         | Fact::MapSucceeded
         | Fact::MapFailed
         | Fact::TaskAnswered { .. }
+        | Fact::MapRunSucceeded { .. }
+        | Fact::MapRunAborted
         | Fact::TaskHeartbeat { .. }
         | Fact::WaitStarted { .. }
         | Fact::RetryScheduled { .. }

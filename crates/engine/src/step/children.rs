@@ -153,6 +153,9 @@ impl Run<'_> {
             let (kind, name) = (visit.kind, visit.name.clone());
             let withdrawn = withdraw(&visit.doing);
             self.step.effects.extend(withdrawn);
+            if matches!(&visit.doing, Doing::MapRun(_)) {
+                self.record(frame, previous, Fact::MapRunAborted);
+            }
             if has_aborted_event(kind) {
                 self.record(frame, previous, Fact::StateAborted { kind, name });
             }
@@ -169,7 +172,12 @@ impl Run<'_> {
                 .filter(|child| self.execution.frames.contains_key(child))
                 .collect(),
             Doing::Iterations(iterations) => iterations.open.values().copied().collect(),
-            Doing::Deciding | Doing::Task(_) | Doing::Waiting { .. } | Doing::Retrying { .. } => vec![],
+            Doing::Deciding
+            | Doing::Task(_)
+            | Doing::Waiting { .. }
+            | Doing::Retrying { .. }
+            | Doing::MapRun(_)
+            | Doing::MapRunFailed => vec![],
         }
     }
 }
@@ -191,6 +199,7 @@ fn withdraw(doing: &Doing) -> Vec<Effect> {
             std::iter::once(attempt.abandon()).chain(alarms).collect()
         }
         Doing::Waiting { alarm } | Doing::Retrying { alarm } => vec![Effect::ClearTimer(*alarm)],
-        Doing::Deciding | Doing::Branches(_) | Doing::Iterations(_) => vec![],
+        Doing::MapRun(run) => vec![Effect::StopMapRun { task: run.task, arn: run.arn.clone() }],
+        Doing::Deciding | Doing::Branches(_) | Doing::Iterations(_) | Doing::MapRunFailed => vec![],
     }
 }

@@ -223,7 +223,7 @@ pub(crate) fn within_limit(output: Json, of: &str, bytes_max: usize) -> Result<J
     Err(too_large(of))
 }
 
-fn too_large(of: &str) -> Failure {
+pub(crate) fn too_large(of: &str) -> Failure {
     let cause = format!(
         "The state/task '{of}' returned a result with a size exceeding the maximum number of bytes service limit."
     );
@@ -236,7 +236,10 @@ fn withdrawal(effect: Effect) -> Effect {
             Effect::AbandonTask { task, resource, parameters, credentials }
         }
         Effect::SetTimer(alarm) => Effect::ClearTimer(alarm),
-        other @ (Effect::AbandonTask { .. } | Effect::ClearTimer(_) | Effect::Ended) => other,
+        Effect::StartMapRun { task, arn, .. } => Effect::StopMapRun { task, arn },
+        other @ (Effect::AbandonTask { .. } | Effect::StopMapRun { .. } | Effect::ClearTimer(_) | Effect::Ended) => {
+            other
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! States, from entry to exit.
 
-use asl::{BlockId, Body, Name, Resource, State, Task, Then, Wait};
+use asl::{BlockId, Body, MapMode, Name, Resource, State, Task, Then, Wait};
 use base::Json;
 
 use super::{Go, Next, Run, Stop};
@@ -104,7 +104,10 @@ impl Run<'_> {
         match &state.body {
             Body::Task(task) => self.schedule(frame, state, task),
             Body::Parallel(parallel) => self.start_branches(frame, state, parallel),
-            Body::Map(map) => self.start_iterations(frame, state, map),
+            Body::Map(map) => match &map.mode {
+                MapMode::Inline => self.start_iterations(frame, state, map),
+                MapMode::Distributed(distributed) => self.start_map_run(frame, state, map, distributed),
+            },
             Body::Pass(_) | Body::Choice(_) | Body::Wait(_) | Body::Succeed | Body::Fail(_) => {
                 unreachable!("{} does its work at once", state.name)
             }

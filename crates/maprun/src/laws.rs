@@ -1,0 +1,267 @@
+//! What holds for any run, whatever the world does with what it is asked: does it late, twice, in another order, or
+//! (after a crash) not at all before it is asked again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use base::{Json, Timestamp};
+use engine::{Failure, MapRunOutcome};
+use proptest::prelude::*;
+
+use crate::message::{Command, Effect, Env, Event, Fate, Input, Limits, Read, Update};
+use crate::run::{Run, Status};
+use crate::step;
+use crate::tests::begin;
+
+/// What one item of the plan is, and how its child will end.
+#[derive(Debug, Clone, Copy)]
+struct Item {
+    fate: Fate,
+    in_batch: u32,
+}
+
+/// The world around one run: what is asked of it and not yet done, and the children that there are.
+struct World {
+    items: Vec<Item>,
+    /// How many children one read gives at most.
+    page: usize,
+    run: Run,
+    history: Vec<Event>,
+    todo: Vec<Effect>,
+    /// Each child that was ever started, with its input; and whether it has ended.
+    children: BTreeMap<u32, (Json, Option<Fate>)>,
+    ends: Vec<MapRunOutcome>,
+    limits: Limits,
+    stopped: bool,
+}
+
+impl World {
+    fn ask(&mut self, command: Command) {
+        let before = self.run.clone();
+        let env = Env { now: Timestamp(self.history.len() as i64), limits: self.limits };
+        match step(&mut self.run, command, env) {
+            Err(_) => assert_eq!(self.run, before, "a refusal leaves no trace"),
+            Ok(step) => {
+                let text = serde_json::to_vec(&step.events).expect("events have a text");
+                let stored: Vec<Event> = serde_json::from_slice(&text).expect("what was stored");
+                self.history.extend(stored);
+                self.todo.extend(step.effects);
+            }
+        }
+        assert_eq!(Run::replay(&self.history), self.run, "replay differs from live");
+        let snapshot = serde_json::to_vec(&self.run).expect("a run has a text");
+        assert_eq!(serde_json::from_slice::<Run>(&snapshot).expect("a snapshot"), self.run);
+        self.check_counts();
+    }
+
+    fn check_counts(&self) {
+        let (executions, items) = (self.run.executions(), self.run.items());
+        let read: u64 = self.items.iter().map(|item| u64::from(item.in_batch)).sum();
+        assert!(items.total() <= read && executions.total() <= self.items.len() as u64);
+        assert_eq!(executions.running, self.run.active() as u64);
+        let most = match self.run.concurrency() {
+            0 => self.limits.children_max,
+            some => some.min(self.limits.children_max),
+        };
+        // A limit that was lowered holds for those that come.
+        let lowered = self.history.iter().any(|event| matches!(event, Event::Updated { .. }));
+        assert!(lowered || executions.running <= most, "{} run of {most}", executions.running);
+    }
+
+    /// Does what was asked: `at` chooses which.
+    fn act(&mut self, at: usize) {
+        if self.todo.is_empty() {
+            return;
+        }
+        let effect = self.todo.swap_remove(at % self.todo.len());
+        match effect {
+            Effect::Read { from } => {
+                let done = self.items.iter().scan(0u64, |sum, item| {
+                    *sum += u64::from(item.in_batch);
+                    Some(*sum)
+                });
+                let first = done.take_while(|sum| *sum <= from).count();
+                let until = (first + self.page).min(self.items.len());
+                let children = (first..until).map(|at| self.input(at)).collect();
+                self.ask(Command::Read(Read { from, children, end: until == self.items.len() }));
+            }
+            Effect::Start { index, input } => {
+                let child = self.children.entry(index).or_insert((input.input.clone(), None));
+                assert_eq!(child.0, input.input, "a child has one input");
+                let fate = child.1.unwrap_or(Fate::Running);
+                self.ask(Command::Told { children: vec![(index, fate)] });
+            }
+            Effect::Stop { index } => {
+                if let Some((_, fate @ None)) = self.children.get_mut(&index) {
+                    *fate = Some(Fate::Aborted);
+                    self.ask(Command::Told { children: vec![(index, Fate::Aborted)] });
+                }
+            }
+            Effect::Ask { index } => {
+                let fate = self.children.get(&index).map_or(Fate::Missing, |child| child.1.unwrap_or(Fate::Running));
+                // Nobody says "missing" who may still be starting it.
+                let starting = |effect: &Effect| matches!(effect, Effect::Start { index: at, .. } if *at == index);
+                if fate != Fate::Missing || !self.todo.iter().any(starting) {
+                    self.ask(Command::Told { children: vec![(index, fate)] });
+                }
+            }
+            Effect::Gather { .. } => {
+                let outputs = self.children.keys().map(|index| Json::from(u64::from(*index)));
+                let outcome = MapRunOutcome::Succeeded { output: Json::array(outputs) };
+                self.ask(Command::Gathered { outcome, written: 0 });
+            }
+            Effect::AskParent if self.stopped => self.ask(Command::Stop),
+            Effect::AskParent => (),
+            Effect::Notify { outcome } => {
+                self.ends.push(outcome);
+                self.ask(Command::Notified);
+            }
+        }
+    }
+
+    fn input(&self, at: usize) -> Input {
+        Input { input: Json::from(format!("item {at}")), items: self.items[at].in_batch }
+    }
+
+    /// A child ends by itself; the run hears of it, or not.
+    fn end(&mut self, at: usize, heard: bool) {
+        let running: Vec<u32> =
+            self.children.iter().filter(|(_, child)| child.1.is_none()).map(|(index, _)| *index).collect();
+        if let Some(index) = running.get(at % running.len().max(1)).copied() {
+            let fate = self.items[index as usize].fate;
+            self.children.insert(index, (self.children[&index].0.clone(), Some(fate)));
+            if heard {
+                self.ask(Command::Told { children: vec![(index, fate)] });
+            }
+        }
+    }
+
+    /// The server dies and comes again.
+    fn crash(&mut self) {
+        self.todo = self.run.outstanding();
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Happening {
+    Act(usize),
+    End(usize),
+    EndUnheard(usize),
+    Crash,
+    Twice,
+    Update(u64),
+}
+
+fn happening() -> impl Strategy<Value = Happening> {
+    prop_oneof![
+        12 => any::<usize>().prop_map(Happening::Act),
+        8 => any::<usize>().prop_map(Happening::End),
+        1 => any::<usize>().prop_map(Happening::EndUnheard),
+        1 => Just(Happening::Crash),
+        1 => Just(Happening::Twice),
+        1 => (0..5u64).prop_map(Happening::Update),
+    ]
+}
+
+fn item() -> impl Strategy<Value = Item> {
+    let fate = prop_oneof![
+        20 => Just(Fate::Succeeded),
+        1 => Just(Fate::Failed),
+        1 => Just(Fate::TimedOut),
+        1 => Just(Fate::Aborted),
+    ];
+    (fate, 1..4u32).prop_map(|(fate, in_batch)| Item { fate, in_batch })
+}
+
+proptest! {
+    #[test]
+    fn every_item_is_one_child_whatever_the_world_does(
+        items in prop::collection::vec(item(), 0..40),
+        page in 1..9usize,
+        concurrency in 0..6u64,
+        children_max in 1..9u64,
+        tolerated in prop_oneof![Just(None), Just(Some(3)), Just(Some(1_000))],
+        percentage in prop_oneof![Just(None), Just(Some(20.0)), Just(Some(100.0))],
+        happenings in prop::collection::vec(happening(), 0..200),
+        stop in prop_oneof![3 => Just(None), 1 => (0..200usize).prop_map(Some)],
+    ) {
+        let limits = Limits { children_max };
+        let (run, history, children) = (Run::default(), vec![], BTreeMap::new());
+        let mut world = World {
+            items, page, run, history, todo: vec![], children, ends: vec![], limits, stopped: false,
+        };
+        let mut plan = begin();
+        plan.plan.concurrency = concurrency;
+        plan.plan.tolerated_count = tolerated;
+        plan.plan.tolerated_percentage = percentage;
+        world.ask(Command::Begin(Box::new(plan)));
+        for (at, happening) in happenings.into_iter().enumerate() {
+            if stop == Some(at) {
+                world.stopped = true;
+                world.ask(Command::Stop);
+            }
+            match happening {
+                Happening::Act(at) => world.act(at),
+                Happening::End(at) => world.end(at, true),
+                Happening::EndUnheard(at) => world.end(at, false),
+                Happening::Crash => world.crash(),
+                Happening::Twice => world.todo.extend(world.run.outstanding()),
+                Happening::Update(concurrency) => {
+                    world.ask(Command::Update(Update { concurrency: Some(concurrency), ..Update::default() }));
+                }
+            }
+        }
+        // From here on the world does what it is asked.
+        for round in 0..10_000 {
+            if world.run.is_over() {
+                break;
+            }
+            if world.todo.is_empty() {
+                world.crash();
+            }
+            world.act(round);
+            world.end(round, true);
+        }
+        prop_assert!(world.run.is_over(), "it ends: {:?}", world.run);
+        prop_assert!(world.run.outstanding().is_empty(), "the finished owe nothing");
+        prop_assert_eq!(world.history.iter().filter(|event| matches!(event, Event::Ended { .. })).count(), 1);
+        let executions = world.run.executions();
+        prop_assert_eq!(executions.running, 0);
+        let started: BTreeSet<u32> = world.children.keys().copied().collect();
+        match world.run.status() {
+            Status::Succeeded => {
+                prop_assert_eq!(started.len(), world.items.len());
+                prop_assert_eq!((executions.pending, executions.total()), (0, world.items.len() as u64));
+                prop_assert_eq!(world.run.items().total(), world.items.iter().map(|item| u64::from(item.in_batch)).sum::<u64>());
+            }
+            Status::Failed => prop_assert!(executions.unsuccessful() > 0),
+            Status::Aborted => prop_assert!(world.stopped && world.ends.is_empty()),
+            Status::Running => prop_assert!(false, "it is over"),
+        }
+        // All who told the parent told it the same.
+        prop_assert!(world.ends.windows(2).all(|pair| pair[0] == pair[1]));
+        prop_assert!(started.iter().copied().eq(0..started.len() as u32) || world.run.status() != Status::Succeeded);
+    }
+}
+
+#[test]
+fn a_child_that_ends_costs_the_same_in_a_run_of_any_size() {
+    let mut run = Run::default();
+    let env = Env { now: Timestamp(0), limits: Limits::default() };
+    step(&mut run, Command::Begin(Box::new(begin())), env).expect("it begins");
+    let (mut from, mut index) = (0, 0);
+    for _ in 0..50 {
+        let children: Vec<Input> = (0..1_000).map(|_| Input { input: Json::from("x"), items: 1 }).collect();
+        let end = from == 49_000;
+        step(&mut run, Command::Read(Read { from, children, end }), env).expect("it is read");
+        from += 1_000;
+        while run.wants().is_none() && index < from as u32 {
+            step(&mut run, Command::Told { children: vec![(index, Fate::Succeeded)] }, env).expect("it is told");
+            index += 1;
+        }
+        let text = serde_json::to_vec(&run).expect("a run has a text");
+        assert!(text.len() < 60_000, "{} bytes after {index} children", text.len());
+    }
+    assert_eq!((run.executions().succeeded, run.executions().total()), (50_000, 50_000));
+    let failure = Failure::named("E");
+    assert!(step(&mut run, Command::ReadFailed { from, failure }, env).is_err());
+}
