@@ -106,3 +106,21 @@ def test_a_store_in_memory_forgets(tmp_path):
     assert sfn.list_state_machines()["stateMachines"] == []
     server.stop()
     assert not (server.data / "store").exists()
+
+
+def test_a_step_that_paused_goes_on_after_a_kill(own):
+    """A loop of large payloads is many steps; a server that is killed between two of them goes on with the next."""
+    sfn = own.client("stepfunctions")
+    count = {"Type": "Pass", "Parameters": {"n.$": "States.MathAdd($.n, 1)", "pad.$": "$.pad"}, "Assign": {"seen.$": "$.n"}, "Next": "Enough"}
+    enough = {"Type": "Choice", "Choices": [{"Variable": "$seen", "NumericGreaterThanEquals": 400, "Next": "Done"}], "Default": "Count"}
+    states = {"Count": count, "Enough": enough, "Done": {"Type": "Pass", "Parameters": {"seen.$": "$seen"}, "End": True}}
+    arn = machine(sfn, {"StartAt": "Count", "States": states})
+    # Each state's output is large, so that a step has few of them.
+    text = json.dumps({"n": 0, "pad": "x" * 50_000})
+    execution = sfn.start_execution(stateMachineArn=arn, input=text)["executionArn"]
+    assert sfn.describe_execution(executionArn=execution)["status"] == "RUNNING", "it was over before it was killed"
+    restart(own, "killed")
+    described = ended(sfn, execution, 120)
+    assert (described["status"], described.get("output")) == ("SUCCEEDED", '{"seen":400}')
+    events = history(sfn, execution, includeExecutionData=False, maxResults=1000)
+    assert [event["id"] for event in events] == list(range(1, len(events) + 1))
