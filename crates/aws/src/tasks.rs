@@ -57,7 +57,7 @@ impl TaskPort for Tasks {
             }
             let command_id = target.origin(&call).id("command");
             if let Err(refusal) = runtime.command_cancel(&call.caller, &command_id, Vec::new()).await {
-                tracing::warn!(command_id, %refusal, "an abandoned task's command was not cancelled");
+                tracing::warn!(execution = %call.execution_arn, command_id, %refusal, "an abandoned task's command was not cancelled");
             }
         })
     }

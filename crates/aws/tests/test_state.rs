@@ -87,7 +87,12 @@ async fn what_cannot_be_tested_is_refused() {
     )
     .await;
     check(r#"{"Type":"Parallel","Branches":[{"StartAt":"B","States":{"B":{"Type":"Succeed"}}}],"End":true}"#, "{}", expect![[r#"400 {"__type":"InvalidDefinition","message":"TestState API does not support Map or Parallel states. Supported state types include: [Task, Wait, Pass, Succeed, Fail, Choice]"}"#]]).await;
-    check(r#"{"Type":"Pass","QueryLanguage":"JSONata","Output":"{% 1 %}","End":true}"#, "{}", expect![[r#"200 {"output":"1","status":"SUCCEEDED"}"#]]).await;
+    check(
+        r#"{"Type":"Pass","QueryLanguage":"JSONata","Output":"{% 1 %}","End":true}"#,
+        "{}",
+        expect![[r#"200 {"output":"1","status":"SUCCEEDED"}"#]],
+    )
+    .await;
     check(CHOICE, r#"{"inspectionLevel":"ALL","stateConfiguration":{"retrierRetryCount":-1},"mock":{"fieldValidationMode":"SOME"}}"#, expect![[r#"400 {"__type":"ValidationException","message":"3 validation errors detected: Value 'ALL' at 'inspectionLevel' failed to satisfy constraint: Member must satisfy enum value set: [INFO, DEBUG, TRACE]; Value 'SOME' at 'mock.fieldValidationMode' failed to satisfy constraint: Member must satisfy enum value set: [STRICT, PRESENT, NONE]; Value '-1' at 'stateConfiguration.retrierRetryCount' failed to satisfy constraint: Member must have value greater than or equal to 0"}"#]]).await;
     check(
         CHOICE,

@@ -82,11 +82,15 @@ pub(crate) struct Demo {
 #[derive(Debug, Clone, Arguments)]
 pub(crate) struct Log {
     /// The form of the log on standard error
-    #[arg(long = "log", value_name = "FORM", default_value = "text")]
-    pub(crate) log: LogForm,
+    #[arg(long = "log", alias = "log-format", value_name = "FORM")]
+    pub(crate) log: Option<LogForm>,
+    /// What is logged: a level, or one for each part, as in info,runtime=debug
+    #[arg(long = "log-level", value_name = "LEVEL", env = "DANDORI_LOG")]
+    pub(crate) level: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum LogForm {
     Text,
     Json,

@@ -12,6 +12,10 @@
 //! [limits]                      # the defaults are AWS's quotas
 //! history_events = 25000
 //!
+//! [log]                         # of this server, on standard error
+//! form = "json"
+//! level = "info"
+//!
 //! [telemetry]                   # a trace for each execution, by OTLP over HTTP; without an endpoint, none
 //! otlp_endpoint = "http://127.0.0.1:4318"
 //! otlp_headers = { authorization = "…" }
@@ -22,6 +26,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+
+use crate::args::LogForm;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -34,6 +40,7 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     pub(crate) agent: Agent,
     pub(crate) telemetry: Telemetry,
+    pub(crate) log: Log,
 }
 
 /// An access key of the AWS door and of our own API.
@@ -63,6 +70,14 @@ pub(crate) struct Limits {
     pub(crate) map_concurrency: Option<u64>,
     pub(crate) state_machines: Option<u64>,
     pub(crate) open_executions: Option<u64>,
+}
+
+/// The server's own log.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Log {
+    pub(crate) form: Option<LogForm>,
+    pub(crate) level: Option<String>,
 }
 
 /// Where traces go.
@@ -181,6 +196,19 @@ mod tests {
         assert_eq!((config.keys.len(), config.limits.of_engine().history_events_max), (1, 50));
         assert!(!format!("{config:?}").contains("\"s\""), "a secret is never printed");
         assert!(parse("lisen = '127.0.0.1:1'").is_err());
+    }
+
+    #[test]
+    fn the_log_has_a_form_and_a_level() {
+        let config = parse("[log]\nform = 'json'\nlevel = 'debug'").expect("valid");
+        assert_eq!((config.log.form, config.log.level.as_deref()), (Some(LogForm::Json), Some("debug")));
+        assert!(parse("[log]\nform = 'xml'").is_err());
+    }
+
+    #[test]
+    fn headers_for_a_collector_are_not_printed() {
+        let config = parse("[telemetry]\notlp_endpoint = 'http://c'\notlp_headers = { a = 'secret' }").expect("valid");
+        assert!(!format!("{config:?}").contains("secret"));
     }
 
     #[test]

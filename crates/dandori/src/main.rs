@@ -47,27 +47,34 @@ fn main() -> ExitCode {
 
 async fn run(args: Args) -> ExitCode {
     match args.command {
-        Command::Server(options) => {
-            log(&options.log);
-            server::main(options).await
-        }
-        Command::Agent(options) => {
-            log(&options.log);
-            agents::main(options).await
-        }
+        Command::Server(options) => server::main(options).await,
+        Command::Agent(options) => match log(&options.log, &config::Log::default()) {
+            Ok(()) => agents::main(options).await,
+            Err(error) => fail("start the agent", &error),
+        },
         Command::Demo(options) => demo::main(options, args.global).await,
         Command::People(command) => cli::run(args.global, command).await.into(),
     }
 }
 
-/// Logs go to standard error: what is wanted by `DANDORI_LOG`, else from `info` up.
-fn log(options: &args::Log) {
-    let filter = EnvFilter::try_from_env("DANDORI_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+/// What was wanted of the log is no level.
+#[derive(Debug, thiserror::Error)]
+#[error("use the log level '{level}'")]
+struct LogError {
+    level: String,
+    source: tracing_subscriber::filter::ParseError,
+}
+
+/// Logs go to standard error: as it was typed, else as the file says, else as text from `info` up.
+fn log(typed: &args::Log, config: &config::Log) -> Result<(), LogError> {
+    let level = typed.level.as_deref().or(config.level.as_deref()).unwrap_or("info");
+    let filter = EnvFilter::try_new(level).map_err(|source| LogError { level: level.to_owned(), source })?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match options.log {
+    match typed.log.or(config.form).unwrap_or(args::LogForm::Text) {
         args::LogForm::Text => log.init(),
         args::LogForm::Json => log.json().init(),
     }
+    Ok(())
 }
 
 /// Says why it does not go on. The chain of causes is one line.

@@ -69,6 +69,8 @@ pub(crate) enum Error {
     #[error("give the agent a key of its own: no [[key]] has the account {0}")]
     AgentKey(String),
     #[error(transparent)]
+    Log(crate::LogError),
+    #[error(transparent)]
     Collector(#[from] telemetry::CollectorError),
     #[error("start the agent inside")]
     Agent(#[source] std::io::Error),
@@ -84,7 +86,12 @@ pub(crate) struct Server {
 }
 
 pub(crate) async fn main(options: args::Server) -> ExitCode {
-    let server = match settings(options) {
+    let log = options.log.clone();
+    let logged = |settings: Settings| match crate::log(&log, &settings.config.log) {
+        Ok(()) => Ok(settings),
+        Err(error) => Err(Error::Log(error)),
+    };
+    let server = match settings(options).and_then(logged) {
         Ok(settings) => start(settings).await,
         Err(error) => Err(error),
     };

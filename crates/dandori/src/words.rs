@@ -31,7 +31,16 @@ pub(crate) const HELP: &[cli::help::Entry] = &[
         "TOMLの設定ファイル。コマンドラインの指定が優先する",
     ),
     ("server agent", "Hold an agent for this machine inside", "このマシンのエージェントを内蔵する"),
-    ("server log", "The form of the log on standard error", "標準エラー出力に書くログの形式"),
+    (
+        "server log",
+        "The form of the log on standard error; text if not given",
+        "標準エラー出力に書くログの形式。省略すると text",
+    ),
+    (
+        "server level",
+        "What is logged: a level, or one for each part, as in info,runtime=debug",
+        "ログの範囲: レベル、または部分ごとのレベル。例: info,runtime=debug",
+    ),
     (
         "agent",
         "Run an agent: connect to a server and run the scripts that it sends",
@@ -50,7 +59,16 @@ pub(crate) const HELP: &[cli::help::Entry] = &[
         "エージェントの呼び名。省略するとホスト名",
     ),
     ("agent concurrency", "Scripts that run at a time", "同時に実行するスクリプトの数"),
-    ("agent log", "The form of the log on standard error", "標準エラー出力に書くログの形式"),
+    (
+        "agent log",
+        "The form of the log on standard error; text if not given",
+        "標準エラー出力に書くログの形式。省略すると text",
+    ),
+    (
+        "agent level",
+        "What is logged: a level, or one for each part, as in info,runtime=debug",
+        "ログの範囲: レベル、または部分ごとのレベル。例: info,runtime=debug",
+    ),
     (
         "demo",
         "Show the backup job net run on this machine, from nothing",

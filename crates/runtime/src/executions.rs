@@ -389,10 +389,10 @@ impl Runtime {
     pub async fn execution_watch(&self, caller: &Caller, arn: &str) -> Result<Watch, Refusal> {
         self.execution_head(caller, arn).await?;
         let (sender, events) = mpsc::channel(WATCH_BEHIND_MAX);
-        let (runtime, id) = (self.clone(), keys::execution(arn));
+        let (runtime, id, execution) = (self.clone(), keys::execution(arn), arn.to_owned());
         tokio::spawn(async move {
             if let Err(refusal) = runtime.follow(id, sender).await {
-                tracing::warn!(%id, %refusal, "a watch ended early");
+                tracing::warn!(execution, %refusal, "a watch ended early");
             }
         });
         Ok(Watch { events })

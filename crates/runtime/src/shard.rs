@@ -410,7 +410,8 @@ impl Shard {
             match self.world.definitions.get(&*self.store, &execution.identity().definition).await {
                 Ok(found) => *machine = Some(found),
                 Err(error) => {
-                    tracing::error!(%id, %error, "cannot read an execution's definition");
+                    let arn = &execution.identity().execution_arn;
+                    tracing::error!(execution = %arn, %error, "cannot read an execution's definition");
                     self.unreadable.insert(id);
                 }
             }
@@ -433,6 +434,8 @@ impl Shard {
         // A value that makes its rules panic fails its own request, and nobody else's.
         let decided = catch_unwind(AssertUnwindSafe(|| self.decide(id, ask, turn)));
         let result = decided.unwrap_or_else(|_| {
+            let execution = self.execution_arn(id);
+            tracing::error!(%id, execution = execution.as_deref(), "a rule of this value does not hold");
             self.cache.remove(&id);
             Err(Refused::Internal("a rule of this value does not hold".into()))
         });
@@ -441,9 +444,19 @@ impl Shard {
             // A late outcome, an alarm that nobody wants any more: refused, and that is all.
             None => {
                 if let Err(Refused::Internal(error)) = result {
-                    tracing::error!(%id, %error, "cannot carry out the machinery's own request");
+                    let execution = self.execution_arn(id);
+                    let execution = execution.as_deref();
+                    tracing::error!(%id, execution, %error, "cannot carry out the machinery's own request");
                 }
             }
+        }
+    }
+
+    /// Of an execution that is in memory: what a line of the log is found by.
+    fn execution_arn(&self, id: Id) -> Option<Arc<str>> {
+        match &self.cache.get(&id)?.value.what {
+            What::Execution { head, .. } => Some(head.arn.clone()),
+            _ => None,
         }
     }
 
