@@ -27,6 +27,12 @@ impl Fault {
     }
 }
 
+impl From<expr::jsonata::Fault> for Fault {
+    fn from(fault: expr::jsonata::Fault) -> Fault {
+        Fault::Query { text: fault.text, location: fault.location }
+    }
+}
+
 impl From<String> for Fault {
     fn from(text: String) -> Fault {
         Fault::Runtime(text)
@@ -54,12 +60,12 @@ pub(crate) fn fill(template: Option<&Template>, scope: &dyn Scope) -> Result<Jso
 
 /// What a field of a JSONata state gives; `field` says where it stands.
 pub(crate) fn evaluate(value: &Jsonata, field: &str, scope: &dyn Scope) -> Result<Json, Fault> {
-    value.eval(field, scope).map_err(|fault| Fault::Query { text: fault.text, location: fault.location })
+    value.eval(field, scope).map_err(Fault::from)
 }
 
 /// The same, where only one type will do.
 pub(crate) fn evaluate_as(value: &Jsonata, field: &str, kind: Kind, scope: &dyn Scope) -> Result<Json, Fault> {
-    value.eval_as(field, kind, scope).map_err(|fault| Fault::Query { text: fault.text, location: fault.location })
+    value.eval_as(field, kind, scope).map_err(Fault::from)
 }
 
 /// `Parameters`, `Arguments` and the like, of the field named `field`; `$`, or the state's input, where there are none.
@@ -250,6 +256,22 @@ pub(crate) fn items(items: &Items, scope: &dyn Scope) -> Result<Json, Fault> {
     match value {
         Json::Array(_) => Ok(value),
         _ => Err(Fault::Runtime(format!("Reference path \"{text}\" must point to array."))),
+    }
+}
+
+/// What a Map in distributed mode iterates over: an array, or an object, whose members are its items.
+pub(crate) fn items_or_members(items: &Items, scope: &dyn Scope) -> Result<Json, Fault> {
+    let value = match items {
+        Items::Jsonata(Some(items)) => match evaluate(items, "Items", scope)? {
+            members @ Json::Object(_) => return Ok(members),
+            other => return items.expect(other, "Items", Kind::Array).map_err(Fault::from),
+        },
+        Items::Jsonata(None) | Items::JsonPath(None) => Some(scope.input().clone()),
+        Items::JsonPath(Some(path)) => path.eval(scope).ok(),
+    };
+    match value {
+        Some(members @ Json::Object(_)) => Ok(members),
+        _ => self::items(items, scope),
     }
 }
 

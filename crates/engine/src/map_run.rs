@@ -48,7 +48,7 @@ pub struct MapPlan<D = Json> {
 /// Where the items come from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum MapSource<D = Json> {
-    /// The state's own data: an array.
+    /// The state's own data: an array, or an object, whose members are the items.
     Items(D),
     /// `ItemReader`.
     Reader {
@@ -170,6 +170,21 @@ pub struct MapItem<'a> {
     pub source: &'a str,
 }
 
+/// What a Map iterates over: the items of an array, or the members of an object with their names.
+pub fn members(items: &Json) -> impl Iterator<Item = (Option<&str>, &Json)> {
+    let array = items.as_array().unwrap_or_default().iter().map(|item| (None, item));
+    let object = items.as_object().into_iter().flatten().map(|(key, value)| (Some(&**key), value));
+    array.chain(object)
+}
+
+/// A member of an object as an item of its own.
+fn whole(item: &MapItem<'_>) -> Json {
+    match item.key {
+        Some(key) => Json::object([("Key", Json::from(key)), ("Value", item.value.clone())]),
+        None => item.value.clone(),
+    }
+}
+
 /// What a child gets for `item`: the item itself, or what the `ItemSelector` makes of it, within the limit on
 /// payloads. The failure is the Map state's.
 pub fn child_input(machine: &Machine, plan: &MapPlan, item: &MapItem<'_>, env: Env) -> Result<Json, Failure> {
@@ -181,7 +196,7 @@ pub fn child_input(machine: &Machine, plan: &MapPlan, item: &MapItem<'_>, env: E
             let scope = ItemScope { selecting, context, chance: Chance::new(env.entropy), now: env.now };
             data::payload(Some(selector), "ItemSelector", &scope).map_err(|fault| failed(plan, fault))?
         }
-        (_, _) => item.value.clone(),
+        (_, _) => whole(item),
     };
     within_limit(made, &plan.state, env.limits.payload_bytes_max)
 }
@@ -198,7 +213,7 @@ fn failed(plan: &MapPlan, fault: Fault) -> Failure {
 }
 
 /// `$$.Map.Item` (Developer Guide, "Accessing context object data for Map states").
-fn with_item(context: &Json, item: &MapItem<'_>) -> Json {
+pub(crate) fn with_item(context: &Json, item: &MapItem<'_>) -> Json {
     let key = item.key.map(|key| ("Key", Json::from(key)));
     let members = [("Index", Json::from(item.index)), ("Value", item.value.clone())];
     let item = Json::object(members.into_iter().chain(key).chain([("Source", Json::from(item.source))]));

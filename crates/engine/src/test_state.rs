@@ -8,7 +8,6 @@
 //!
 //! **It does not know** AWS's models: a mocked result is compared with no service's answer.
 
-use std::sync::Arc;
 
 use asl::{
     Body, Catcher, Choice, Fail, Flow, Map, MapMode, Name, Parallel, Pass, Pattern, Payload, Resource, ResultPath,
@@ -20,6 +19,7 @@ use expr::Template;
 use crate::choice::{self, Chosen};
 use crate::data::{self, Fault};
 use crate::event::Failure;
+use crate::map_run::{self, MapItem};
 use crate::quantity;
 use crate::scope::Chance;
 use crate::step::{ErrorNames, QUERY_ERROR, delay_seconds, handlers, within_limit};
@@ -376,10 +376,10 @@ impl<'a> Trial<'a> {
         self.seen.tolerated_failure_count = quantity::tolerated_count(&map.tolerated, &view)?;
         self.seen.tolerated_failure_percentage = quantity::tolerated_percentage(&map.tolerated, &view)?;
         let items = self.items(map, &view)?;
-        let items = items.as_array().unwrap_or_default();
         if let Some(selector) = &map.item_selector {
-            let inputs = items.iter().enumerate().map(|(index, item)| {
-                data::payload(Some(selector), "ItemSelector", &self.view_of_item(&input, index, item))
+            let inputs = (0..).zip(map_run::members(&items)).map(|(index, (key, value))| {
+                let item = MapItem { index, key, value, source: "STATE_DATA" };
+                data::payload(Some(selector), "ItemSelector", &self.view_of_item(&input, &item))
             });
             let inputs = inputs.collect::<Result<Vec<Json>, Fault>>()?;
             self.seen.after_item_selector = Some(Json::array(inputs));
@@ -396,7 +396,10 @@ impl<'a> Trial<'a> {
         if reads {
             return Ok(self.test.read.clone().unwrap_or_else(|| Json::array([])));
         }
-        let items = data::items(&map.items, view)?;
+        let items = match &map.mode {
+            MapMode::Inline => data::items(&map.items, view)?,
+            MapMode::Distributed(_) => data::items_or_members(&map.items, view)?,
+        };
         self.see(|seen| seen.after_items_path = Some(items.clone()));
         Ok(items)
     }
@@ -550,14 +553,8 @@ impl<'a> Trial<'a> {
     }
 
     /// The view of one iteration's item.
-    fn view_of_item(&self, input: &Json, index: usize, item: &Json) -> View<'a> {
-        let source = ("Source", Json::from("STATE_DATA"));
-        let item = Json::object([("Index", Json::from(index as u64)), ("Value", item.clone()), source]);
-        let map = ("Map".into(), Json::object([("Item", item)]));
-        let context =
-            self.test.context.as_object().into_iter().flatten().map(|(key, value)| (key.clone(), value.clone()));
-        let context = Json::object(context.chain([map]).collect::<Vec<(Arc<str>, Json)>>());
-        View { context, ..self.view(input) }
+    fn view_of_item(&self, input: &Json, item: &MapItem<'_>) -> View<'a> {
+        View { context: map_run::with_item(&self.test.context, item), ..self.view(input) }
     }
 }
 

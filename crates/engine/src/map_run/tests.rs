@@ -196,3 +196,25 @@ fn an_item_becomes_what_its_child_gets() {
     expect![[r#"{"value":"b","at":1,"from":"STATE_DATA","with":3,"by":"run"}"#]].assert_eq(&item("b"));
     expect![[r#"Failure { error: Some("States.DataLimitExceeded"), cause: Some("The state/task 'Each' returned a result with a size exceeding the maximum number of bytes service limit.") }"#]].assert_eq(&item(&"b".repeat(50)));
 }
+
+#[test]
+fn the_members_of_an_object_are_items() {
+    check_distributed(
+        "",
+        "start {\"a\":1,\"b\":[2]}",
+        expect![[r#"
+        start {"a":1,"b":[2]}
+          1<0 ExecutionStarted {"a":1,"b":[2]}
+          2<0 MapStateEntered(Each) {"a":1,"b":[2]}
+          3<2 MapStateStarted(2)
+          4<3 MapRunStarted arn:aws:states:us-east-1:111111111111:mapRun:net/14b45640-59d2-4b62-aa36-7d7d4814a0a0:00000000-0000-7db2-9f8d-d73ea4fa79c9 task 0 {"state":"Each","entered":2,"processor":1,"source":{"Items":{"a":1,"b":[2]}}}
+          > start the Map run of task 0
+    "#]],
+    );
+    let items = Json::parse(r#"{"a":1,"b":[2]}"#).expect("JSON");
+    let whole: Vec<String> = (0..)
+        .zip(members(&items))
+        .map(|(index, (key, value))| super::whole(&MapItem { index, key, value, source: "STATE_DATA" }).to_string())
+        .collect();
+    assert_eq!(whole, [r#"{"Key":"a","Value":1}"#, r#"{"Key":"b","Value":[2]}"#]);
+}

@@ -29,7 +29,7 @@ impl Run<'_> {
             let concurrency = quantity::concurrency(&map.concurrency, &view)?;
             // With a reader ItemsPath says nothing; recorded on AWS.
             let items = match &distributed.reader {
-                None => Some(data::items(&map.items, &view)?),
+                None => Some(data::items_or_members(&map.items, &view)?),
                 Some(_) => None,
             };
             Ok((items, concurrency))
@@ -38,7 +38,7 @@ impl Run<'_> {
             Ok(begun) => begun,
             Err(go) => return Some((frame, go)),
         };
-        let length = items.as_ref().and_then(Json::as_array).map_or(0, <[Json]>::len) as u64;
+        let length = items.as_ref().map_or(0, |items| map_run::members(items).count()) as u64;
         self.record_here(frame, Fact::MapDistributed { length });
         let plan = self.decide(frame, |run| run.plan(frame, state, map, distributed, items, concurrency));
         let plan = match plan {

@@ -571,3 +571,38 @@ fn what_a_reader_read_is_selected_from() {
     "#]],
     );
 }
+
+#[test]
+fn the_members_of_an_object_are_items_of_a_distributed_map() {
+    let map = r#"{"Type":"Map","QueryLanguage":"JSONata","Items":"{% $states.input %}","ItemSelector":"{% $states.context.Map.Item %}",
+        "ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"},"StartAt":"I","States":{"I":{"Type":"Pass","End":true}}},"End":true}"#;
+    check(
+        map,
+        r#"{"input":{"a":1,"b":2},"result":[5,6]}"#,
+        expect![[r#"
+        succeeded [5,6] -> end
+          input {"a":1,"b":2}
+          item selector [{"Index":0,"Value":1,"Key":"a","Source":"STATE_DATA"},{"Index":1,"Value":2,"Key":"b","Source":"STATE_DATA"}]
+          concurrency 0
+    "#]],
+    );
+    check(
+        map,
+        r#"{"input":7,"result":[5,6]}"#,
+        expect![[r#"
+        failed States.QueryEvaluationError: The JSONata expression '$states.input' specified for the field 'Items' returned an unexpected result type. Expected 'array', but was 'number' for value: 7
+          input 7
+          concurrency 0
+    "#]],
+    );
+    let inline = map.replace("DISTRIBUTED", "INLINE").replace(r#","ExecutionType":"STANDARD""#, "");
+    check(
+        &inline,
+        r#"{"input":{"a":1},"result":[5]}"#,
+        expect![[r#"
+        failed States.QueryEvaluationError: The JSONata expression '$states.input' specified for the field 'Items' returned an unexpected result type. Expected 'array', but was 'object' for value: {"a":1}
+          input {"a":1}
+          concurrency 0
+    "#]],
+    );
+}

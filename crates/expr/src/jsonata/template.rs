@@ -100,7 +100,11 @@ impl Template {
 
     /// The value, which has to be of this kind.
     pub fn eval_as(&self, field: &str, expected: Kind, scope: &dyn Scope) -> Result<Json, Fault> {
-        let value = self.eval(field, scope)?;
+        self.expect(self.eval(field, scope)?, field, expected)
+    }
+
+    /// `value`, which this gave, where it is of this kind.
+    pub fn expect(&self, value: Json, field: &str, expected: Kind) -> Result<Json, Fault> {
         let was = Kind::name_of(&value);
         if was == expected.name() {
             return Ok(value);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base::{Id, Json};
-use engine::map_run::{MapItem, MapSource, child_input};
+use engine::map_run::{MapItem, MapSource, child_input, members};
 use engine::{Awaits, Failure, MapRunOutcome};
 use futures_util::future::join_all;
 use maprun::{Begin, Command, Effect, Fate, Input, Read};
@@ -219,10 +219,9 @@ impl Runtime {
             MapSource::Items(items) => {
                 let now = self.inner.world.now();
                 let mut making = Making::new(&machine, begin, from, self.inner.world.limits, now);
-                let items = items.as_array().unwrap_or_default();
-                let first = usize::try_from(from).unwrap_or(usize::MAX).min(items.len());
-                for item in (from..).zip(&items[first..]) {
-                    if making.add(item.0, None, item.1, "STATE_DATA")? {
+                let first = usize::try_from(from).unwrap_or(usize::MAX);
+                for (index, (key, value)) in (from..).zip(members(items).skip(first)) {
+                    if making.add(index, key, value, "STATE_DATA")? {
                         return Ok(making.read(false));
                     }
                 }
