@@ -48,6 +48,11 @@ pub fn execution(caller: &Caller, machine: &str, name: &str) -> String {
     format!("arn:aws:states:{}:{}:execution:{machine}:{name}", caller.region, caller.account)
 }
 
+/// `arn:aws:states:REGION:ACCOUNT:express:MACHINE:NAME:UUID`
+pub fn express(caller: &Caller, machine: &str, name: &str, uuid: &str) -> String {
+    format!("arn:aws:states:{}:{}:express:{machine}:{name}:{uuid}", caller.region, caller.account)
+}
+
 /// `arn:aws:states:REGION:ACCOUNT:activity:NAME`
 pub fn activity(caller: &Caller, name: &str) -> String {
     format!("arn:aws:states:{}:{}:activity:{name}", caller.region, caller.account)

@@ -19,6 +19,9 @@ pub const HISTORY_EVENTS_MAX: u64 = 25_000;
 /// An execution's or a task's longest time, in seconds: the default of `TimeoutSeconds`.
 pub const TIMEOUT_SECONDS_MAX: u64 = 99_999_999;
 
+/// An Express execution's longest time, in seconds.
+pub const EXPRESS_SECONDS_MAX: u64 = 300;
+
 /// Iterations of one inline Map that run at a time, whatever `MaxConcurrency` says.
 pub const MAP_CONCURRENCY_INLINE_MAX: usize = 40;
 

@@ -21,7 +21,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use asl::{Body, Machine, Name, Then};
-use base::Json;
+use base::{Json, limits};
 
 use crate::data::{self, Fault};
 use crate::event::{Alarm, Event, Fact, Failure};
@@ -199,13 +199,19 @@ impl Run<'_> {
     /// The beginning with the machine's own timeout, or with why it has none: an expression sees the context object,
     /// and with it what has begun.
     fn timed(&self, mut started: Fact) -> (Fact, Option<Failure>) {
-        let Some(machine) = &self.machine.timeout else { return (started, None) };
+        let Some(machine) = &self.machine.timeout else {
+            if let Fact::ExecutionStarted { identity, timeout, .. } = &mut started {
+                *timeout = identity.express.then(|| self.alarm_in(limits::EXPRESS_SECONDS_MAX));
+            }
+            return (started, None);
+        };
         let mut begun = Execution::default();
         begun.apply(&Event { at: self.env.now, frame: FrameId::ROOT, id: 1, previous: 0, fact: started.clone() });
         let view = View::new(&begun, FrameId::ROOT, Json::Null, self.chance, self.env.now);
         match (data::machine_seconds(machine, &view), &mut started) {
-            (Ok(seconds), Fact::ExecutionStarted { timeout, .. }) => {
-                *timeout = Some(self.alarm_in(seconds));
+            (Ok(seconds), Fact::ExecutionStarted { identity, timeout, .. }) => {
+                let most = if identity.express { limits::EXPRESS_SECONDS_MAX } else { u64::MAX };
+                *timeout = Some(self.alarm_in(seconds.min(most)));
                 (started, None)
             }
             (Ok(_), _) => (started, None),

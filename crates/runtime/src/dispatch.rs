@@ -289,7 +289,7 @@ impl World {
         }
     }
 
-    fn call(&self, id: Id, arn: &Arc<str>, task: TaskId, resource: &str) -> Option<TaskCall> {
+    pub(crate) fn call(&self, id: Id, arn: &Arc<str>, task: TaskId, resource: &str) -> Option<TaskCall> {
         Some(TaskCall {
             caller: value::caller_of(arn),
             execution: id,
@@ -302,17 +302,21 @@ impl World {
     }
 
     fn run_task(&self, call: TaskCall) {
-        let (world, again) = (self.clone(), call.clone());
-        let called = self.spawn(async move |runtime, tasks| tasks.call(&runtime, call).await);
+        let world = self.clone();
         tokio::spawn(async move {
-            // A panic in a connector fails its task, and nothing else.
-            let reply = match called.await {
-                Ok(Some(reply)) => reply,
-                Ok(None) => return,
-                Err(_) => TaskReply::Failed(Failure::new("States.TaskFailed", "The task's connector failed.")),
-            };
-            world.replied(again, reply).await;
+            if let Some(reply) = world.reply_to(call.clone()).await {
+                world.replied(call, reply).await;
+            }
         });
+    }
+
+    /// Has a task done; none when the server is gone.
+    pub(crate) async fn reply_to(&self, call: TaskCall) -> Option<TaskReply> {
+        // A panic in a connector fails its task, and nothing else.
+        let called = self.spawn(async move |runtime, tasks| tasks.call(&runtime, call).await).await;
+        called.unwrap_or_else(|_| {
+            Some(TaskReply::Failed(Failure::new("States.TaskFailed", "The task's connector failed.")))
+        })
     }
 
     /// The outcome of a call is the execution's next command.
@@ -351,7 +355,7 @@ impl World {
         }
     }
 
-    fn abandon_task(&self, call: TaskCall) {
+    pub(crate) fn abandon_task(&self, call: TaskCall) {
         drop(self.spawn(async move |runtime, tasks| tasks.abandon(&runtime, call).await));
     }
 
@@ -459,6 +463,6 @@ fn waits_for_token(resource: &Resource) -> bool {
     matches!(resource, Resource::Service { pattern: Pattern::WaitForTaskToken, .. })
 }
 
-fn unknown_resource(resource: &str) -> Failure {
+pub(crate) fn unknown_resource(resource: &str) -> Failure {
     Failure::new("States.Runtime", format!("The resource provided {resource} is not recognized."))
 }

@@ -10,6 +10,7 @@ use store::{Chunk, Direction, IndexRow, Seq};
 use tokio::sync::mpsc;
 
 use crate::logs::delivery::Logging;
+use crate::machine::Registered;
 use crate::machines::{Startable, owned, states_arn, valid_name, wrong_resource};
 use crate::page::{Page, Paged};
 use crate::qualified::{MachineArn, Part};
@@ -46,6 +47,15 @@ pub enum Waits {
     Text,
     /// As the values that they are: `.sync:2`.
     Parsed,
+}
+
+/// What is about to be started.
+pub(crate) struct Prepared {
+    pub(crate) id: Id,
+    pub(crate) machine: Arc<Registered>,
+    pub(crate) start: engine::Start,
+    pub(crate) compiled: Arc<asl::Machine>,
+    pub(crate) logging: Option<Arc<Logging>>,
 }
 
 #[derive(Debug, Clone)]
@@ -185,38 +195,20 @@ impl Runtime {
         start: ExecutionStart,
         starter: Option<Starter>,
     ) -> Result<ExecutionStarted, Refusal> {
-        let machine = MachineArn::parse(caller, &start.machine_arn)?;
-        let (input, text) = parse_input(start.input)?;
-        start.name.as_deref().map(valid_name).transpose()?;
-        let Startable { machine, definition, role_arn, version_arn, alias_arn } = self.startable(&machine).await?;
-        let compiled = self.inner.world.definitions.get(self.store(), &definition).await.map_err(Refusal::internal)?;
-        let fresh = start.name.is_none();
-        let name = start.name.unwrap_or_else(|| clock::uuid_of_now(self.inner.world.now()));
-        let arn = base::arn::execution(caller, &machine.name, &name);
-        let identity = Identity {
-            execution_arn: arn.as_str().into(),
-            name: name.into(),
-            machine_arn: machine.arn.clone(),
-            machine_name: machine.name.clone(),
-            role_arn,
-            version_arn,
-            alias_arn,
-            definition,
-            map_run_arn: None,
-            express: false,
-        };
-        let ask = Start {
-            start: engine::Start { identity, input, text, block: asl::Machine::ROOT },
-            machine: compiled,
-            trace: start.trace_header,
-            logging: Logging::of(machine.settings.logging.as_ref()),
-            starter,
-            fresh,
-            items: None,
-        };
-        let id = keys::execution(&arn);
-        let place = self.inner.open_executions.admit(self.store(), caller).await?;
-        if place.is_none() && (fresh || self.store().head(id).await?.is_none()) {
+        let trace = start.trace_header.clone();
+        let named = start.name.is_some();
+        let Prepared { id, machine, start, compiled, logging } = self.prepare(caller, start, starter).await?;
+        let arn = start.identity.execution_arn.to_string();
+        let express = start.identity.express;
+        // Which cannot be described cannot be waited for.
+        if express && starter.is_some_and(|starter| starter.waits.is_some()) {
+            return Err(Refusal::StateMachineTypeNotSupported);
+        }
+        let fresh = starter.is_none() && (express || !named);
+        let ask = Start { start, machine: compiled, trace, logging, starter, fresh, items: None };
+        // The quota is on Standard executions (Service quotas, "open executions").
+        let place = if express { None } else { self.inner.open_executions.admit(self.store(), caller).await? };
+        if !express && place.is_none() && (fresh || self.store().head(id).await?.is_none()) {
             return Err(Refusal::ExecutionLimitExceeded);
         }
         let answer = self.ask(id, Ask::Start(Box::new(ask))).await;
@@ -232,6 +224,51 @@ impl Runtime {
             return Err(refusal);
         }
         Ok(started)
+    }
+
+    /// Checks what is to be started and finds what it runs.
+    pub(crate) async fn prepare(
+        &self,
+        caller: &Caller,
+        start: ExecutionStart,
+        starter: Option<Starter>,
+    ) -> Result<Prepared, Refusal> {
+        let machine = MachineArn::parse(caller, &start.machine_arn)?;
+        let (input, text) = parse_input(start.input)?;
+        start.name.as_deref().map(valid_name).transpose()?;
+        let Startable { machine, definition, role_arn, version_arn, alias_arn } = self.startable(&machine).await?;
+        let compiled = self.inner.world.definitions.get(self.store(), &definition).await.map_err(Refusal::internal)?;
+        let uuid = || clock::uuid_of_now(self.inner.world.now());
+        let name = start.name.unwrap_or_else(uuid);
+        let express = machine.settings.express;
+        let arn = match (express, starter) {
+            (false, _) => base::arn::execution(caller, &machine.name, &name),
+            // Names of Express executions are not unique: what follows them is. A task that comes again means the same.
+            (true, None) => base::arn::express(caller, &machine.name, &name, &uuid()),
+            (true, Some(Starter { task, .. })) => {
+                let uuid = Id::of("express", &format!("{}/{}", task.execution, task.task)).to_uuid();
+                base::arn::express(caller, &machine.name, &name, &uuid)
+            }
+        };
+        let identity = Identity {
+            execution_arn: arn.as_str().into(),
+            name: name.into(),
+            machine_arn: machine.arn.clone(),
+            machine_name: machine.name.clone(),
+            role_arn,
+            version_arn,
+            alias_arn,
+            definition,
+            map_run_arn: None,
+            express,
+        };
+        Ok(Prepared {
+            id: keys::execution(&arn),
+            start: engine::Start { identity, input, text, block: asl::Machine::ROOT },
+            compiled,
+            logging: Logging::of(machine.settings.logging.as_ref()),
+            machine,
+        })
     }
 
     pub async fn execution(&self, caller: &Caller, arn: &str) -> Result<Execution, Refusal> {
@@ -283,6 +320,9 @@ impl Runtime {
             Some(arn) => {
                 let arn = MachineArn::parse(caller, arn)?;
                 let now = self.registered_as(&arn).await?;
+                if now.settings.express {
+                    return Err(Refusal::StateMachineTypeNotSupported);
+                }
                 let there = match &arn.part {
                     Part::Whole => true,
                     Part::Version(number) => now.version(*number).is_some(),

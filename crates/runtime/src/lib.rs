@@ -12,7 +12,7 @@
 //! looks only at values of the caller's account and region.
 //!
 //! In reading order: [`refusal`] (why not), [`page`], [`machines`], [`versions`], [`aliases`], [`executions`],
-//! [`redrive`], [`map_runs`], [`commands`], [`activities`], `task_results`, [`test_state`], [`logs`] (the use cases), [`tasks`] (the port through which
+//! [`redrive`], [`map_runs`], [`commands`], [`activities`], [`express`], `task_results`, [`test_state`], [`logs`] (the use cases), [`tasks`] (the port through which
 //! tasks reach services), [`agents`] (the port through which agents come in); then the machinery: `shard` (the loop),
 //! `value` (what it loads and keeps), `machine`, `activity` and `instance` (values whose rules live here), `qualified`
 //! (which part of a machine an ARN means), `configuration` (what a machine may be given), `keys`, [`observe`] (who hears of
@@ -29,6 +29,7 @@ pub mod redrive;
 pub mod map_runs;
 pub mod commands;
 pub mod activities;
+pub mod express;
 mod task_results;
 pub mod test_state;
 pub mod logs;
@@ -93,6 +94,8 @@ struct Inner {
     state_machines: Quota,
     open_executions: Quota,
     requests: Semaphore,
+    /// Places for Express executions that are waited for.
+    sync: Arc<Semaphore>,
     failed: watch::Receiver<bool>,
 }
 
@@ -128,6 +131,7 @@ impl Runtime {
             state_machines: Quota::state_machines(config.quotas),
             open_executions: Quota::open_executions(config.quotas),
             requests: Semaphore::new(REQUESTS_MAX),
+            sync: Arc::new(Semaphore::new(express::SYNC_MAX)),
             failed,
         });
         inner.world.belongs_to(&inner);

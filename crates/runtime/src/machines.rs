@@ -144,9 +144,6 @@ impl Runtime {
         create: StateMachineCreate,
     ) -> Result<StateMachine, Refusal> {
         valid_name(&create.name)?;
-        if create.kind == MachineKind::Express {
-            return Err(Refusal::StateMachineTypeNotSupported);
-        }
         let arn: Arc<str> = base::arn::state_machine(caller, &create.name).into();
         valid_role(&create.role_arn)?;
         self.valid_logging(caller, create.logging.as_ref()).await?;

@@ -78,7 +78,7 @@ pub(super) async fn history(mut call: Call<'_>) -> Result<(), Fault> {
     Ok(())
 }
 
-fn decode_start(input: &mut Input<'_>) -> ExecutionStart {
+pub(super) fn decode_start(input: &mut Input<'_>) -> ExecutionStart {
     ExecutionStart {
         machine_arn: input.required("stateMachineArn"),
         name: input.text("name"),

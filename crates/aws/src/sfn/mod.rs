@@ -4,6 +4,7 @@ mod machines;
 mod versions;
 mod aliases;
 mod executions;
+mod sync;
 mod activities;
 mod task_results;
 mod history;
@@ -262,6 +263,17 @@ const OPERATIONS: &[Operation] = &[
         input: &[required("taskToken", TASK_TOKEN)],
         run: |call| Box::pin(task_results::heartbeat(call)),
     },
+    Operation {
+        name: "StartSyncExecution",
+        input: &[
+            required("stateMachineArn", ARN),
+            optional("name", NAME),
+            optional("input", DATA),
+            optional("traceHeader", TRACE_HEADER),
+            optional("includedData", INCLUDED_DATA),
+        ],
+        run: |call| Box::pin(sync::start(call)),
+    },
     Operation { name: "TestState", input: test_state::MEMBERS, run: |call| Box::pin(test_state::test_state(call)) },
 ];
 
@@ -270,7 +282,7 @@ pub(crate) fn execution_start() -> &'static Operation {
     &OPERATIONS[0]
 }
 
-const LATER: &[&str] = &["DescribeMapRun", "ListMapRuns", "StartSyncExecution", "UpdateMapRun"];
+const LATER: &[&str] = &["DescribeMapRun", "ListMapRuns", "UpdateMapRun"];
 
 const ARN: Shape = text(1, 256);
 const LONG_ARN: Shape = text(1, 2000);

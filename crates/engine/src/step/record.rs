@@ -185,7 +185,9 @@ impl<'a> Run<'a> {
         }
         // A history has at least a beginning and an end.
         let begins = matches!(fact, Fact::ExecutionStarted { .. });
-        if id >= self.env.limits.history_events_max && !fact.ends_execution() && !begins {
+        // Express has no end of events (Service quotas): its five minutes are one.
+        let is_full = id >= self.env.limits.history_events_max && !self.execution.identity.express;
+        if is_full && !fact.ends_execution() && !begins {
             self.overflown = Some(frame);
             return;
         }
