@@ -41,6 +41,12 @@ pub(crate) struct Server {
     /// A configuration file in TOML; what is typed wins over it
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+    /// A folder that is a bucket to Maps and tasks; may be given again
+    #[arg(long = "bucket", value_name = "NAME=DIR")]
+    pub(crate) buckets: Vec<String>,
+    /// The S3 endpoint of all other buckets, as in http://HOST:PORT
+    #[arg(long, value_name = "URL", env = "DANDORI_S3_ENDPOINT")]
+    pub(crate) s3_endpoint: Option<String>,
     /// Holds an agent for this machine inside
     #[arg(long)]
     pub(crate) agent: bool,

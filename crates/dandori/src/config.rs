@@ -16,6 +16,16 @@
 //! form = "json"
 //! level = "info"
 //!
+//! [buckets]                     # folders that are buckets to Maps and tasks
+//! night = "/srv/night"
+//!
+//! [s3]                          # where all other buckets are; without keys nothing is signed
+//! endpoint = "http://127.0.0.1:9000"
+//! region = "us-east-1"
+//! access_key = "…"
+//! secret = "…"
+//! path_style = true             # the bucket's name stands in the path, as most stores but Amazon's want it
+//!
 //! [telemetry]                   # a trace for each execution, by OTLP over HTTP; without an endpoint, none
 //! otlp_endpoint = "http://127.0.0.1:4318"
 //! otlp_headers = { authorization = "…" }
@@ -38,6 +48,8 @@ pub(crate) struct Config {
     #[serde(rename = "key")]
     pub(crate) keys: Vec<Key>,
     pub(crate) limits: Limits,
+    pub(crate) buckets: BTreeMap<String, PathBuf>,
+    pub(crate) s3: S3,
     pub(crate) agent: Agent,
     pub(crate) telemetry: Telemetry,
     pub(crate) log: Log,
@@ -68,6 +80,7 @@ pub(crate) struct Limits {
     pub(crate) history_events: Option<u64>,
     pub(crate) payload_bytes: Option<usize>,
     pub(crate) map_concurrency: Option<u64>,
+    pub(crate) map_run_children: Option<u64>,
     pub(crate) state_machines: Option<u64>,
     pub(crate) open_executions: Option<u64>,
 }
@@ -78,6 +91,26 @@ pub(crate) struct Limits {
 pub(crate) struct Log {
     pub(crate) form: Option<LogForm>,
     pub(crate) level: Option<String>,
+}
+
+/// Where buckets are that are no folders.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct S3 {
+    /// Amazon's own in the region, where only that is given.
+    pub(crate) endpoint: Option<String>,
+    pub(crate) region: Option<String>,
+    pub(crate) access_key: Option<String>,
+    pub(crate) secret: Option<String>,
+    pub(crate) session_token: Option<String>,
+    pub(crate) path_style: Option<bool>,
+}
+
+/// A secret is never printed.
+impl std::fmt::Debug for S3 {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("S3").field("endpoint", &self.endpoint).field("region", &self.region).finish_non_exhaustive()
+    }
 }
 
 /// Where traces go.
@@ -153,6 +186,7 @@ impl Limits {
             ("history_events", self.history_events, 10),
             ("payload_bytes", payload_bytes, 1_024),
             ("map_concurrency", self.map_concurrency, 1),
+            ("map_run_children", self.map_run_children, 1),
             ("state_machines", self.state_machines, 1),
             ("open_executions", self.open_executions, 1),
         ];
@@ -170,6 +204,11 @@ impl Limits {
             state_machines_max: self.state_machines.unwrap_or(default.state_machines_max),
             open_executions_max: self.open_executions.unwrap_or(default.open_executions_max),
         }
+    }
+
+    pub(crate) fn of_map_runs(&self) -> maprun::Limits {
+        let default = maprun::Limits::default();
+        maprun::Limits { children_max: self.map_run_children.unwrap_or(default.children_max) }
     }
 
     pub(crate) fn of_engine(&self) -> engine::Limits {

@@ -7,6 +7,7 @@
 //! [`words`] (what is said, in every language).
 
 mod args;
+mod buckets;
 mod config;
 mod server;
 mod agents;

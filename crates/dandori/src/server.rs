@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::config::{self, Config};
-use crate::{agents, args, fail};
+use crate::{agents, args, buckets, fail};
 
 const LISTEN_DEFAULT: &str = "127.0.0.1:8333";
 const DATA_DEFAULT: &str = "./data";
@@ -54,6 +54,8 @@ pub(crate) struct AgentInside {
 pub(crate) enum Error {
     #[error(transparent)]
     Config(#[from] config::Error),
+    #[error(transparent)]
+    Buckets(#[from] buckets::Error),
     #[error("use the store '{0}': sqlite and memory are known")]
     Store(String),
     #[error(
@@ -117,7 +119,9 @@ pub(crate) async fn main(options: args::Server) -> ExitCode {
 
 /// What was typed wins over what the file says.
 fn settings(options: args::Server) -> Result<Settings, Error> {
-    let config = options.config.as_deref().map(config::read).transpose()?.unwrap_or_default();
+    let mut config = options.config.as_deref().map(config::read).transpose()?.unwrap_or_default();
+    config.buckets.extend(buckets::typed(&options.buckets)?);
+    config.s3.endpoint = options.s3_endpoint.or(config.s3.endpoint);
     let default = || LISTEN_DEFAULT.parse().expect("the default is an address");
     let store = match options.store.as_deref().or(config.store.as_deref()) {
         None | Some("sqlite") => StoreKind::Sqlite,
@@ -172,7 +176,8 @@ pub(crate) async fn start(settings: Settings) -> Result<Server, Error> {
         limits: settings.config.limits.of_engine(),
         quotas: settings.config.limits.quotas(),
         log_form: Some(aws::log_event),
-        ..runtime::Config::default()
+        map_runs: settings.config.limits.of_map_runs(),
+        buckets: buckets::open(&settings.config)?,
     };
     let runtime = Runtime::open(runtime_config, store, Arc::new(aws::Tasks::default())).await?;
     if let Some(collector) = collector {

@@ -30,6 +30,16 @@ pub(crate) const HELP: &[cli::help::Entry] = &[
         "A configuration file in TOML; what is typed wins over it",
         "TOMLの設定ファイル。コマンドラインの指定が優先する",
     ),
+    (
+        "server buckets",
+        "A folder that is a bucket to Maps and tasks; may be given again",
+        "Mapやタスクにバケットとして見せるフォルダー。複数指定できる",
+    ),
+    (
+        "server s3_endpoint",
+        "The S3 endpoint of all other buckets, as in http://HOST:PORT",
+        "それ以外のバケットのS3エンドポイント。例: http://HOST:PORT",
+    ),
     ("server agent", "Hold an agent for this machine inside", "このマシンのエージェントを内蔵する"),
     (
         "server log",

@@ -119,8 +119,9 @@ pub(crate) struct Shared {
     /// Turns true when the server ends: whoever waits for something that may not come is sent away.
     closing: watch::Sender<bool>,
     pub(crate) tasks: Arc<dyn TaskPort>,
-    #[expect(dead_code, reason = "readers come next")]
     pub(crate) buckets: objects::Buckets,
+    /// Readers of Maps that are in the midst of their objects.
+    pub(crate) waiting: crate::map_runs::Waiting,
     shards: Vec<mpsc::UnboundedSender<Request>>,
     runtime: OnceLock<Weak<Inner>>,
 }
@@ -155,6 +156,7 @@ impl World {
             closing: watch::Sender::new(false),
             tasks,
             buckets: config.buckets.clone(),
+            waiting: crate::map_runs::Waiting::default(),
             shards,
             runtime: OnceLock::new(),
         };

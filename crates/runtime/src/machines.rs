@@ -76,6 +76,8 @@ pub struct StateMachine {
     pub published: Option<String>,
     /// The Map in distributed mode that is meant.
     pub label: Option<String>,
+    /// The Map run whose child runs it, where one is meant.
+    pub map_run_arn: Option<String>,
     /// Which variables each state looks at, where somebody asked to see the definition.
     pub variable_references: asl::VariableReferences,
 }
@@ -258,7 +260,8 @@ impl Runtime {
         };
         let variable_references = self.variable_references(&head.definition).await;
         let described = described(&head.machine, machine, at, settings);
-        Ok(StateMachine { revision: name, label, variable_references, ..described })
+        let map_run_arn = head.map_run.as_deref().map(str::to_owned);
+        Ok(StateMachine { revision: name, label, map_run_arn, variable_references, ..described })
     }
 
     /// None where the definition is of an earlier version of ours and cannot be read any more: it can still be shown.
@@ -538,6 +541,7 @@ fn described(arn: &str, name: &str, at: Timestamp, settings: Settings) -> StateM
         description: None,
         published: None,
         label: None,
+        map_run_arn: None,
         variable_references: asl::VariableReferences::default(),
     }
 }

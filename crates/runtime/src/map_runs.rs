@@ -1,10 +1,11 @@
 //! Use cases about Map runs: what a Map in distributed mode has done.
 //!
-//! In reading order: this file, [`steps`] (how a shard steps a run), [`perform`] (what its effects do), [`results`]
+//! In reading order: this file, [`steps`] (how a shard steps a run), [`perform`] (what its effects do), [`read`] (items become inputs), [`results`]
 //! (how its children's results come together).
 
 mod steps;
 mod perform;
+mod read;
 mod results;
 
 use base::arn::MapRunArn;
@@ -20,6 +21,7 @@ use crate::refusal::Refusal;
 use crate::shard::{Ask, Refused, Reply};
 use crate::{Runtime, keys, token};
 
+pub(crate) use read::Waiting;
 pub(crate) use steps::{begins, ended, join_told};
 
 /// `DescribeMapRun`.

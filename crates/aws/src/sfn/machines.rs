@@ -160,6 +160,7 @@ fn encode_for_execution(out: &mut Writer, machine: &StateMachine, metadata_only:
     out.text("roleArn", &machine.role_arn);
     out.time("updateDate", machine.updated);
     encode_configurations(out, machine);
+    out.text_if("mapRunArn", machine.map_run_arn.as_deref());
     out.text_if("label", machine.label.as_deref());
     out.text_if("revisionId", machine.revision.as_deref());
     if !metadata_only {
@@ -299,6 +300,7 @@ mod tests {
             description: None,
             published: None,
             label: None,
+            map_run_arn: None,
             variable_references: BTreeMap::from([("A".into(), BTreeSet::from(["x".into(), "y".into()]))]),
         }
     }
@@ -317,6 +319,7 @@ mod tests {
             revision: Some("r1".into()),
             description: Some("first".into()),
             label: Some("each".into()),
+            map_run_arn: None,
             ..machine()
         };
         expect![[r#"{"stateMachineArn":"arn:aws:states:us-east-1:111111111111:stateMachine:night:7","name":"night","status":"DELETING","roleArn":"arn:aws:iam::111111111111:role/r","type":"STANDARD","creationDate":1551225271.984,"loggingConfiguration":{"level":"OFF","includeExecutionData":false},"tracingConfiguration":{"enabled":false},"encryptionConfiguration":{"kmsKeyId":"k","kmsDataKeyReusePeriodSeconds":300,"type":"CUSTOMER_MANAGED_KMS_KEY"},"label":"each","revisionId":"r1","description":"first"}"#]].assert_eq(&text(|out| encode(out, &version, true)));

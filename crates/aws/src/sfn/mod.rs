@@ -5,6 +5,7 @@ mod versions;
 mod aliases;
 mod executions;
 mod sync;
+mod map_runs;
 mod activities;
 mod task_results;
 mod history;
@@ -79,6 +80,31 @@ const OPERATIONS: &[Operation] = &[
         name: "RedriveExecution",
         input: &[required("executionArn", ARN), optional("clientToken", CLIENT_TOKEN)],
         run: |call| Box::pin(executions::redrive(call)),
+    },
+    Operation {
+        name: "DescribeMapRun",
+        input: &[required("mapRunArn", LONG_ARN)],
+        run: |call| Box::pin(map_runs::describe(call)),
+    },
+    Operation {
+        name: "ListMapRuns",
+        input: &[
+            required("executionArn", ARN),
+            optional("maxResults", PAGE_SIZE),
+            optional("nextToken", text(1, 1024)),
+        ],
+        run: |call| Box::pin(map_runs::list(call)),
+    },
+    Operation {
+        name: "UpdateMapRun",
+        input: &[
+            required("mapRunArn", LONG_ARN),
+            optional("maxConcurrency", Shape::Integer { min: 0, max: i64::MAX }),
+            // A number with a fraction, which is looked at once more.
+            optional("toleratedFailurePercentage", Shape::Integer { min: 0, max: 100 }),
+            optional("toleratedFailureCount", Shape::Integer { min: 0, max: i64::MAX }),
+        ],
+        run: |call| Box::pin(map_runs::update(call)),
     },
     Operation {
         name: "StopExecution",
@@ -282,7 +308,7 @@ pub(crate) fn execution_start() -> &'static Operation {
     &OPERATIONS[0]
 }
 
-const LATER: &[&str] = &["DescribeMapRun", "ListMapRuns", "UpdateMapRun"];
+const LATER: &[&str] = &[];
 
 const ARN: Shape = text(1, 256);
 const LONG_ARN: Shape = text(1, 2000);

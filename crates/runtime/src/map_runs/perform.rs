@@ -2,20 +2,18 @@
 //!
 //! **Invariant:** nothing here decides. What comes back from the world is the run's next command.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use base::{Id, Json};
-use engine::map_run::{MapItem, MapSource, child_input, members};
+use base::Id;
 use engine::{Awaits, Failure, MapRunOutcome};
 use futures_util::future::join_all;
-use maprun::{Begin, Command, Effect, Fate, Input, Read};
+use maprun::{Begin, Command, Effect, Fate, Input};
 
 use super::steps::{Shared, Sorted, child_arn, child_identity, fate};
 use crate::dispatch::World;
 use crate::shard::{Ask, Refused, Reply, Start};
 use crate::value::ExecutionHead;
-use crate::{Runtime, clock, keys};
+use crate::{Runtime, keys};
 
 /// How long until it is asked again what could not be answered.
 const AGAIN_AFTER: Duration = Duration::from_millis(200);
@@ -64,6 +62,7 @@ impl World {
                 drop(self.spawn(async move |runtime, _| runtime.read_items(id, &begin, from).await));
             }
             Effect::Gather { children } => {
+                self.waiting.drop(id);
                 drop(self.spawn(async move |runtime, _| runtime.gather(id, &begin, children).await));
             }
             Effect::AskParent => {
@@ -72,6 +71,7 @@ impl World {
                 tokio::spawn(async move { world.stop_if_unawaited(id, parent, begin.task).await });
             }
             Effect::Notify { outcome } => {
+                self.waiting.drop(id);
                 let world = self.clone();
                 tokio::spawn(async move { world.notify_state(id, &begin, outcome).await });
             }
@@ -201,71 +201,5 @@ impl Runtime {
         let Some(head) = self.store().head(id).await? else { return Ok(None) };
         let head = serde_json::from_slice(&head.header).map_err(crate::Refusal::internal)?;
         Ok(Some((id, head)))
-    }
-
-    /// Reads the next items and makes inputs of them.
-    async fn read_items(&self, id: Id, begin: &Shared, from: u64) {
-        let command = match self.inputs(begin, from).await {
-            Ok(read) => Command::Read(read),
-            Err(failure) => Command::ReadFailed { from, failure },
-        };
-        self.inner.world.tell(id, Ask::MapRun(command));
-    }
-
-    async fn inputs(&self, begin: &Begin, from: u64) -> Result<Read, Failure> {
-        let definition = self.inner.world.definitions.get(self.store(), &begin.parent.definition).await;
-        let machine = definition.map_err(|error| Failure::new("States.Runtime", error.to_string()))?;
-        match &begin.plan.source {
-            MapSource::Items(items) => {
-                let now = self.inner.world.now();
-                let mut making = Making::new(&machine, begin, from, self.inner.world.limits, now);
-                let first = usize::try_from(from).unwrap_or(usize::MAX);
-                for (index, (key, value)) in (from..).zip(members(items).skip(first)) {
-                    if making.add(index, key, value, "STATE_DATA")? {
-                        return Ok(making.read(false));
-                    }
-                }
-                Ok(making.read(true))
-            }
-            MapSource::Reader { .. } => {
-                Err(Failure::new("States.ItemReaderFailed", "ItemReader is not available in this version of Dandori."))
-            }
-        }
-    }
-}
-
-/// Inputs in the making, until there are as many as a run takes at a time.
-struct Making<'a> {
-    machine: &'a asl::Machine,
-    begin: &'a Begin,
-    env: engine::Env<'static>,
-    read: Read,
-    bytes: usize,
-}
-
-impl Making<'_> {
-    fn new<'a>(
-        machine: &'a Arc<asl::Machine>,
-        begin: &'a Begin,
-        from: u64,
-        limits: engine::Limits,
-        now: base::Timestamp,
-    ) -> Making<'a> {
-        let env = engine::Env { now, entropy: clock::entropy(), limits, activities: &engine::EveryActivity };
-        Making { machine, begin, env, read: Read { from, children: vec![], end: false }, bytes: 0 }
-    }
-
-    /// Adds an item; says whether these are enough.
-    fn add(&mut self, index: u64, key: Option<&str>, value: &Json, source: &str) -> Result<bool, Failure> {
-        let item = MapItem { index, key, value, source };
-        let env = engine::Env { entropy: self.env.entropy ^ index, ..self.env };
-        let input = child_input(self.machine, &self.begin.plan, &item, env)?;
-        self.bytes += input.text_len();
-        self.read.children.push(Input { input, items: 1 });
-        Ok(self.read.children.len() >= maprun::WINDOW_CHILDREN_MAX || self.bytes >= maprun::WINDOW_BYTES_MAX)
-    }
-
-    fn read(self, end: bool) -> Read {
-        Read { end, ..self.read }
     }
 }
