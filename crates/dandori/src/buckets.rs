@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use objects::s3::{Addressing, Endpoint, EndpointError, Keys};
 use objects::Buckets;
+use objects::s3::{Addressing, Endpoint, EndpointError, Keys};
 
 use crate::config::{Config, S3};
 

@@ -273,10 +273,6 @@ mod tests {
     fn every_operation_of_the_api_is_known() {
         assert_eq!(SERVICE.operations.len() + SERVICE.later.len(), 37);
         assert_eq!(
-            told(SERVICE.operation("UpdateMapRun").expect_err("later")),
-            "400 UnknownOperationException: UpdateMapRun is not available in this version of Dandori"
-        );
-        assert_eq!(
             told(SERVICE.operation("Nonsense").expect_err("unknown")),
             "400 UnknownOperationException: The operation Nonsense is not known"
         );

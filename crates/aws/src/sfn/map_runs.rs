@@ -116,10 +116,20 @@ mod tests {
     fn an_update_is_read_from_the_wire() {
         check_update(
             r#"{"mapRunArn":"a","maxConcurrency":2,"toleratedFailurePercentage":12.5}"#,
-            expect![[""]],
+            expect!["Update { concurrency: Some(2), tolerated_count: None, tolerated_percentage: Some(12.5) }"],
         );
-        check_update(r#"{"mapRunArn":"a","toleratedFailurePercentage":100.5}"#, expect![[""]]);
-        check_update(r#"{"toleratedFailureCount":-1}"#, expect![[""]]);
+        check_update(
+            r#"{"mapRunArn":"a","toleratedFailurePercentage":100.5}"#,
+            expect![
+                "400 ValidationException: 1 validation error detected: Value '100.5' at 'toleratedFailurePercentage' failed to satisfy constraint: Member must have value less than or equal to 100"
+            ],
+        );
+        check_update(
+            r#"{"toleratedFailureCount":-1}"#,
+            expect![
+                "400 ValidationException: 2 validation errors detected: Value null at 'mapRunArn' failed to satisfy constraint: Member must not be null; Value '-1' at 'toleratedFailureCount' failed to satisfy constraint: Member must have value greater than or equal to 0"
+            ],
+        );
     }
 
     #[test]
@@ -141,7 +151,8 @@ mod tests {
             executions: counts,
             results_written: 7,
         };
-        expect![[""]].assert_eq(&text(|out| encode(out, &run)));
-        expect![[""]].assert_eq(&text(|out| encode_summary(out, &run.summary)));
+        expect![[r#"{"mapRunArn":"r","executionArn":"x","status":"RUNNING","startDate":1551225271.984,"maxConcurrency":0,"toleratedFailurePercentage":0.5,"toleratedFailureCount":2,"itemCounts":{"pending":1,"running":2,"succeeded":3,"failed":4,"timedOut":5,"aborted":6,"total":21,"resultsWritten":7,"failuresNotRedrivable":0,"pendingRedrive":0},"executionCounts":{"pending":1,"running":2,"succeeded":3,"failed":4,"timedOut":5,"aborted":6,"total":21,"resultsWritten":7,"failuresNotRedrivable":0,"pendingRedrive":0},"redriveCount":0}"#]].assert_eq(&text(|out| encode(out, &run)));
+        expect![[r#"{"executionArn":"x","mapRunArn":"r","stateMachineArn":"m","startDate":1551225271.984}"#]]
+            .assert_eq(&text(|out| encode_summary(out, &run.summary)));
     }
 }
