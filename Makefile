@@ -14,13 +14,17 @@ VENV    := $(TARGET)/venv
 PYTHON  := $(VENV)/bin/python
 SHARED  := ../shared
 FAULTS  ?= 200
+# Inputs that `make fuzz` invents for each of these.
+FUZZ_RUNS    ?= 1000000
+FUZZ_TARGETS ?= json path intrinsic jsonata definition engine http
+FUZZER       := $(abspath $(TARGET))/tools/bin/cargo-fuzz
 
 # A test says where it failed, not how it got there.
 export RUST_BACKTRACE ?= 0
 export DANDORI_BIN := $(TESTED)
 say = @printf '\n== %s\n' "$(1)"
 
-.PHONY: help build demo test check format lint layers deny crates tested examples clients conformance faults faults-short bench clean
+.PHONY: help build demo test check format lint layers deny crates tested examples clients conformance faults faults-short fuzz bench clean
 
 help: ## lists these targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | while IFS=$$'\t' read -r name what; do printf '  make %-14s %s\n' "$$name" "$$what"; done
@@ -95,6 +99,20 @@ faults-short: tested $(VENV)/ready
 faults: tested $(VENV)/ready ## kill -9 at FAULTS random moments (default 200) under load
 	$(call say,faults)
 	$(PYTHON) tests/faults.py --server-kills $(FAULTS) --agent-kills $$(( ($(FAULTS) + 9) / 10 ))
+
+# The compiler is the stable one: what cargo-fuzz asks of it beyond that is switched on for these builds alone.
+fuzz: export RUSTC_BOOTSTRAP := 1
+fuzz: export CARGO_PROFILE_RELEASE_LTO := off
+fuzz: $(FUZZER) ## FUZZ_RUNS invented inputs (default 1000000) for each of FUZZ_TARGETS; see fuzz/README.md
+	$(call say,fuzz)
+	@for target in $(FUZZ_TARGETS); do \
+		corpus="$(abspath $(TARGET))/fuzz/corpus/$$target"; mkdir -p "$$corpus"; \
+		$(FUZZER) run --sanitizer none --features libfuzzer --target-dir "$(abspath $(TARGET))/fuzz" "$$target" "$$corpus" "fuzz/seeds/$$target" \
+			-- -runs=$(FUZZ_RUNS) -max_len=2048 -timeout=1 -rss_limit_mb=512 -print_final_stats=1; \
+	done
+
+$(FUZZER):
+	cargo install --locked --quiet --root $(abspath $(TARGET))/tools --version 0.13.2 cargo-fuzz
 
 bench: ## what it costs, beside a ceiling measured in the same run
 	$(call say,bench)
