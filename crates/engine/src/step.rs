@@ -182,11 +182,7 @@ impl Run<'_> {
             block: block.0,
             timeout: None,
         };
-        // The machine's own time is not that of the children that a Map of it starts.
-        let (started, failure) = match block == Machine::ROOT {
-            true => self.timed(started),
-            false => (started, None),
-        };
+        let (started, failure) = self.timed(started);
         self.record(FrameId::ROOT, 0, started);
         self.step.effects.extend(self.execution.timeout.map(Effect::SetTimer));
         if let Some(failure) = failure {
@@ -199,7 +195,9 @@ impl Run<'_> {
     /// The beginning with the machine's own timeout, or with why it has none: an expression sees the context object,
     /// and with it what has begun.
     fn timed(&self, mut started: Fact) -> (Fact, Option<Failure>) {
-        let Some(machine) = &self.machine.timeout else {
+        // The machine's own time is not that of the children that a Map of it starts.
+        let is_child = matches!(&started, Fact::ExecutionStarted { block, .. } if *block != Machine::ROOT.0);
+        let Some(machine) = self.machine.timeout.as_ref().filter(|_| !is_child) else {
             if let Fact::ExecutionStarted { identity, timeout, .. } = &mut started {
                 *timeout = identity.express.then(|| self.alarm_in(limits::EXPRESS_SECONDS_MAX));
             }

@@ -5,7 +5,7 @@ use expect_test::{Expect, expect};
 
 use super::*;
 use crate::tests::{check, command, machine};
-use crate::{Effect, Execution, Limits, step};
+use crate::{Command, Effect, Execution, Limits, step};
 
 const ITEM_PROCESSOR: &str = r#""ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"},
     "StartAt":"One","States":{"One":{"Type":"Pass","End":true}}}"#;
@@ -217,4 +217,28 @@ fn the_members_of_an_object_are_items() {
         .map(|(index, (key, value))| super::whole(&MapItem { index, key, value, source: "STATE_DATA" }).to_string())
         .collect();
     assert_eq!(whole, [r#"{"Key":"a","Value":1}"#, r#"{"Key":"b","Value":[2]}"#]);
+}
+
+#[test]
+fn a_child_has_the_time_of_its_kind_and_not_the_machines() {
+    let definition = format!(
+        r#"{{"StartAt":"Each","TimeoutSeconds":7,"States":{{"Each":{{"Type":"Map",{}
+            "End":true}}}}}}"#,
+        ITEM_PROCESSOR.replace(r#""Type":"Pass""#, r#""Type":"Wait","Seconds":1000"#) + ","
+    );
+    let machine = machine(&definition);
+    let times = |block: u32, express: bool| {
+        let Command::Start(mut start) = command("start []", &Execution::default()) else { unreachable!("it starts") };
+        start.block = BlockId(block);
+        start.identity.express = express;
+        let env = Env { now: Timestamp(0), entropy: 1, limits: Limits::default(), activities: &crate::EveryActivity };
+        let mut execution = Execution::default();
+        let step = step(&machine, &mut execution, Command::Start(start), env).expect("it starts");
+        let times = step.effects.iter().filter_map(|effect| match effect {
+            Effect::SetTimer(alarm) => Some(alarm.due.0 / 1000),
+            _ => None,
+        });
+        times.collect::<Vec<_>>()
+    };
+    assert_eq!((times(0, false), times(1, false), times(1, true)), (vec![7], vec![1000], vec![300, 1000]));
 }
