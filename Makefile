@@ -103,6 +103,8 @@ faults: tested $(VENV)/ready ## kill -9 at FAULTS random moments (default 200) u
 # The compiler is the stable one: what cargo-fuzz asks of it beyond that is switched on for these builds alone.
 fuzz: export RUSTC_BOOTSTRAP := 1
 fuzz: export CARGO_PROFILE_RELEASE_LTO := off
+fuzz: export CARGO_PROFILE_RELEASE_DEBUG := line-tables-only
+fuzz: export CARGO_PROFILE_RELEASE_STRIP := none
 fuzz: $(FUZZER) ## FUZZ_RUNS invented inputs (default 1000000) for each of FUZZ_TARGETS; see fuzz/README.md
 	$(call say,fuzz)
 	@for target in $(FUZZ_TARGETS); do \

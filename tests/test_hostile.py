@@ -8,7 +8,7 @@ import time
 import pytest
 
 import harness
-from harness import ended, machine, raw, request
+from harness import ended, machine, raw, request, until
 
 ROLE = "arn:aws:iam::000000000000:role/tests"
 PASS = {"StartAt": "A", "States": {"A": {"Type": "Pass", "End": True}}}
@@ -23,7 +23,10 @@ RSS_BYTES_MAX = 1 << 30
 @pytest.fixture(scope="module")
 def server(directories):
     """One of its own, so that its memory is what these tests cost."""
-    server = harness.Server(directories.make("hostile")).start()
+    directory = directories.make("hostile")
+    bucket = directory / "bucket"
+    bucket.mkdir()
+    server = harness.Server(directory, config=f'[buckets]\nlarge = "{bucket}"\n').start()
     yield server
     server.stop()
     panics = [line for line in server.log.read_text(errors="replace").splitlines() if "panicked" in line or "overflowed" in line]
@@ -327,3 +330,22 @@ def test_a_map_over_very_many_items(sfn, beside):
     with beside(), soon("130,000 items", 4 * SECONDS_MAX):
         described = run(sfn, definition, "[" + ",".join("1" * 130_000) + "]", seconds=4 * SECONDS_MAX)
     assert described["status"] == "FAILED" and described["error"] == "States.Runtime"
+
+
+def test_a_map_over_ten_million_items_of_a_bucket(server, sfn, beside):
+    """It would take hours: what is under way has an end at any time, and it can be stopped."""
+    (server.directory / "bucket" / "rows.jsonl").write_bytes(b"1\n" * 10_000_000)
+    reader = {"Resource": "arn:aws:states:::s3:getObject", "ReaderConfig": {"InputType": "JSONL"}, "Parameters": {"Bucket": "large", "Key": "rows.jsonl"}}
+    processor = {"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}, "StartAt": "I", "States": {"I": {"Type": "Pass", "End": True}}}
+    arn = machine(sfn, one({"Type": "Map", "ItemReader": reader, "ItemProcessor": processor}))
+    with beside():
+        execution = sfn.start_execution(stateMachineArn=arn)["executionArn"]
+        until(lambda: sfn.list_map_runs(executionArn=execution)["mapRuns"], SECONDS_MAX)
+        run_ = sfn.list_map_runs(executionArn=execution)["mapRuns"][0]["mapRunArn"]
+        until(lambda: sfn.describe_map_run(mapRunArn=run_)["itemCounts"]["succeeded"] > 0, SECONDS_MAX, "no item was done")
+        time.sleep(1)
+        with soon("stopping it"):
+            sfn.stop_execution(executionArn=execution)
+            assert ended(sfn, execution)["status"] == "ABORTED"
+    print(sfn.describe_map_run(mapRunArn=run_)["itemCounts"])
+    (server.directory / "bucket" / "rows.jsonl").unlink()
