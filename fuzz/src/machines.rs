@@ -100,7 +100,7 @@ fn command(line: &str, execution: &Execution) -> Option<Command> {
         "deny" => Command::Answer { task: task()?, token: token(task()?), outcome: Err(failure()) },
         "take" => Command::Take { task: task()?, worker: Some(text.into()) },
         "fire" => Command::Fire { timer: TimerId(number.parse().ok()?) },
-        "redrive" => Command::Redrive { token: None },
+        "redrive" => Command::Redrive { token: None, nth: None },
         "stop" => Command::Stop { failure: Failure::new("Operator", "enough") },
         _ => return None,
     })

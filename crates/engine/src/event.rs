@@ -217,6 +217,14 @@ pub enum Fact<D = Json> {
         failure: Failure,
     },
     MapRunAborted,
+    /// The run goes on with what did not succeed.
+    MapRunRedriven {
+        arn: Arc<str>,
+        /// How often it has been redriven, this time included.
+        count: u64,
+        /// Ours: by which its end is told.
+        task: TaskId,
+    },
 
     /// Ours: a Wait state began to wait.
     WaitStarted {
@@ -439,6 +447,7 @@ impl<D> Fact<D> {
             MapRunSucceeded { task } => MapRunSucceeded { task },
             MapRunFailed { task, failure } => MapRunFailed { task, failure },
             MapRunAborted => MapRunAborted,
+            MapRunRedriven { arn, count, task } => MapRunRedriven { arn, count, task },
             WaitStarted { alarm } => WaitStarted { alarm },
             RetryScheduled { retrier, alarm } => RetryScheduled { retrier, alarm },
             FrameEnded { output, failed } => FrameEnded { output: output.map(to).transpose()?, failed },

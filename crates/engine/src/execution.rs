@@ -11,7 +11,7 @@ use crate::id::{FrameId, TaskId, TimerId};
 use crate::map_run::MapPlan;
 use crate::token::is_activity;
 use crate::variables::Variables;
-use crate::{Effect, Identity};
+use crate::{Effect, Identity, MAP_RUN_REDRIVES_MAX};
 
 /// One run of a state machine, as of its latest event.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -190,16 +190,22 @@ pub(crate) enum Doing {
     Branches(Branches),
     Iterations(Iterations),
     MapRun(MapRun),
-    /// A Map run failed: what remains is to tell, or to try again.
-    MapRunFailed,
+    /// A Map run failed: what remains is to tell, or to try again. A redrive goes on with it, or with a new one where
+    /// there is none.
+    MapRunFailed {
+        run: Option<MapRun>,
+    },
 }
 
-/// A Map run that the state waits for.
+/// A Map run that the state waits for, or waited for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct MapRun {
     pub(crate) task: TaskId,
     pub(crate) arn: Arc<str>,
     pub(crate) plan: Box<MapPlan>,
+    /// How often it was redriven.
+    #[serde(default)]
+    pub(crate) redrives: u64,
 }
 
 /// An outstanding task.
@@ -299,6 +305,11 @@ impl Execution {
 
     pub fn has_ended(&self) -> bool {
         matches!(self.status, Status::Ended { .. })
+    }
+
+    /// Whether something in it stands still that can go on.
+    pub(crate) fn is_redrivable(&self) -> bool {
+        self.stopped.as_ref().is_some_and(|stopped| stopped.frames.values().all(Frame::is_redrivable))
     }
 
     /// Whether a task's outcome is awaited: whether somebody outside is at work for this execution.
@@ -454,11 +465,23 @@ impl Execution {
             | Fact::MapDistributed { .. }
             | Fact::MapRunAborted => (),
             Fact::MapRunStarted { arn, task, plan } => {
-                let run = MapRun { task: *task, arn: arn.clone(), plan: plan.clone() };
+                let run = MapRun { task: *task, arn: arn.clone(), plan: plan.clone(), redrives: 0 };
                 self.begin(event.frame, Doing::MapRun(run));
             }
+            Fact::MapRunRedriven { count, task, .. } => {
+                if let Some(Doing::MapRunFailed { run: Some(run) }) = self.doing_mut(event.frame) {
+                    let run = MapRun { task: *task, redrives: *count, ..run.clone() };
+                    self.begin(event.frame, Doing::MapRun(run));
+                }
+            }
             Fact::MapRunSucceeded { .. } => self.begin(event.frame, Doing::Deciding),
-            Fact::MapRunFailed { .. } => self.begin(event.frame, Doing::MapRunFailed),
+            Fact::MapRunFailed { failure, .. } => {
+                let run = match self.doing_mut(event.frame) {
+                    Some(Doing::MapRun(run)) if is_redriven_after(failure) => Some(run.clone()),
+                    _ => None,
+                };
+                self.begin(event.frame, Doing::MapRunFailed { run });
+            }
             Fact::WaitStarted { alarm } => self.begin(event.frame, Doing::Waiting { alarm: *alarm }),
             Fact::RetryScheduled { retrier, alarm } => {
                 self.begin(event.frame, Doing::Retrying { alarm: *alarm });
@@ -510,7 +533,11 @@ impl Execution {
         if let Some(alarm) = timeout {
             self.keep_timer(FrameId::ROOT, alarm);
         }
-        let frames = self.stopped.take().map(|stopped| stopped.frames).unwrap_or_default();
+        let mut frames = self.stopped.take().map(|stopped| stopped.frames).unwrap_or_default();
+        if self.identity.express {
+            let block = frames.get(&FrameId::ROOT).map_or(0, |root| root.block);
+            frames = BTreeMap::from([(FrameId::ROOT, Frame::new(Place::Machine, block, id))]);
+        }
         let mut waiting: Vec<(FrameId, Frame)> = frames.into_iter().collect();
         while let Some((at, mut frame)) = waiting.pop() {
             waiting.extend(frame.revive(id));
@@ -534,7 +561,7 @@ impl Execution {
                 self.next_task = self.next_task.max(run.task.0 + 1);
             }
             Doing::Waiting { alarm } | Doing::Retrying { alarm } => self.keep_timer(frame, *alarm),
-            Doing::Deciding | Doing::Branches(_) | Doing::Iterations(_) | Doing::MapRunFailed => (),
+            Doing::Deciding | Doing::Branches(_) | Doing::Iterations(_) | Doing::MapRunFailed { .. } => (),
         }
         let Some(visit) = self.visit_mut(frame) else { return };
         let before = std::mem::replace(&mut visit.doing, doing);
@@ -555,7 +582,7 @@ impl Execution {
             Doing::MapRun(run) => {
                 self.tasks.remove(&run.task);
             }
-            Doing::Deciding | Doing::Branches(_) | Doing::Iterations(_) | Doing::MapRunFailed => (),
+            Doing::Deciding | Doing::Branches(_) | Doing::Iterations(_) | Doing::MapRunFailed { .. } => (),
         }
     }
 
@@ -680,9 +707,11 @@ impl Execution {
         }
     }
 
-    /// Frames that are in a state which has begun nothing, in the order in which they were made.
+    /// Frames that are in a state which has begun nothing, or whose Map run has failed, in the order in which they were
+    /// made.
     pub(crate) fn idle(&self) -> Vec<FrameId> {
-        let idle = |frame: &Frame| frame.visit.as_ref().is_some_and(|visit| visit.doing == Doing::Deciding);
+        let is_idle = |doing: &Doing| matches!(doing, Doing::Deciding | Doing::MapRunFailed { .. });
+        let idle = |frame: &Frame| frame.visit.as_ref().is_some_and(|visit| is_idle(&visit.doing));
         self.frames.iter().filter(|(_, frame)| idle(frame)).map(|(id, _)| *id).collect()
     }
 
@@ -704,6 +733,23 @@ impl Execution {
 }
 
 impl Frame {
+    /// Whether its Map run, and all those below it, may be redriven once more.
+    fn is_redrivable(&self) -> bool {
+        match self.visit.as_ref().map(|visit| &visit.doing) {
+            Some(Doing::MapRun(run) | Doing::MapRunFailed { run: Some(run) }) => run.redrives < MAP_RUN_REDRIVES_MAX,
+            Some(Doing::Branches(branches)) => branches.stopped.values().all(Frame::is_redrivable),
+            Some(Doing::Iterations(iterations)) => iterations.stopped.values().all(|(_, frame)| frame.is_redrivable()),
+            Some(
+                Doing::Deciding
+                | Doing::Task(_)
+                | Doing::Waiting { .. }
+                | Doing::Retrying { .. }
+                | Doing::MapRunFailed { run: None },
+            )
+            | None => true,
+        }
+    }
+
     /// Stands again where it stood, after the event `id`; gives its children, which do the same.
     fn revive(&mut self, id: u64) -> Vec<(FrameId, Frame)> {
         let Some(visit) = &mut self.visit else { return vec![] };
@@ -725,24 +771,23 @@ impl Frame {
             | Doing::Waiting { .. }
             | Doing::Retrying { .. }
             | Doing::MapRun(_)
-            | Doing::MapRunFailed => vec![],
+            | Doing::MapRunFailed { .. } => vec![],
         };
-        let goes_on = match &visit.doing {
-            Doing::Branches(branches) => branches.open > 0,
-            Doing::Iterations(iterations) => !iterations.open.is_empty(),
-            // A Map run is begun anew.
+        let run = match &visit.doing {
+            Doing::Branches(branches) if branches.open > 0 => return children,
+            Doing::Iterations(iterations) if !iterations.open.is_empty() => return children,
+            Doing::MapRun(run) => Some(run.clone()),
+            Doing::MapRunFailed { run } => run.clone(),
             Doing::Deciding
             | Doing::Task(_)
             | Doing::Waiting { .. }
             | Doing::Retrying { .. }
-            | Doing::MapRun(_)
-            | Doing::MapRunFailed => false,
+            | Doing::Branches(_)
+            | Doing::Iterations(_) => None,
         };
         // A state whose children have all succeeded failed by what it made of them: all of it is done again.
-        if !goes_on {
-            visit.doing = Doing::Deciding;
-            self.last = id;
-        }
+        visit.doing = run.map_or(Doing::Deciding, |run| Doing::MapRunFailed { run: Some(run) });
+        self.last = id;
         children
     }
 
@@ -759,15 +804,24 @@ impl Frame {
             }
             Doing::Waiting { alarm } | Doing::Retrying { alarm } => vec![Effect::SetTimer(*alarm)],
             Doing::MapRun(run) => vec![run.effect()],
-            Doing::Deciding | Doing::Branches(_) | Doing::Iterations(_) | Doing::MapRunFailed => vec![],
+            Doing::Deciding | Doing::Branches(_) | Doing::Iterations(_) | Doing::MapRunFailed { .. } => vec![],
         }
     }
 }
 
 impl MapRun {
     pub(crate) fn effect(&self) -> Effect {
-        Effect::StartMapRun { task: self.task, arn: self.arn.clone(), plan: self.plan.clone() }
+        let (task, arn, plan) = (self.task, self.arn.clone(), self.plan.clone());
+        match self.redrives {
+            0 => Effect::StartMapRun { task, arn, plan },
+            _ => Effect::RedriveMapRun { task, arn, plan },
+        }
     }
+}
+
+/// A run that failed by what its state is is begun anew ("Redriving Map Runs", Developer Guide).
+fn is_redriven_after(failure: &Failure) -> bool {
+    !matches!(failure.error.as_deref(), Some("States.DataLimitExceeded" | "States.Runtime"))
 }
 
 impl Attempt {
@@ -829,6 +883,7 @@ impl<D> Fact<D> {
             | Fact::MapRunStarted { .. }
             | Fact::MapRunSucceeded { .. }
             | Fact::MapRunFailed { .. }
+            | Fact::MapRunRedriven { .. }
             | Fact::WaitStarted { .. }
             | Fact::RetryScheduled { .. }
             | Fact::FrameEnded { .. }

@@ -51,6 +51,9 @@ use std::sync::Arc;
 
 use base::{Json, Timestamp};
 
+/// Redrives of one Map run (Developer Guide, "Quotas related to Map Runs").
+pub const MAP_RUN_REDRIVES_MAX: u64 = 1_000;
+
 /// Something asked of an execution. May be refused.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Command {
@@ -93,6 +96,8 @@ pub enum Command {
     /// `RedriveExecution`: goes on from where it failed. Refused unless it has ended otherwise than well.
     Redrive {
         token: Option<Arc<str>>,
+        /// Only if it is redriven for the so-manieth time by that.
+        nth: Option<u64>,
     },
     /// A Map run has ended. Refused unless the state still waits for it.
     MapRunEnded {
@@ -161,6 +166,13 @@ pub enum Effect {
     /// Have a Map run begin; asking for the same `arn` again asks for nothing. Its end comes back as
     /// [`Command::MapRunEnded`] with the same task.
     StartMapRun {
+        task: TaskId,
+        arn: Arc<str>,
+        plan: Box<MapPlan>,
+    },
+    /// Have a Map run go on with what did not succeed, or begin if it never did; asking for the same `task` again asks
+    /// for nothing. Its end comes back as [`Command::MapRunEnded`] with the same task.
+    RedriveMapRun {
         task: TaskId,
         arn: Arc<str>,
         plan: Box<MapPlan>,

@@ -41,10 +41,11 @@ pub fn step(machine: &Machine, execution: &mut Execution, command: Command, env:
     match (&execution.status, &command) {
         (Status::New, Command::Start(_)) => (),
         (_, Command::Start(_)) => return Err(Refusal::AlreadyStarted),
-        (_, Command::Redrive { token: Some(token) }) if execution.redrives.remembers(token, env.now) => {
+        (_, Command::Redrive { token: Some(token), .. }) if execution.redrives.remembers(token, env.now) => {
             return Ok(Step::default());
         }
-        (Status::Ended { .. }, Command::Redrive { .. }) if execution.stopped.is_some() => (),
+        (Status::Ended { .. }, Command::Redrive { nth, .. })
+            if execution.is_redrivable() && nth.is_none_or(|nth| nth == execution.redrives.count + 1) => {}
         (_, Command::Redrive { .. }) => return Err(Refusal::NotRedrivable),
         (Status::New | Status::Ended { .. }, _) => return Err(Refusal::NotRunning),
         (Status::Running, _) => (),
@@ -70,7 +71,7 @@ pub fn step(machine: &Machine, execution: &mut Execution, command: Command, env:
         Command::Heartbeat { task, token } => run.heartbeat(task, &token)?,
         Command::Take { task, worker } => run.take(task, worker)?,
         Command::Fire { timer } => run.fire(timer)?,
-        Command::Redrive { token } => run.redrive(token),
+        Command::Redrive { token, .. } => run.redrive(token),
         Command::MapRunEnded { task, outcome } => run.map_run_ended(task, outcome)?,
         Command::Stop { failure } => run.end(0, Fact::ExecutionAborted { failure }),
     }
@@ -220,6 +221,10 @@ impl Run<'_> {
 
     /// The machine's own timeout, counted from now.
     fn timeout_anew(&self) -> Option<Alarm> {
+        // A Map run's child has none.
+        if self.execution.identity.map_run_arn.is_some() {
+            return None;
+        }
         let started = Fact::ExecutionStarted {
             identity: self.execution.identity.clone(),
             input: self.execution.input.clone(),
@@ -337,24 +342,41 @@ impl Run<'_> {
                 let attempt = attempt.clone();
                 self.timed_out(frame, &attempt, timer);
             }
-            Doing::Deciding | Doing::Branches(_) | Doing::Iterations(_) | Doing::MapRun(_) | Doing::MapRunFailed => {
+            Doing::Deciding
+            | Doing::Branches(_)
+            | Doing::Iterations(_)
+            | Doing::MapRun(_)
+            | Doing::MapRunFailed { .. } => {
                 return Err(Refusal::UnknownTimer(timer));
             }
         }
         Ok(())
     }
 
-    /// Goes on from where everything stood when it ended; each state that had begun is done again.
+    /// Goes on from where everything stood when it ended; each state that had begun is done again. An Express execution
+    /// is one whole: all of it is.
     fn redrive(&mut self, token: Option<Arc<str>>) {
         let timeout = self.timeout_anew();
         let count = self.execution.redrives.count + 1;
         let last = self.execution.last_id;
-        let entering = self.execution.stopped.as_ref().map(|stopped| stopped.entering.clone()).unwrap_or_default();
+        let stopped = self.execution.stopped.as_ref().filter(|_| !self.execution.identity.express);
+        let entering = stopped.map(|stopped| stopped.entering.clone()).unwrap_or_default();
         self.record(FrameId::ROOT, last, Fact::ExecutionRedriven { count, token, timeout });
         self.step.effects.extend(timeout.map(Effect::SetTimer));
+        if self.execution.identity.express {
+            let block = asl::BlockId(self.execution.frame(FrameId::ROOT).block);
+            let (name, input) = (self.machine.block(block).start_at.clone(), self.execution.input.clone());
+            return self.advance(FrameId::ROOT, Go::Enter { name, input });
+        }
         self.agenda = entering.into();
         for frame in self.execution.idle() {
-            self.advance(frame, Go::Work);
+            match &self.execution.visit(frame).doing {
+                Doing::MapRunFailed { run: Some(run) } => {
+                    let run = run.clone();
+                    self.redrive_map_run(frame, &run);
+                }
+                _ => self.advance(frame, Go::Work),
+            }
         }
         if let Some((frame, name, input)) = self.agenda.pop_front() {
             self.advance(frame, Go::Enter { name, input });
@@ -536,6 +558,7 @@ fn ask(effect: &Effect) -> Option<Ask> {
         Effect::RunTask { task, .. }
         | Effect::AbandonTask { task, .. }
         | Effect::StartMapRun { task, .. }
+        | Effect::RedriveMapRun { task, .. }
         | Effect::StopMapRun { task, .. } => Some(Ask::Task(*task)),
         Effect::SetTimer(alarm) | Effect::ClearTimer(alarm) => Some(Ask::Timer(alarm.timer)),
         Effect::Ended => None,

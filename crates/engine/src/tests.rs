@@ -54,7 +54,13 @@ pub(crate) fn play(definition: &str, script: &str, limits: Limits) -> String {
                 step.effects.iter().for_each(|effect| out += &format!("  > {}\n", show_effect(effect)));
                 let owed = execution.outstanding();
                 let asked = |effect: &&Effect| {
-                    matches!(effect, Effect::RunTask { .. } | Effect::StartMapRun { .. } | Effect::SetTimer(_))
+                    matches!(
+                        effect,
+                        Effect::RunTask { .. }
+                            | Effect::StartMapRun { .. }
+                            | Effect::RedriveMapRun { .. }
+                            | Effect::SetTimer(_)
+                    )
                 };
                 assert!(step.effects.iter().filter(asked).all(|effect| owed.contains(effect)), "asked and not owed");
                 history.extend(pack::decode(&pack::encode(&step.events)).expect("what was packed"));
@@ -122,7 +128,7 @@ pub(crate) fn command(line: &str, execution: &Execution) -> Command {
         "guess" => Command::Answer { task: task(), token: text.into(), outcome: Ok(Json::Null) },
         "take" => Command::Take { task: task(), worker: Some(text.into()) },
         "fire" => Command::Fire { timer: TimerId(number.parse().expect("a timer")) },
-        "redrive" => Command::Redrive { token: None },
+        "redrive" => Command::Redrive { token: None, nth: None },
         "stop" => Command::Stop { failure: Failure::new("Operator", "enough") },
         other => panic!("no such command: {other}"),
     }
@@ -206,6 +212,7 @@ fn show_fact(fact: &Fact) -> String {
         Fact::MapRunSucceeded { .. } => "MapRunSucceeded".to_owned(),
         Fact::MapRunFailed { failure, .. } => failed("MapRunFailed", failure),
         Fact::MapRunAborted => "MapRunAborted".to_owned(),
+        Fact::MapRunRedriven { arn, count, task } => format!("MapRunRedriven {count} {arn} task {}", task.0),
         Fact::TaskHeartbeat { task, next } => format!("TaskHeartbeat {} {}", task.0, show_alarm(next)),
         Fact::WaitStarted { alarm } => format!("WaitStarted {}", show_alarm(alarm)),
         Fact::RetryScheduled { retrier, alarm } => format!("RetryScheduled by {retrier} {}", show_alarm(alarm)),
@@ -227,6 +234,7 @@ fn show_effect(effect: &Effect) -> String {
         Effect::RunTask { task, parameters, .. } => format!("run task {} {parameters}", task.0),
         Effect::AbandonTask { task, .. } => format!("abandon task {}", task.0),
         Effect::StartMapRun { task, .. } => format!("start the Map run of task {}", task.0),
+        Effect::RedriveMapRun { task, .. } => format!("redrive the Map run for task {}", task.0),
         Effect::StopMapRun { task, .. } => format!("stop the Map run of task {}", task.0),
         Effect::SetTimer(alarm) => format!("set {}", show_alarm(alarm)),
         Effect::ClearTimer(alarm) => format!("clear {}", show_alarm(alarm)),

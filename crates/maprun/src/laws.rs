@@ -4,19 +4,34 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use base::{Json, Timestamp};
-use engine::{Failure, MapRunOutcome};
+use engine::{Failure, MapRunOutcome, TaskId};
 use proptest::prelude::*;
 
-use crate::message::{Command, Effect, Env, Event, Fate, Input, Limits, Read, Update};
+use crate::message::{Command, Effect, Env, Event, Fate, Found, Input, Limits, Read, Surveyed, Told, Update};
 use crate::run::{Run, Status};
 use crate::step;
 use crate::tests::begin;
 
-/// What one item of the plan is, and how its child will end.
+/// What one item of the plan is, and how its child will end: at first, and once it is redriven.
 #[derive(Debug, Clone, Copy)]
 struct Item {
     fate: Fate,
+    again: Fate,
     in_batch: u32,
+}
+
+/// A child that there is.
+#[derive(Debug, Clone)]
+struct Child {
+    input: Json,
+    life: u64,
+    end: Option<Fate>,
+}
+
+impl Child {
+    fn told(&self, index: u32) -> Told {
+        Told { index, life: self.life, fate: self.end.unwrap_or(Fate::Running) }
+    }
 }
 
 /// The world around one run: what is asked of it and not yet done, and the children that there are.
@@ -27,9 +42,10 @@ struct World {
     run: Run,
     history: Vec<Event>,
     todo: Vec<Effect>,
-    /// Each child that was ever started, with its input; and whether it has ended.
-    children: BTreeMap<u32, (Json, Option<Fate>)>,
-    ends: Vec<MapRunOutcome>,
+    /// Each child that was ever started.
+    children: BTreeMap<u32, Child>,
+    /// What was told to the task that waited.
+    ends: Vec<(TaskId, MapRunOutcome)>,
     limits: Limits,
     stopped: bool,
 }
@@ -58,6 +74,9 @@ impl World {
         let read: u64 = self.items.iter().map(|item| u64::from(item.in_batch)).sum();
         assert!(items.total() <= read && executions.total() <= self.items.len() as u64);
         assert_eq!(executions.running, self.run.active() as u64);
+        // Whoever succeeded is not redriven.
+        let succeeded = self.children.values().filter(|child| child.end == Some(Fate::Succeeded)).count();
+        assert!(executions.succeeded <= succeeded as u64, "{executions:?} of {succeeded}");
         let most = match self.run.concurrency() {
             0 => self.limits.children_max,
             some => some.min(self.limits.children_max),
@@ -85,37 +104,66 @@ impl World {
                 self.ask(Command::Read(Read { from, children, end: until == self.items.len() }));
             }
             Effect::Start { index, input } => {
-                let child = self.children.entry(index).or_insert((input.input.clone(), None));
-                assert_eq!(child.0, input.input, "a child has one input");
-                let fate = child.1.unwrap_or(Fate::Running);
-                self.ask(Command::Told { children: vec![(index, fate)] });
+                let new = Child { input: input.input.clone(), life: 0, end: None };
+                let child = self.children.entry(index).or_insert(new);
+                assert_eq!(child.input, input.input, "a child has one input");
+                self.tell(index);
+            }
+            Effect::Redrive { index, life } => {
+                let child = self.children.get_mut(&index).expect("only who was there is redriven");
+                assert!(child.life + 1 >= life, "one life after the other");
+                if let (Some(end), true) = (child.end, child.life < life) {
+                    assert_ne!(end, Fate::Succeeded, "whoever succeeded is not redriven");
+                    (child.life, child.end) = (life, None);
+                }
+                self.tell(index);
+            }
+            Effect::Survey { from, until } => {
+                let until = until.min(from + self.page as u32);
+                let ended = |child: &Child| child.end.filter(|end| *end != Fate::Succeeded);
+                let found = self.children.range(from..until).filter_map(|(index, child)| {
+                    let fate = ended(child)?;
+                    let items = self.items[*index as usize].in_batch;
+                    Some(Found { index: *index, items, life: child.life, fate, is_final: index % 19 == 18 })
+                });
+                self.ask(Command::Surveyed(Surveyed { from, until, found: found.collect() }));
             }
             Effect::Stop { index } => {
-                if let Some((_, fate @ None)) = self.children.get_mut(&index) {
-                    *fate = Some(Fate::Aborted);
-                    self.ask(Command::Told { children: vec![(index, Fate::Aborted)] });
+                if let Some(child @ Child { end: None, .. }) = self.children.get_mut(&index) {
+                    child.end = Some(Fate::Aborted);
+                    self.tell(index);
                 }
             }
             Effect::Ask { index } => {
-                let fate = self.children.get(&index).map_or(Fate::Missing, |child| child.1.unwrap_or(Fate::Running));
-                // Nobody says "missing" who may still be starting it.
-                let starting = |effect: &Effect| matches!(effect, Effect::Start { index: at, .. } if *at == index);
-                if fate != Fate::Missing || !self.todo.iter().any(starting) {
-                    self.ask(Command::Told { children: vec![(index, fate)] });
+                // Nobody says "missing" who may still be starting it, nor "as before" who may be redriving it.
+                let asking = |effect: &Effect| matches!(effect, Effect::Start { index: at, .. } | Effect::Redrive { index: at, .. } if *at == index);
+                if !self.todo.iter().any(asking) {
+                    self.tell(index);
                 }
             }
             Effect::Gather { .. } => {
                 let outputs = self.children.keys().map(|index| Json::from(u64::from(*index)));
                 let outcome = MapRunOutcome::Succeeded { output: Json::array(outputs) };
-                self.ask(Command::Gathered { outcome, written: 0 });
+                self.ask(Command::Gathered { task: self.task(), outcome, written: 0 });
             }
-            Effect::AskParent if self.stopped => self.ask(Command::Stop),
+            Effect::AskParent if self.stopped => self.ask(Command::Stop { task: self.task() }),
             Effect::AskParent => (),
             Effect::Notify { outcome } => {
-                self.ends.push(outcome);
-                self.ask(Command::Notified);
+                self.ends.push((self.task(), outcome));
+                self.ask(Command::Notified { task: self.task() });
             }
         }
+    }
+
+    fn task(&self) -> TaskId {
+        self.run.begin().expect("it has begun").task
+    }
+
+    /// Tells how a child stands now.
+    fn tell(&mut self, index: u32) {
+        let missing = Told { index, life: 0, fate: Fate::Missing };
+        let told = self.children.get(&index).map_or(missing, |child| child.told(index));
+        self.ask(Command::Told { children: vec![told] });
     }
 
     fn input(&self, at: usize) -> Input {
@@ -124,15 +172,42 @@ impl World {
 
     /// A child ends by itself; the run hears of it, or not.
     fn end(&mut self, at: usize, heard: bool) {
-        let running: Vec<u32> =
-            self.children.iter().filter(|(_, child)| child.1.is_none()).map(|(index, _)| *index).collect();
+        let running = self.children.iter().filter(|(_, child)| child.end.is_none());
+        let running: Vec<u32> = running.map(|(index, _)| *index).collect();
         if let Some(index) = running.get(at % running.len().max(1)).copied() {
-            let fate = self.items[index as usize].fate;
-            self.children.insert(index, (self.children[&index].0.clone(), Some(fate)));
+            let item = self.items[index as usize];
+            let child = self.children.get_mut(&index).expect("it runs");
+            child.end = Some(if child.life == 0 { item.fate } else { item.again });
             if heard {
-                self.ask(Command::Told { children: vec![(index, fate)] });
+                self.tell(index);
             }
         }
+    }
+
+    /// The execution is redriven, if it may be; what the run was asked for before may still come.
+    fn redrive(&mut self) {
+        let task = TaskId(self.task().0 + 1);
+        let before = self.run.redrive_count();
+        self.ask(Command::Redrive { task });
+        if self.run.redrive_count() > before {
+            self.stopped = false;
+            self.ask(Command::Redrive { task });
+        }
+    }
+
+    /// From here on the world does what it is asked.
+    fn rest(&mut self) {
+        for round in 0..10_000 {
+            if self.run.is_over() {
+                return;
+            }
+            if self.todo.is_empty() {
+                self.crash();
+            }
+            self.act(round);
+            self.end(round, true);
+        }
+        panic!("it ends: {:?}", self.run);
     }
 
     /// The server dies and comes again.
@@ -149,6 +224,7 @@ enum Happening {
     Crash,
     Twice,
     Update(u64),
+    Redrive,
 }
 
 fn happening() -> impl Strategy<Value = Happening> {
@@ -159,17 +235,20 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => Just(Happening::Crash),
         1 => Just(Happening::Twice),
         1 => (0..5u64).prop_map(Happening::Update),
+        1 => Just(Happening::Redrive),
     ]
 }
 
 fn item() -> impl Strategy<Value = Item> {
-    let fate = prop_oneof![
-        20 => Just(Fate::Succeeded),
-        1 => Just(Fate::Failed),
-        1 => Just(Fate::TimedOut),
-        1 => Just(Fate::Aborted),
-    ];
-    (fate, 1..4u32).prop_map(|(fate, in_batch)| Item { fate, in_batch })
+    let fate = || {
+        prop_oneof![
+            20 => Just(Fate::Succeeded),
+            1 => Just(Fate::Failed),
+            1 => Just(Fate::TimedOut),
+            1 => Just(Fate::Aborted),
+        ]
+    };
+    (fate(), fate(), 1..4u32).prop_map(|(fate, again, in_batch)| Item { fate, again, in_batch })
 }
 
 proptest! {
@@ -182,6 +261,7 @@ proptest! {
         tolerated in prop_oneof![Just(None), Just(Some(3)), Just(Some(1_000))],
         percentage in prop_oneof![Just(None), Just(Some(20.0)), Just(Some(100.0))],
         happenings in prop::collection::vec(happening(), 0..200),
+        redrives in 0..3usize,
         stop in prop_oneof![3 => Just(None), 1 => (0..200usize).prop_map(Some)],
     ) {
         let limits = Limits { children_max };
@@ -197,7 +277,7 @@ proptest! {
         for (at, happening) in happenings.into_iter().enumerate() {
             if stop == Some(at) {
                 world.stopped = true;
-                world.ask(Command::Stop);
+                world.ask(Command::Stop { task: world.task() });
             }
             match happening {
                 Happening::Act(at) => world.act(at),
@@ -205,40 +285,38 @@ proptest! {
                 Happening::EndUnheard(at) => world.end(at, false),
                 Happening::Crash => world.crash(),
                 Happening::Twice => world.todo.extend(world.run.outstanding()),
+                Happening::Redrive => world.redrive(),
                 Happening::Update(concurrency) => {
                     world.ask(Command::Update(Update { concurrency: Some(concurrency), ..Update::default() }));
                 }
             }
         }
-        // From here on the world does what it is asked.
-        for round in 0..10_000 {
-            if world.run.is_over() {
-                break;
+        world.rest();
+        for _ in 0..redrives {
+            if world.run.status() != Status::Succeeded {
+                world.redrive();
+                world.rest();
             }
-            if world.todo.is_empty() {
-                world.crash();
-            }
-            world.act(round);
-            world.end(round, true);
         }
-        prop_assert!(world.run.is_over(), "it ends: {:?}", world.run);
         prop_assert!(world.run.outstanding().is_empty(), "the finished owe nothing");
-        prop_assert_eq!(world.history.iter().filter(|event| matches!(event, Event::Ended { .. })).count(), 1);
+        let ended = world.history.iter().filter(|event| matches!(event, Event::Ended { .. })).count() as u64;
+        prop_assert_eq!(ended, world.run.redrive_count() + 1);
         let executions = world.run.executions();
         prop_assert_eq!(executions.running, 0);
         let started: BTreeSet<u32> = world.children.keys().copied().collect();
         match world.run.status() {
             Status::Succeeded => {
                 prop_assert_eq!(started.len(), world.items.len());
+                prop_assert_eq!(executions.pending_redrive, 0);
                 prop_assert_eq!((executions.pending, executions.total()), (0, world.items.len() as u64));
                 prop_assert_eq!(world.run.items().total(), world.items.iter().map(|item| u64::from(item.in_batch)).sum::<u64>());
             }
             Status::Failed => prop_assert!(executions.unsuccessful() > 0),
-            Status::Aborted => prop_assert!(world.stopped && world.ends.is_empty()),
+            Status::Aborted => prop_assert!(world.stopped && !world.ends.iter().any(|(task, _)| *task == world.task())),
             Status::Running => prop_assert!(false, "it is over"),
         }
-        // All who told the parent told it the same.
-        prop_assert!(world.ends.windows(2).all(|pair| pair[0] == pair[1]));
+        // All who told a task told it the same.
+        prop_assert!(world.ends.windows(2).all(|pair| pair[0].0 != pair[1].0 || pair[0] == pair[1]));
         prop_assert!(started.iter().copied().eq(0..started.len() as u32) || world.run.status() != Status::Succeeded);
     }
 }
@@ -255,7 +333,8 @@ fn a_child_that_ends_costs_the_same_in_a_run_of_any_size() {
         step(&mut run, Command::Read(Read { from, children, end }), env).expect("it is read");
         from += 1_000;
         while run.wants().is_none() && index < from as u32 {
-            step(&mut run, Command::Told { children: vec![(index, Fate::Succeeded)] }, env).expect("it is told");
+            step(&mut run, Command::Told { children: vec![Told { index, life: 0, fate: Fate::Succeeded }] }, env)
+                .expect("it is told");
             index += 1;
         }
         let text = serde_json::to_vec(&run).expect("a run has a text");

@@ -10,7 +10,7 @@
 //! from the run and its index ([`child`]), and what was not acknowledged is asked for again.
 //!
 //! **Invariant:** what it remembers is bounded: the inputs that were read and not yet started, an index for each child
-//! that runs, and counts. It forgets who has ended.
+//! that runs, and counts. It forgets who has ended: a run that is redriven has that looked up, piece by piece.
 //!
 //! **Invariant:** a run changes only through [`Run::apply`], and an effect is never the only trace of a decision:
 //! [`Run::outstanding`] rebuilds every effect still owed.
@@ -24,7 +24,8 @@ mod run;
 mod step;
 
 pub use message::{
-    Begin, Command, Counts, Effect, Env, Event, Fate, Input, Limits, Outcome, Read, Refusal, Step, Update,
+    Begin, Command, Counts, Effect, Env, Event, Fate, Found, Input, Limits, Outcome, Read, Refusal, Step, Surveyed,
+    Told, Update,
 };
 pub use run::{Run, Status};
 pub use step::step;

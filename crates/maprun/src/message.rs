@@ -21,20 +21,32 @@ pub enum Command {
     },
     /// What became of children, in any order and as often as it is known.
     Told {
-        children: Vec<(u32, Fate)>,
+        children: Vec<Told>,
     },
     /// `UpdateMapRun`.
     Update(Update),
-    /// Nobody waits for it any more.
-    Stop,
+    /// Nobody waits any more for what it does for `task`.
+    Stop {
+        task: TaskId,
+    },
+    /// Goes on, for `task`, with what did not succeed. Refused until the run has ended and told so; asked for again, it
+    /// changes nothing.
+    Redrive {
+        task: TaskId,
+    },
+    /// What [`Effect::Survey`] asked for.
+    Surveyed(Surveyed),
     /// What [`Effect::Gather`] asked for.
     Gathered {
+        task: TaskId,
         outcome: MapRunOutcome,
         /// Results that were written to a bucket.
         written: u64,
     },
     /// Whoever waited for the run has heard of its end.
-    Notified,
+    Notified {
+        task: TaskId,
+    },
 }
 
 /// What a run is to do, and for whom.
@@ -74,6 +86,42 @@ fn one() -> u32 {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
 fn is_one(items: &u32) -> bool {
     *items == 1
+}
+
+/// How one child stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Told {
+    pub index: u32,
+    /// How often it had been redriven by then: what is told late is not taken for the end of a later life.
+    pub life: u64,
+    pub fate: Fate,
+}
+
+/// Which children of a piece did not succeed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Surveyed {
+    pub from: u32,
+    /// The first child that was not looked at.
+    pub until: u32,
+    pub found: Vec<Found>,
+}
+
+/// A child that did not succeed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Found {
+    #[serde(rename = "c")]
+    pub index: u32,
+    /// How many items are in its input.
+    #[serde(rename = "n", default = "one", skip_serializing_if = "is_one")]
+    pub items: u32,
+    /// How often it was redriven before.
+    #[serde(rename = "l", default, skip_serializing_if = "is_zero")]
+    pub life: u64,
+    #[serde(rename = "f")]
+    pub fate: Fate,
+    /// It can be redriven no more.
+    #[serde(rename = "x", default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_final: bool,
 }
 
 /// What became of a child.
@@ -166,6 +214,25 @@ pub enum Event {
     Notified {
         at: Timestamp,
     },
+    /// It goes on, for `task`, with what did not succeed.
+    Redriven {
+        at: Timestamp,
+        task: TaskId,
+    },
+    /// Every child below `until` was looked at, and these did not succeed.
+    Surveyed {
+        at: Timestamp,
+        until: u32,
+        found: Vec<Found>,
+    },
+    /// Children that have an index already were asked to start at last, or were asked to go on.
+    AskedAgain {
+        at: Timestamp,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        start: Vec<u32>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        redrive: Vec<u32>,
+    },
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
@@ -180,6 +247,10 @@ pub enum Effect {
     Read { from: u64 },
     /// Start a child; starting it again is starting it once.
     Start { index: u32, input: Input },
+    /// Redrive a child for the `life`th time; one that has been, is not again.
+    Redrive { index: u32, life: u64 },
+    /// Look which of the children from here on have not succeeded, until `until` or before.
+    Survey { from: u32, until: u32 },
     /// Stop a child.
     Stop { index: u32 },
     /// Find out what became of a child.
@@ -221,11 +292,17 @@ pub struct Counts {
     pub failed: u64,
     pub timed_out: u64,
     pub aborted: u64,
+    /// They did not succeed, and wait to be redriven.
+    #[serde(default)]
+    pub pending_redrive: u64,
+    /// Of those that failed, timed out or were aborted: those that cannot be redriven.
+    #[serde(default)]
+    pub not_redrivable: u64,
 }
 
 impl Counts {
     pub fn total(&self) -> u64 {
-        self.pending + self.running + self.unsuccessful() + self.succeeded
+        self.pending + self.running + self.pending_redrive + self.unsuccessful() + self.succeeded
     }
 
     /// Those that count against what is tolerated.
@@ -252,4 +329,6 @@ pub enum Refusal {
     NotWanted,
     #[error("the Map run has ended or is ending")]
     Over,
+    #[error("the Map run has not ended yet")]
+    NotYet,
 }

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use base::Timestamp;
-use engine::{Failure, MapRunOutcome};
+use engine::{Failure, MapRunOutcome, TaskId};
 use serde::{Deserialize, Serialize};
 
-use crate::message::{Begin, Counts, Effect, Event, Fate, Input, Outcome, Update};
+use crate::message::{Begin, Counts, Effect, Event, Fate, Found, Input, Outcome, Update};
 use crate::{WINDOW_BYTES_MAX, WINDOW_CHILDREN_MAX};
 
 /// One Map run, as of its latest event.
@@ -29,12 +29,43 @@ pub struct Run {
     pub(crate) asked_bytes: usize,
     /// Children that run, with the number of their items.
     pub(crate) running: BTreeMap<u32, u32>,
+    /// Children that were asked to start when the run gave up, and never did.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) missing: BTreeMap<u32, Input>,
+    /// What was read and had not been asked to start when the run gave up: children, and their items.
+    #[serde(default)]
+    dropped: (u64, u64),
+    #[serde(default)]
+    pub(crate) redrives: Redrives,
     executions: Counts,
     items: Counts,
     written: u64,
     concurrency: u64,
     tolerated_count: Option<u64>,
     tolerated_percentage: Option<f64>,
+}
+
+/// How often a run was redriven, and how far it is with that.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub(crate) struct Redrives {
+    pub(crate) count: u64,
+    pub(crate) last: Option<Timestamp>,
+    /// The first child that was not looked at, and the first that need not be: nobody remembers who did not succeed.
+    pub(crate) survey: Option<(u32, u32)>,
+    /// Children that did not succeed, and were not yet asked to go on.
+    pub(crate) found: BTreeMap<u32, Revival>,
+    /// Children that were asked to go on, and nobody said yet that they have.
+    pub(crate) asked: BTreeMap<u32, Revival>,
+    /// How often each child that is active was redriven, if it was.
+    pub(crate) lives: BTreeMap<u32, u64>,
+}
+
+/// A child that is to be redriven.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Revival {
+    pub(crate) items: u32,
+    /// How often it has been redriven then.
+    pub(crate) life: u64,
 }
 
 /// Where a run stands. Each variant holds exactly what that stand needs.
@@ -108,6 +139,15 @@ impl Run {
         self.items
     }
 
+    pub fn redrive_count(&self) -> u64 {
+        self.redrives.count
+    }
+
+    /// When it was last redriven.
+    pub fn redriven(&self) -> Option<Timestamp> {
+        self.redrives.last
+    }
+
     /// Results that were written to a bucket.
     pub fn written(&self) -> u64 {
         self.written
@@ -135,13 +175,17 @@ impl Run {
                 let read = self.wants().map(|from| Effect::Read { from });
                 let starts =
                     self.asked.iter().map(|(index, input)| Effect::Start { index: *index, input: input.clone() });
+                let redrives = self.redrives.asked.iter();
+                let redrives = redrives.map(|(index, child)| Effect::Redrive { index: *index, life: child.life });
                 let asks = self.running.keys().map(ask);
-                [Effect::AskParent].into_iter().chain(read).chain(starts).chain(asks).collect()
+                let pieces = read.into_iter().chain(self.surveys());
+                [Effect::AskParent].into_iter().chain(pieces).chain(starts).chain(redrives).chain(asks).collect()
             }
             // Nothing is started that was not: whoever stopped the run meant that.
             Stage::Stopping { .. } => {
                 let stops = self.running.keys().map(|index| Effect::Stop { index: *index });
-                self.asked.keys().map(ask).chain(self.running.keys().map(ask)).chain(stops).collect()
+                let unanswered = self.asked.keys().chain(self.redrives.asked.keys());
+                unanswered.chain(self.running.keys()).map(ask).chain(stops).collect()
             }
             Stage::Gathering { .. } => vec![Effect::AskParent, Effect::Gather { children: self.next }],
             Stage::Ended { outcome, told: false } => outcome.notify().into_iter().collect(),
@@ -154,9 +198,37 @@ impl Run {
         (self.stage == Stage::Running && !self.read && room).then(|| self.items.total())
     }
 
-    /// Children that were asked to start and have not ended.
+    /// Where to look on for children that did not succeed, if more of them are wanted.
+    pub(crate) fn surveys(&self) -> Option<Effect> {
+        let room = self.redrives.found.len() < WINDOW_CHILDREN_MAX;
+        let (from, until) = self.redrives.survey.filter(|_| self.stage == Stage::Running && room)?;
+        Some(Effect::Survey { from, until })
+    }
+
+    /// Children that did not succeed before and were not found yet.
+    pub(crate) fn unfound(&self) -> u64 {
+        self.executions.pending_redrive - self.redrives.found.len() as u64
+    }
+
+    /// Children that were asked to start or to go on, and have not ended.
     pub(crate) fn active(&self) -> usize {
-        self.asked.len() + self.running.len()
+        self.asked.len() + self.redrives.asked.len() + self.running.len()
+    }
+
+    /// Whether nobody waits to be started or to go on.
+    pub(crate) fn has_asked_all(&self) -> bool {
+        let redriven = self.redrives.survey.is_none() && self.redrives.found.is_empty();
+        self.read && self.window.is_empty() && self.missing.is_empty() && redriven
+    }
+
+    /// How often an active child was redriven.
+    pub(crate) fn life(&self, index: u32) -> u64 {
+        self.redrives.lives.get(&index).copied().unwrap_or(0)
+    }
+
+    /// Whether `told` is what a child was before it was asked to go on, as it is still when that was not done.
+    pub(crate) fn is_as_before(&self, told: &crate::Told) -> bool {
+        self.redrives.asked.get(&told.index).is_some_and(|child| child.life == told.life + 1)
     }
 
     /// Folds one event in. Total: every event of a well-formed history applies.
@@ -200,8 +272,12 @@ impl Run {
             }
             Event::GaveUp { failure, .. } => {
                 self.stage = Stage::Stopping { failure: failure.clone() };
+                let items = self.window.iter().map(|child| u64::from(child.items)).sum();
+                self.dropped = (self.window.len() as u64, items);
                 self.window.clear();
                 self.window_bytes = 0;
+                self.redrives.survey = None;
+                self.redrives.found.clear();
             }
             Event::Gathering { .. } => {
                 let failure = match &self.stage {
@@ -221,41 +297,129 @@ impl Run {
                     *told = true;
                 }
             }
+            Event::Redriven { at, task } => self.redrive(*at, *task),
+            Event::Surveyed { until, found, .. } => self.surveyed(*until, found),
+            Event::AskedAgain { start, redrive, .. } => {
+                for index in start {
+                    let Some(child) = self.missing.remove(index) else { continue };
+                    self.asked_bytes += child.input.text_len();
+                    self.shift(child.items, |counts| &mut counts.pending, |counts| &mut counts.running);
+                    self.asked.insert(*index, child);
+                }
+                for index in redrive {
+                    let Some(child) = self.redrives.found.remove(index) else { continue };
+                    self.shift(child.items, |counts| &mut counts.pending_redrive, |counts| &mut counts.running);
+                    self.redrives.asked.insert(*index, child);
+                    self.redrives.lives.insert(*index, child.life);
+                }
+            }
+        }
+    }
+
+    /// What did not succeed waits to be found; what was read and not asked to start is read again.
+    fn redrive(&mut self, at: Timestamp, task: TaskId) {
+        if let Some(begin) = &mut self.begin {
+            Arc::make_mut(begin).task = task;
+        }
+        let (children, items) = std::mem::take(&mut self.dropped);
+        self.read &= children == 0;
+        for (counts, dropped) in [(&mut self.executions, children), (&mut self.items, items)] {
+            counts.pending -= dropped;
+            counts.pending_redrive += counts.unsuccessful();
+            (counts.failed, counts.timed_out, counts.aborted, counts.not_redrivable) = (0, 0, 0, 0);
+        }
+        self.stage = Stage::Running;
+        (self.stopped, self.written) = (None, 0);
+        (self.redrives.count, self.redrives.last) = (self.redrives.count + 1, Some(at));
+        self.redrives.survey = (self.executions.pending_redrive > 0).then_some((0, self.next));
+    }
+
+    fn surveyed(&mut self, until: u32, found: &[Found]) {
+        for Found { index, items, life, fate, is_final } in found.iter().copied() {
+            match end_of(fate) {
+                Some(place) if is_final => {
+                    self.shift(items, |counts| &mut counts.pending_redrive, place);
+                    self.executions.not_redrivable += 1;
+                    self.items.not_redrivable += u64::from(items);
+                }
+                Some(_) => drop(self.redrives.found.insert(index, Revival { items, life: life + 1 })),
+                // It went on after the run had given it up.
+                None => {
+                    self.shift(items, |counts| &mut counts.pending_redrive, |counts| &mut counts.running);
+                    self.running.insert(index, items);
+                    self.redrives.lives.insert(index, life);
+                }
+            }
+        }
+        let end = self.redrives.survey.map_or(until, |(_, end)| end);
+        self.redrives.survey = (until < end && self.unfound() > 0).then_some((until, end));
+        if self.redrives.survey.is_none() {
+            self.count_rest_as_succeeded();
+        }
+    }
+
+    /// Who was given up and is not found has succeeded all the same.
+    fn count_rest_as_succeeded(&mut self) {
+        let items = self.redrives.found.values().map(|child| u64::from(child.items)).sum();
+        let waiting = [self.redrives.found.len() as u64, items];
+        for (counts, waiting) in [&mut self.executions, &mut self.items].into_iter().zip(waiting) {
+            counts.succeeded += counts.pending_redrive - waiting;
+            counts.pending_redrive = waiting;
         }
     }
 
     fn told(&mut self, index: u32, fate: Fate) {
-        let place: fn(&mut Counts) -> &mut u64 = match fate {
+        match fate {
             Fate::Running => {
                 if let Some(items) = self.answered(index) {
                     self.running.insert(index, items);
                 }
-                return;
             }
-            Fate::Missing => |counts| &mut counts.pending,
-            Fate::Succeeded => |counts| &mut counts.succeeded,
-            Fate::Failed => |counts| &mut counts.failed,
-            Fate::TimedOut => |counts| &mut counts.timed_out,
-            Fate::Aborted => |counts| &mut counts.aborted,
-        };
-        if let Some(items) = self.answered(index).or_else(|| self.running.remove(&index)) {
-            self.shift(items, |counts| &mut counts.running, place);
+            Fate::Missing => {
+                if let Some(child) = self.asked.remove(&index) {
+                    self.asked_bytes -= child.input.text_len();
+                    self.shift(child.items, |counts| &mut counts.running, |counts| &mut counts.pending);
+                    self.missing.insert(index, child);
+                }
+            }
+            Fate::Succeeded | Fate::Failed | Fate::TimedOut | Fate::Aborted => {
+                let place = end_of(fate).unwrap_or(|counts| &mut counts.succeeded);
+                if let Some(items) = self.answered(index).or_else(|| self.running.remove(&index)) {
+                    self.shift(items, |counts| &mut counts.running, place);
+                    self.redrives.lives.remove(&index);
+                }
+            }
         }
     }
 
-    /// The number of items of a child that need not be asked again to start.
+    /// The number of items of a child that need not be asked again to start or to go on.
     fn answered(&mut self, index: u32) -> Option<u32> {
+        if let Some(child) = self.redrives.asked.remove(&index) {
+            return Some(child.items);
+        }
         let child = self.asked.remove(&index)?;
         self.asked_bytes -= child.input.text_len();
         Some(child.items)
     }
 
     /// Moves one child and its items from one count to another.
-    fn shift(&mut self, items: u32, from: fn(&mut Counts) -> &mut u64, to: fn(&mut Counts) -> &mut u64) {
+    fn shift(&mut self, items: u32, from: Place, to: Place) {
         for (counts, number) in [(&mut self.executions, 1), (&mut self.items, u64::from(items))] {
             *from(counts) -= number;
             *to(counts) += number;
         }
+    }
+}
+
+type Place = fn(&mut Counts) -> &mut u64;
+
+/// Where a child is counted that has ended otherwise than well.
+fn end_of(fate: Fate) -> Option<Place> {
+    match fate {
+        Fate::Failed => Some(|counts| &mut counts.failed),
+        Fate::TimedOut => Some(|counts| &mut counts.timed_out),
+        Fate::Aborted => Some(|counts| &mut counts.aborted),
+        Fate::Running | Fate::Succeeded | Fate::Missing => None,
     }
 }
 

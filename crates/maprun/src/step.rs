@@ -2,15 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use engine::{Failure, MapRunOutcome};
+use engine::{Failure, MapRunOutcome, TaskId};
 
-use crate::message::{Command, Effect, Env, Event, Fate, Outcome, Read, Refusal, Step, Update};
+use crate::message::{Command, Effect, Env, Event, Fate, Outcome, Read, Refusal, Step, Surveyed, Told, Update};
 use crate::run::{Run, Stage};
 use crate::{WINDOW_BYTES_MAX, WINDOW_CHILDREN_MAX};
 
 /// Decides what `command` means for `run`, and applies what follows. Refusal leaves no trace.
 pub fn step(run: &mut Run, command: Command, env: Env) -> Result<Step, Refusal> {
-    let wanted = run.wants();
+    let (wanted, surveyed) = (run.wants(), run.surveys());
     let mut cx = Cx { run, env, step: Step::default() };
     match (&cx.run.stage, command) {
         (Stage::New, Command::Begin(begin)) => cx.record(Event::Begun { at: env.now, begin }),
@@ -20,15 +20,30 @@ pub fn step(run: &mut Run, command: Command, env: Env) -> Result<Step, Refusal> 
         (_, Command::ReadFailed { from, failure }) => cx.read_failed(from, failure)?,
         (_, Command::Told { children }) => cx.told(children),
         (_, Command::Update(update)) => cx.update(update)?,
-        (_, Command::Stop) => cx.stop()?,
-        (_, Command::Gathered { outcome, written }) => cx.gathered(outcome, written)?,
-        (Stage::Ended { told: false, .. }, Command::Notified) => cx.record(Event::Notified { at: env.now }),
-        (_, Command::Notified) => return Err(Refusal::NotWanted),
+        (_, Command::Stop { task } | Command::Gathered { task, .. } | Command::Notified { task })
+            if !cx.is_for(task) =>
+        {
+            return Err(Refusal::NotWanted);
+        }
+        (_, Command::Stop { .. }) => cx.stop()?,
+        (_, Command::Gathered { outcome, written, .. }) => cx.gathered(outcome, written)?,
+        (Stage::Ended { told: false, .. }, Command::Notified { .. }) => cx.record(Event::Notified { at: env.now }),
+        (_, Command::Notified { .. }) => return Err(Refusal::NotWanted),
+        (_, Command::Redrive { task }) if cx.has_been_for(task) => (),
+        (Stage::Ended { told: true, .. }, Command::Redrive { task }) => {
+            cx.record(Event::Redriven { at: env.now, task });
+        }
+        (_, Command::Redrive { .. }) => return Err(Refusal::NotYet),
+        (_, Command::Surveyed(surveyed)) => cx.surveyed(surveyed)?,
     }
     cx.settle();
     let wants = cx.run.wants();
     if wants != wanted {
         cx.step.effects.extend(wants.map(|from| Effect::Read { from }));
+    }
+    let surveys = cx.run.surveys();
+    if surveys != surveyed {
+        cx.step.effects.extend(surveys);
     }
     Ok(cx.step)
 }
@@ -59,27 +74,59 @@ impl Cx<'_> {
         Ok(())
     }
 
-    fn told(&mut self, mut children: Vec<(u32, Fate)>) {
+    /// Whether `task` is what waits for the run now.
+    fn is_for(&self, task: TaskId) -> bool {
+        self.run.begin.as_ref().is_some_and(|begin| begin.task == task)
+    }
+
+    /// Tasks that come later have higher numbers.
+    fn has_been_for(&self, task: TaskId) -> bool {
+        self.run.begin.as_ref().is_some_and(|begin| begin.task >= task)
+    }
+
+    fn surveyed(&mut self, surveyed: Surveyed) -> Result<(), Refusal> {
+        let Surveyed { from, until, mut found } = surveyed;
+        match self.run.surveys() {
+            Some(Effect::Survey { from: wanted, until: end }) if wanted == from && from < until && until <= end => (),
+            _ => return Err(Refusal::NotWanted),
+        }
+        found.retain(|child| (from..until).contains(&child.index) && !self.run.missing.contains_key(&child.index));
+        found.retain(|child| !matches!(child.fate, Fate::Succeeded | Fate::Missing));
+        found.dedup_by_key(|child| child.index);
+        found.truncate(usize::try_from(self.run.unfound()).unwrap_or(usize::MAX));
+        self.record(Event::Surveyed { at: self.env.now, until, found });
+        Ok(())
+    }
+
+    fn told(&mut self, mut children: Vec<Told>) {
         let stopping = self.run.stage != Stage::Running;
         let mut seen = BTreeSet::new();
         let run = &*self.run;
         let mut late = vec![];
-        children.retain(|(index, fate)| {
-            let (asked, runs) = (run.asked.contains_key(index), run.running.contains_key(index));
-            if stopping && *fate == Fate::Running {
-                late.push(Effect::Stop { index: *index });
+        children.retain(|told| {
+            let Told { index, life, fate } = *told;
+            if stopping && fate == Fate::Running {
+                late.push(Effect::Stop { index });
             }
+            // Of what is being stopped nobody is redriven any more.
+            let unchanged = stopping && run.is_as_before(told);
+            let present = run.life(index) == life;
+            let asked = present && run.asked.contains_key(&index);
+            let redriven = present && run.redrives.asked.contains_key(&index);
             let news = match fate {
-                Fate::Running => asked,
+                Fate::Running => asked || redriven,
                 // While the run goes on, what is missing is only not yet there.
                 Fate::Missing => asked && stopping,
-                Fate::Succeeded | Fate::Failed | Fate::TimedOut | Fate::Aborted => asked || runs,
+                Fate::Succeeded | Fate::Failed | Fate::TimedOut | Fate::Aborted => {
+                    asked || redriven || unchanged || present && run.running.contains_key(&index)
+                }
             };
-            news && seen.insert((*index, *fate == Fate::Running))
+            news && seen.insert((index, fate == Fate::Running))
         });
         // Two ends of one child in one command: the first counts.
         let mut ended = BTreeSet::new();
-        children.retain(|(index, fate)| *fate == Fate::Running || ended.insert(*index));
+        children.retain(|told| told.fate == Fate::Running || ended.insert(told.index));
+        let children: Vec<(u32, Fate)> = children.into_iter().map(|told| (told.index, told.fate)).collect();
         if !children.is_empty() {
             self.record(Event::Told { at: self.env.now, children });
         }
@@ -129,11 +176,12 @@ impl Cx<'_> {
             self.give_up(Some(Failure::new("States.ExceedToleratedFailureThreshold", cause)));
         }
         if self.run.stage == Stage::Running {
+            self.start_again();
             self.start();
         }
         let done = self.run.active() == 0;
         match &self.run.stage {
-            Stage::Running if done && self.run.read && self.run.window.is_empty() => self.gather(),
+            Stage::Running if done && self.run.has_asked_all() => self.gather(),
             Stage::Stopping { failure: Some(failure) } if done => match self.writes() {
                 true => self.gather(),
                 false => self.end(Outcome::Failed { failure: failure.clone() }, 0),
@@ -157,18 +205,39 @@ impl Cx<'_> {
         }
     }
 
-    fn start(&mut self) {
+    /// How many children may be asked now to start or to go on.
+    fn room(&self) -> usize {
         let most = self.env.limits.children_max.max(1);
         let most = if self.run.concurrency() == 0 { most } else { self.run.concurrency().min(most) };
         let free = usize::try_from(most).unwrap_or(usize::MAX).saturating_sub(self.run.active());
-        let unanswered = WINDOW_CHILDREN_MAX.saturating_sub(self.run.asked.len());
+        let unanswered = self.run.asked.len() + self.run.redrives.asked.len();
+        free.min(WINDOW_CHILDREN_MAX.saturating_sub(unanswered))
+    }
+
+    /// Those first that should have run before: what is missing never becomes more than was asked for at a time.
+    fn start_again(&mut self) {
+        let room = self.room();
+        let start: Vec<u32> = self.run.missing.keys().take(room).copied().collect();
+        let redrive: Vec<u32> = self.run.redrives.found.keys().take(room - start.len()).copied().collect();
+        if start.is_empty() && redrive.is_empty() {
+            return;
+        }
+        self.record(Event::AskedAgain { at: self.env.now, start: start.clone(), redrive: redrive.clone() });
+        let starts = start.iter().filter_map(|index| Some((*index, self.run.asked.get(index)?.clone())));
+        self.step.effects.extend(starts.map(|(index, input)| Effect::Start { index, input }));
+        let redrives = redrive.iter().filter_map(|index| Some((*index, self.run.redrives.asked.get(index)?.life)));
+        self.step.effects.extend(redrives.map(|(index, life)| Effect::Redrive { index, life }));
+    }
+
+    fn start(&mut self) {
+        let room = self.room();
         let mut bytes = self.run.asked_bytes;
         let fits = |child: &&crate::Input| {
             let first = bytes == 0;
             bytes += child.input.text_len();
             first || bytes <= WINDOW_BYTES_MAX
         };
-        let count = self.run.window.iter().take(free.min(unanswered)).take_while(fits).count();
+        let count = self.run.window.iter().take(room).take_while(fits).count();
         if count == 0 {
             return;
         }

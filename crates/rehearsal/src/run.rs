@@ -227,6 +227,7 @@ impl Stage<'_> {
             Effect::RunTask { .. }
             | Effect::AbandonTask { .. }
             | Effect::StartMapRun { .. }
+            | Effect::RedriveMapRun { .. }
             | Effect::StopMapRun { .. }
             | Effect::Ended => (),
         }

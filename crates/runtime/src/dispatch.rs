@@ -53,6 +53,10 @@ pub(crate) enum Dispatch {
     BeginMapRun {
         begin: Box<maprun::Begin>,
     },
+    /// A state asks that its Map run goes on.
+    RedriveMapRun {
+        begin: Box<maprun::Begin>,
+    },
     MapRun {
         id: Id,
         begin: Arc<maprun::Begin>,
@@ -61,8 +65,7 @@ pub(crate) enum Dispatch {
     /// A Map run's child has ended.
     ChildEnded {
         run: Id,
-        index: u32,
-        fate: maprun::Fate,
+        told: maprun::Told,
     },
     Run {
         id: Id,
@@ -232,9 +235,10 @@ impl World {
                 effects.into_iter().for_each(|effect| self.perform(id, &arn, effect))
             }
             Dispatch::BeginMapRun { begin } => self.begin_map_run(begin),
+            Dispatch::RedriveMapRun { begin } => self.redrive_map_run(begin),
             Dispatch::MapRun { id, begin, effects } => self.perform_map_run(id, &begin, effects),
-            Dispatch::ChildEnded { run, index, fate } => {
-                self.tell(run, Ask::MapRun(maprun::Command::Told { children: vec![(index, fate)] }));
+            Dispatch::ChildEnded { run, told } => {
+                self.tell(run, Ask::MapRun(maprun::Command::Told { children: vec![told] }));
             }
             Dispatch::Run { id, caller, run, effects } => {
                 self.hub.note_work(&caller, id, &run);
@@ -265,9 +269,13 @@ impl World {
                     self.run_task(TaskCall { parameters, credentials, ..call });
                 }
             }
-            Effect::StartMapRun { .. } | Effect::SetTimer(_) | Effect::ClearTimer(_) | Effect::Ended => (),
-            Effect::StopMapRun { arn, .. } => {
-                self.tell(crate::keys::map_run(&arn), Ask::MapRun(maprun::Command::Stop));
+            Effect::StartMapRun { .. }
+            | Effect::RedriveMapRun { .. }
+            | Effect::SetTimer(_)
+            | Effect::ClearTimer(_)
+            | Effect::Ended => (),
+            Effect::StopMapRun { task, arn } => {
+                self.tell(crate::keys::map_run(&arn), Ask::MapRun(maprun::Command::Stop { task }));
             }
             Effect::RunTask { task, resource, parameters, credentials, submitted: false } => {
                 let call = self.call(id, arn, task, &resource);

@@ -183,7 +183,7 @@ impl Actor {
                 }
             }
             // A definition of type EXPRESS has no distributed Map.
-            Effect::StartMapRun { .. } | Effect::StopMapRun { .. } | Effect::Ended => (),
+            Effect::StartMapRun { .. } | Effect::RedriveMapRun { .. } | Effect::StopMapRun { .. } | Effect::Ended => (),
         }
     }
 

@@ -1,10 +1,12 @@
 //! Use cases about Map runs: what a Map in distributed mode has done.
 //!
-//! In reading order: this file, [`steps`] (how a shard steps a run), [`perform`] (what its effects do), [`read`] (items become inputs), [`results`]
+//! In reading order: this file, [`steps`] (how a shard steps a run), [`perform`] (what its effects do), [`redrive`] (how a run goes
+//! on after it failed), [`read`] (items become inputs), [`results`]
 //! (how its children's results come together).
 
 mod steps;
 mod perform;
+mod redrive;
 mod read;
 mod results;
 
@@ -37,6 +39,8 @@ pub struct MapRun {
     pub executions: Counts,
     /// Results that were written to a bucket.
     pub results_written: u64,
+    pub redrives: u64,
+    pub redriven: Option<Timestamp>,
 }
 
 /// One line of `ListMapRuns`.
@@ -62,6 +66,8 @@ impl MapRun {
             items: run.items(),
             executions: run.executions(),
             results_written: run.written(),
+            redrives: run.redrive_count(),
+            redriven: run.redriven(),
         })
     }
 }

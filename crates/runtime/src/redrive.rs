@@ -73,7 +73,7 @@ impl Runtime {
             Redrivable::No(reason) => return Err(not_redrivable(reason)),
             Redrivable::ByMapRun => return Err(not_redrivable("Execution is redrivable only by its Map Run")),
         }
-        let redrive = engine::Command::Redrive { token: token.map(Into::into) };
+        let redrive = engine::Command::Redrive { token: token.map(Into::into), nth: None };
         let place = self.inner.open_executions.admit(self.store(), caller).await?;
         if place.is_none() && !known {
             return Err(Refusal::ExecutionLimitExceeded);
@@ -90,7 +90,8 @@ impl Runtime {
             },
             Err(Refused::Execution(Some(head))) => match Redrivable::of(&head, self.inner.world.now()) {
                 Redrivable::No(reason) => Err(not_redrivable(reason)),
-                Redrivable::Yes | Redrivable::ByMapRun => Err(Refusal::Unknown),
+                // Of its Map runs one cannot be redriven any more.
+                Redrivable::Yes | Redrivable::ByMapRun => Err(not_redrivable("Map Run redrive limit exceeded")),
             },
             Ok(_) => Err(Refusal::Unknown),
             Err(refused) => Err(refused.into()),

@@ -509,6 +509,7 @@ pub(crate) fn alarms(effects: &[Effect], step: &mut Step) {
             Effect::RunTask { .. }
             | Effect::AbandonTask { .. }
             | Effect::StartMapRun { .. }
+            | Effect::RedriveMapRun { .. }
             | Effect::StopMapRun { .. }
             | Effect::Ended => (),
         }

@@ -1,7 +1,8 @@
 //! Maps in distributed mode: their runs, their children, and a second runtime that goes on with them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,13 +14,15 @@ use runtime::executions::{ExecutionFilter, ExecutionStart, ExecutionStatus};
 use runtime::machines::StateMachineCreate;
 use runtime::map_runs::MapRun;
 use runtime::tasks::{Replying, TaskCall, TaskPort, TaskReply};
-use runtime::{Config, Page, Runtime};
+use runtime::{Config, Page, Refusal, Runtime};
 use store::Store;
 use store::memory::MemoryStore;
 
-/// `getParameter` gives its parameters back once the gate is open; calls are counted by their parameters.
+/// `getParameter` gives its parameters back once the gate is open, or fails while what is bad is not mended; calls are
+/// counted by their parameters.
 #[derive(Default)]
 struct Port {
+    mended: AtomicBool,
     open: tokio::sync::watch::Sender<bool>,
     called: Mutex<Vec<String>>,
 }
@@ -33,7 +36,7 @@ impl TaskPort for Port {
             if open.wait_for(|open| *open).await.is_err() {
                 std::future::pending::<()>().await;
             }
-            match text.contains("bad") {
+            match text.contains("bad") && !self.mended.load(Ordering::Relaxed) {
                 true => TaskReply::Failed(Failure::new("Bad", "on purpose")),
                 false => TaskReply::Succeeded(call.parameters),
             }
@@ -67,6 +70,27 @@ impl World {
     async fn restart(&mut self) {
         self.port = Arc::new(Port::default());
         self.runtime = open(&self.store, &self.port).await;
+    }
+
+    /// What is bad is so no longer.
+    fn mend(&self) {
+        self.port.mended.store(true, Ordering::Relaxed);
+    }
+
+    async fn redrive(&self, arn: &str) {
+        self.runtime.execution_redrive(&self.caller, arn, None).await.expect("redriven");
+    }
+
+    /// What was called more than so often.
+    fn called_beyond(&self, most: usize) -> BTreeSet<String> {
+        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+        self.port
+            .called
+            .lock()
+            .expect("no panic")
+            .iter()
+            .for_each(|call| *counts.entry(call.clone()).or_default() += 1);
+        counts.into_iter().filter(|(_, count)| *count > most).map(|(call, _)| call).collect()
     }
 
     fn let_go(&self) {
@@ -256,4 +280,93 @@ async fn another_account_sees_no_map_run() {
     assert!(world.runtime.map_run_list(&other, &arn, Page { limit: 1, token: None }).await.is_err());
     let update = Update::default();
     assert!(world.runtime.map_run_update(&other, &run.summary.arn, update).await.is_err());
+}
+
+/// Fifty items, of which every tenth is bad at first.
+fn fifty() -> Vec<String> {
+    (0..50).map(|n| if n % 10 == 9 { format!("\"bad{n}\"") } else { format!("\"i{n}\"") }).collect()
+}
+
+fn outputs(items: &[String]) -> String {
+    let outputs: Vec<String> = items.iter().map(|item| format!(r#"{{"v":{item}}}"#)).collect();
+    format!("[{}]", outputs.join(","))
+}
+
+const FOUR_MAY_FAIL: &str = r#""MaxConcurrency":5,"ToleratedFailureCount":4,"#;
+
+#[tokio::test]
+async fn a_redrive_runs_what_had_not_succeeded_and_nothing_else() {
+    let world = World::new().await;
+    world.let_go();
+    let items = fifty();
+    let arn = world.start(FOUR_MAY_FAIL, TASK, &format!("[{}]", items.join(","))).await;
+    assert_eq!(world.ended(&arn).await.0, ExecutionStatus::Failed);
+    let run = world.run(&arn, |run| run.status == Status::Failed).await;
+    assert_eq!(run.executions.failed, 5);
+    let child = world.runtime.execution_list(
+        &world.caller,
+        ExecutionFilter {
+            map_run_arn: Some(run.summary.arn.clone()),
+            status: Some(ExecutionStatus::Failed),
+            ..ExecutionFilter::default()
+        },
+        Page { limit: 1, token: None },
+    );
+    let child = child.await.expect("listed").items.remove(0).arn;
+    let refused = world.runtime.execution_redrive(&world.caller, &child, None).await;
+    assert!(matches!(refused, Err(Refusal::ExecutionNotRedrivable(_))), "{refused:?}");
+
+    // Not yet mended: it fails once more.
+    world.redrive(&arn).await;
+    assert_eq!(world.ended(&arn).await.0, ExecutionStatus::Failed);
+    let run = world.run(&arn, |run| run.status == Status::Failed && run.redrives == 1).await;
+    assert_eq!((run.executions.failed, run.executions.total()), (5, 50));
+
+    world.mend();
+    world.redrive(&arn).await;
+    assert_eq!(world.ended(&arn).await, (ExecutionStatus::Succeeded, outputs(&items)));
+    let run = world.run(&arn, |run| run.status == Status::Succeeded).await;
+    assert_eq!((run.executions, run.items, run.redrives), (counts(50, 0, 0), counts(50, 0, 0), 2));
+    assert!(run.redriven.is_some() && run.summary.stopped > run.redriven);
+    assert_eq!(world.called_beyond(2).len(), 5, "only what failed was called again");
+    assert!(world.called_beyond(2).iter().all(|call| call.contains("bad")) && world.called_beyond(3).is_empty());
+}
+
+#[tokio::test]
+async fn a_restarted_server_goes_on_with_a_redrive() {
+    let mut world = World::new().await;
+    world.let_go();
+    let items = fifty();
+    let arn = world.start(FOUR_MAY_FAIL, TASK, &format!("[{}]", items.join(","))).await;
+    assert_eq!(world.ended(&arn).await.0, ExecutionStatus::Failed);
+    world.restart().await;
+    world.mend();
+    world.redrive(&arn).await;
+    world.restart().await;
+    world.mend();
+    let run = world.run(&arn, |run| run.executions.running == 5).await;
+    assert_eq!((run.status, run.redrives, run.executions.total()), (Status::Running, 1, 50));
+    world.restart().await;
+    world.mend();
+    world.let_go();
+    assert_eq!(world.ended(&arn).await, (ExecutionStatus::Succeeded, outputs(&items)));
+    let run = world.run(&arn, |run| run.status == Status::Succeeded).await;
+    assert_eq!((run.executions, run.redrives), (counts(50, 0, 0), 1));
+    for input in world.children(&run, ExecutionStatus::Succeeded).await {
+        assert!(items.contains(&input));
+    }
+}
+
+#[tokio::test]
+async fn what_was_stopped_goes_on_though_it_was_still_stopping() {
+    let world = World::new().await;
+    let arn = world.start(r#""MaxConcurrency":2,"#, TASK, r#"["a","b","c","d"]"#).await;
+    world.run(&arn, |run| run.executions.running == 2).await;
+    world.runtime.execution_stop(&world.caller, &arn, Failure::default()).await.expect("stopped");
+    world.redrive(&arn).await;
+    world.let_go();
+    let items: Vec<String> = ["a", "b", "c", "d"].iter().map(|item| format!("\"{item}\"")).collect();
+    assert_eq!(world.ended(&arn).await, (ExecutionStatus::Succeeded, outputs(&items)));
+    let run = world.run(&arn, |run| run.status == Status::Succeeded).await;
+    assert_eq!((run.executions, run.redrives), (counts(4, 0, 0), 1));
 }

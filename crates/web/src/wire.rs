@@ -294,6 +294,9 @@ fn flat(fact: &Fact) -> Flat {
         Fact::MapRunSucceeded { .. } => plain("MapRunSucceeded", nothing()),
         Fact::MapRunFailed { failure, .. } => plain("MapRunFailed", failed(failure)),
         Fact::MapRunAborted => plain("MapRunAborted", nothing()),
+        Fact::MapRunRedriven { arn, .. } => {
+            plain("MapRunRedriven", Detail { resource: Some(arn.to_string()), ..Detail::default() })
+        }
         Fact::WaitStarted { alarm } => plain("WaitStarted", until(alarm)),
         Fact::RetryScheduled { alarm, .. } => plain("RetryScheduled", until(alarm)),
         Fact::FrameEnded { .. } => plain("FrameEnded", nothing()),

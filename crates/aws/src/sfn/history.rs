@@ -112,6 +112,7 @@ fn type_name(fact: &Fact) -> String {
         Fact::MapRunSucceeded { .. } => "MapRunSucceeded",
         Fact::MapRunFailed { .. } => "MapRunFailed",
         Fact::MapRunAborted => "MapRunAborted",
+        Fact::MapRunRedriven { .. } => "MapRunRedriven",
         // Facts of our own; they have no number and are never shown.
         Fact::TaskAnswered { .. } => "TaskAnswered",
         Fact::TaskHeartbeat { .. } => "TaskHeartbeat",
@@ -210,6 +211,10 @@ fn details(to: &mut Details<'_>, fact: &Fact) {
 
         Fact::MapRunStarted { arn, .. } => to.object("mapRunStartedEventDetails", |to| to.out.text("mapRunArn", arn)),
         Fact::MapRunFailed { failure, .. } => to.object("mapRunFailedEventDetails", |to| to.failure(failure)),
+        Fact::MapRunRedriven { arn, count, .. } => to.object("mapRunRedrivenEventDetails", |to| {
+            to.out.text("mapRunArn", arn);
+            to.out.integer("redriveCount", number(*count));
+        }),
 
         Fact::StateAborted { .. }
         | Fact::ParallelStarted { .. }

@@ -57,7 +57,8 @@ fn encode(out: &mut Writer, run: &MapRun) {
     out.integer("toleratedFailureCount", number(run.tolerated_count));
     out.object("itemCounts", |out| encode_counts(out, &run.items, run.results_written));
     out.object("executionCounts", |out| encode_counts(out, &run.executions, run.results_written));
-    out.integer("redriveCount", 0);
+    out.integer("redriveCount", number(run.redrives));
+    out.time_if("redriveDate", run.redriven);
 }
 
 fn encode_counts(out: &mut Writer, counts: &Counts, written: u64) {
@@ -70,8 +71,8 @@ fn encode_counts(out: &mut Writer, counts: &Counts, written: u64) {
         ("aborted", counts.aborted),
         ("total", counts.total()),
         ("resultsWritten", written),
-        ("failuresNotRedrivable", 0),
-        ("pendingRedrive", 0),
+        ("failuresNotRedrivable", counts.not_redrivable),
+        ("pendingRedrive", counts.pending_redrive),
     ];
     counted.into_iter().for_each(|(name, count)| out.integer(name, number(count)));
 }
@@ -134,7 +135,16 @@ mod tests {
 
     #[test]
     fn a_run_is_described() {
-        let counts = Counts { pending: 1, running: 2, succeeded: 3, failed: 4, timed_out: 5, aborted: 6 };
+        let counts = Counts {
+            pending: 1,
+            running: 2,
+            succeeded: 3,
+            failed: 4,
+            timed_out: 5,
+            aborted: 6,
+            pending_redrive: 7,
+            not_redrivable: 1,
+        };
         let run = MapRun {
             summary: MapRunSummary {
                 arn: "r".to_owned(),
@@ -150,8 +160,10 @@ mod tests {
             items: counts,
             executions: counts,
             results_written: 7,
+            redrives: 2,
+            redriven: Some(Timestamp(1_551_225_272_984)),
         };
-        expect![[r#"{"mapRunArn":"r","executionArn":"x","status":"RUNNING","startDate":1551225271.984,"maxConcurrency":0,"toleratedFailurePercentage":0.5,"toleratedFailureCount":2,"itemCounts":{"pending":1,"running":2,"succeeded":3,"failed":4,"timedOut":5,"aborted":6,"total":21,"resultsWritten":7,"failuresNotRedrivable":0,"pendingRedrive":0},"executionCounts":{"pending":1,"running":2,"succeeded":3,"failed":4,"timedOut":5,"aborted":6,"total":21,"resultsWritten":7,"failuresNotRedrivable":0,"pendingRedrive":0},"redriveCount":0}"#]].assert_eq(&text(|out| encode(out, &run)));
+        expect![[r#"{"mapRunArn":"r","executionArn":"x","status":"RUNNING","startDate":1551225271.984,"maxConcurrency":0,"toleratedFailurePercentage":0.5,"toleratedFailureCount":2,"itemCounts":{"pending":1,"running":2,"succeeded":3,"failed":4,"timedOut":5,"aborted":6,"total":28,"resultsWritten":7,"failuresNotRedrivable":1,"pendingRedrive":7},"executionCounts":{"pending":1,"running":2,"succeeded":3,"failed":4,"timedOut":5,"aborted":6,"total":28,"resultsWritten":7,"failuresNotRedrivable":1,"pendingRedrive":7},"redriveCount":2,"redriveDate":1551225272.984}"#]].assert_eq(&text(|out| encode(out, &run)));
         expect![[r#"{"executionArn":"x","mapRunArn":"r","stateMachineArn":"m","startDate":1551225271.984}"#]]
             .assert_eq(&text(|out| encode_summary(out, &run.summary)));
     }

@@ -173,6 +173,161 @@ fn an_execution_that_is_stopped_stops_its_run() {
 }
 
 #[test]
+fn a_redrive_goes_on_with_the_run() {
+    check_distributed(
+        "",
+        "start [1]\nended 0 States.ExceedToleratedFailureThreshold\nredrive\nended 0 ok [1]\nstop\nredrive\nended 2 ok [1]",
+        expect![[r#"
+            start [1]
+              1<0 ExecutionStarted [1]
+              2<0 MapStateEntered(Each) [1]
+              3<2 MapStateStarted(1)
+              4<3 MapRunStarted arn:aws:states:us-east-1:111111111111:mapRun:net/14b45640-59d2-4b62-aa36-7d7d4814a0a0:00000000-0000-7db2-9f8d-d73ea4fa79c9 task 0 {"state":"Each","entered":2,"processor":1,"source":{"Items":[1]}}
+              > start the Map run of task 0
+            ended 0 States.ExceedToleratedFailureThreshold
+              5<4 MapRunFailed States.ExceedToleratedFailureThreshold: 
+              6<5 MapStateFailed
+              7<6 ExecutionFailed States.ExceedToleratedFailureThreshold: 
+              > ended
+            redrive
+              8<7 ExecutionRedriven 1
+              9<8 MapRunRedriven 1 arn:aws:states:us-east-1:111111111111:mapRun:net/14b45640-59d2-4b62-aa36-7d7d4814a0a0:00000000-0000-7db2-9f8d-d73ea4fa79c9 task 1
+              > redrive the Map run for task 1
+            ended 0 ok [1]
+              refused: task-0 is not outstanding
+            stop
+              10<0 ExecutionAborted Operator: enough
+              > stop the Map run of task 1
+              > ended
+            redrive
+              11<10 ExecutionRedriven 2
+              12<11 MapRunRedriven 2 arn:aws:states:us-east-1:111111111111:mapRun:net/14b45640-59d2-4b62-aa36-7d7d4814a0a0:00000000-0000-7db2-9f8d-d73ea4fa79c9 task 2
+              > redrive the Map run for task 2
+            ended 2 ok [1]
+              13<12 MapRunSucceeded
+              14<13 MapStateSucceeded
+              15<13 MapStateExited(Each) [1]
+              16<15 SucceedStateEntered(Done) [1]
+              17<16 SucceedStateExited(Done) [1]
+              18<17 ExecutionSucceeded [1]
+              > ended
+        "#]],
+    );
+    // What the state itself could not make of its items or its results is begun anew.
+    check_distributed(
+        "",
+        "start [1]\nended 0 States.Runtime\nredrive",
+        expect![[r#"
+        start [1]
+          1<0 ExecutionStarted [1]
+          2<0 MapStateEntered(Each) [1]
+          3<2 MapStateStarted(1)
+          4<3 MapRunStarted arn:aws:states:us-east-1:111111111111:mapRun:net/14b45640-59d2-4b62-aa36-7d7d4814a0a0:00000000-0000-7db2-9f8d-d73ea4fa79c9 task 0 {"state":"Each","entered":2,"processor":1,"source":{"Items":[1]}}
+          > start the Map run of task 0
+        ended 0 States.Runtime
+          5<4 MapRunFailed States.Runtime: 
+          6<5 MapStateFailed
+          7<6 ExecutionFailed States.Runtime: 
+          > ended
+        redrive
+          8<7 ExecutionRedriven 1
+          9<8 MapStateStarted(1)
+          10<9 MapRunStarted arn:aws:states:us-east-1:111111111111:mapRun:net/14b45640-59d2-4b62-aa36-7d7d4814a0a0:00000000-07d0-7987-97f6-afa8599eb534 task 1 {"state":"Each","entered":2,"processor":1,"source":{"Items":[1]}}
+          > start the Map run of task 1
+    "#]],
+    );
+    check_distributed(
+        "",
+        "start [1]\nended 0 large\nredrive",
+        expect![[r#"
+        start [1]
+          1<0 ExecutionStarted [1]
+          2<0 MapStateEntered(Each) [1]
+          3<2 MapStateStarted(1)
+          4<3 MapRunStarted arn:aws:states:us-east-1:111111111111:mapRun:net/14b45640-59d2-4b62-aa36-7d7d4814a0a0:00000000-0000-7db2-9f8d-d73ea4fa79c9 task 0 {"state":"Each","entered":2,"processor":1,"source":{"Items":[1]}}
+          > start the Map run of task 0
+        ended 0 large
+          5<4 MapRunSucceeded
+          6<5 MapStateSucceeded
+          7<5 ExecutionFailed States.DataLimitExceeded: The state/task 'Each' returned a result with a size exceeding the maximum number of bytes service limit.
+          > ended
+        redrive
+          8<7 ExecutionRedriven 1
+          9<8 MapStateStarted(1)
+          10<9 MapRunStarted arn:aws:states:us-east-1:111111111111:mapRun:net/14b45640-59d2-4b62-aa36-7d7d4814a0a0:00000000-07d0-7987-97f6-afa8599eb534 task 1 {"state":"Each","entered":2,"processor":1,"source":{"Items":[1]}}
+          > start the Map run of task 1
+    "#]],
+    );
+}
+
+#[test]
+fn a_run_is_redriven_in_its_branch() {
+    let parallel = format!(
+        r#"{{"StartAt":"P","States":{{"P":{{"Type":"Parallel","End":true,"Branches":[
+            {{"StartAt":"Each","States":{{"Each":{{"Type":"Map",{ITEM_PROCESSOR},"End":true}}}}}},
+            {{"StartAt":"W","States":{{"W":{{"Type":"Wait","Seconds":1,"Next":"No"}},"No":{{"Type":"Fail","Error":"E"}}}}}}]}}}}}}"#
+    );
+    check(
+        &parallel,
+        "start [1]\nfire 0\nredrive",
+        expect![[r#"
+        start [1]
+          1<0 ExecutionStarted [1]
+          2<0 ParallelStateEntered(P) [1]
+          3<2 ParallelStateStarted
+          4<3 MapStateEntered(Each) [1]
+          5<4 MapStateStarted(1)
+          6<5 MapRunStarted arn:aws:states:us-east-1:111111111111:mapRun:net/ba130cfb-ccb9-408a-acc8-45c3130556bd:00000000-0000-7db2-9f8d-d73ea4fa79c9 task 0 {"block":1,"state":"Each","entered":4,"processor":2,"source":{"Items":[1]}}
+          7<3 WaitStateEntered(W) [1]
+          . WaitStarted timer 0 at 1000
+          > start the Map run of task 0
+          > set timer 0 at 1000
+        fire 0
+          8<7 WaitStateExited(W) [1]
+          9<8 FailStateEntered(No) [1]
+          . FrameEnded
+          10<9 MapRunAborted
+          11<9 MapStateAborted(Each)
+          . FrameEnded
+          12<9 ParallelStateFailed
+          13<12 ExecutionFailed E: -
+          > stop the Map run of task 0
+          > ended
+        redrive
+          14<13 ExecutionRedriven 1
+          15<14 MapRunRedriven 1 arn:aws:states:us-east-1:111111111111:mapRun:net/ba130cfb-ccb9-408a-acc8-45c3130556bd:00000000-0000-7db2-9f8d-d73ea4fa79c9 task 1
+          . FrameEnded
+          16<14 MapRunAborted
+          17<14 MapStateAborted(Each)
+          . FrameEnded
+          18<14 ParallelStateFailed
+          19<18 ExecutionFailed E: -
+          > ended
+    "#]],
+    );
+}
+
+#[test]
+fn a_run_is_redriven_so_often_and_no_more() {
+    let definition =
+        format!(r#"{{"StartAt":"Each","States":{{"Each":{{"Type":"Map",{ITEM_PROCESSOR},"End":true}}}}}}"#);
+    let machine = machine(&definition);
+    let mut execution = Execution::default();
+    let env = Env { now: Timestamp(0), entropy: 1, limits: Limits::default(), activities: &crate::EveryActivity };
+    let mut ask = |command: crate::Command| step(&machine, &mut execution, command, env).map(drop);
+    ask(command("start [1]", &Execution::default())).expect("it starts");
+    for task in 0..=crate::MAP_RUN_REDRIVES_MAX {
+        let failure = Failure::named("States.ExceedToleratedFailureThreshold");
+        ask(crate::Command::MapRunEnded { task: crate::TaskId(task), outcome: MapRunOutcome::Failed { failure } })
+            .expect("it ends");
+        let wrong = crate::Command::Redrive { token: None, nth: Some(task) };
+        assert_eq!(ask(wrong), Err(crate::Refusal::NotRedrivable));
+        let redriven = ask(crate::Command::Redrive { token: None, nth: Some(task + 1) });
+        assert_eq!(redriven.is_ok(), task < crate::MAP_RUN_REDRIVES_MAX, "the {}th", task + 1);
+    }
+}
+
+#[test]
 fn an_item_becomes_what_its_child_gets() {
     let definition = format!(
         r#"{{"StartAt":"Each","States":{{"Each":{{"Type":"Map","ItemsPath":"$.of",

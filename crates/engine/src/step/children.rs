@@ -177,7 +177,7 @@ impl Run<'_> {
             | Doing::Waiting { .. }
             | Doing::Retrying { .. }
             | Doing::MapRun(_)
-            | Doing::MapRunFailed => vec![],
+            | Doing::MapRunFailed { .. } => vec![],
         }
     }
 }
@@ -200,6 +200,6 @@ fn withdraw(doing: &Doing) -> Vec<Effect> {
         }
         Doing::Waiting { alarm } | Doing::Retrying { alarm } => vec![Effect::ClearTimer(*alarm)],
         Doing::MapRun(run) => vec![Effect::StopMapRun { task: run.task, arn: run.arn.clone() }],
-        Doing::Deciding | Doing::Branches(_) | Doing::Iterations(_) | Doing::MapRunFailed => vec![],
+        Doing::Deciding | Doing::Branches(_) | Doing::Iterations(_) | Doing::MapRunFailed { .. } => vec![],
     }
 }

@@ -63,7 +63,9 @@ impl Run<'_> {
         let unevaluated = failure.error.as_deref() == Some(QUERY_ERROR);
         match (&state.body, &self.execution.visit(frame).doing) {
             (Body::Parallel(_), Doing::Branches(_)) => self.record_here(frame, Fact::ParallelFailed),
-            (Body::Map(_), Doing::Iterations(_) | Doing::MapRunFailed) => self.record_here(frame, Fact::MapFailed),
+            (Body::Map(_), Doing::Iterations(_) | Doing::MapRunFailed { .. }) => {
+                self.record_here(frame, Fact::MapFailed)
+            }
             // AWS ends a Map so whose items could not be told, though it never began.
             (Body::Map(_), _) if unevaluated => self.record_here(frame, Fact::MapFailed),
             _ => (),

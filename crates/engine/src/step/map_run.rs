@@ -9,7 +9,7 @@ use super::{Go, Next, Run, Stop};
 use crate::Refusal;
 use crate::data::{self};
 use crate::event::Fact;
-use crate::execution::Doing;
+use crate::execution::{Doing, MapRun};
 use crate::id::{FrameId, TaskId};
 use crate::map_run::{self, Batching, MapPlan, MapRunOutcome, MapSource, Selecting, Writing};
 use crate::quantity;
@@ -55,6 +55,15 @@ impl Run<'_> {
         let Doing::MapRun(run) = &self.execution.visit(frame).doing else { return None };
         self.step.effects.push(run.effect());
         None
+    }
+
+    /// The run goes on with what did not succeed.
+    pub(super) fn redrive_map_run(&mut self, frame: FrameId, run: &MapRun) {
+        let task = TaskId(self.execution.next_task);
+        self.record_here(frame, Fact::MapRunRedriven { arn: run.arn.clone(), count: run.redrives + 1, task });
+        // In a history that is full it was not redriven.
+        let Doing::MapRun(run) = &self.execution.visit(frame).doing else { return };
+        self.step.effects.push(run.effect());
     }
 
     fn plan(

@@ -238,7 +238,9 @@ fn withdrawal(effect: Effect) -> Effect {
             Effect::AbandonTask { task, resource, parameters, credentials }
         }
         Effect::SetTimer(alarm) => Effect::ClearTimer(alarm),
-        Effect::StartMapRun { task, arn, .. } => Effect::StopMapRun { task, arn },
+        Effect::StartMapRun { task, arn, .. } | Effect::RedriveMapRun { task, arn, .. } => {
+            Effect::StopMapRun { task, arn }
+        }
         other @ (Effect::AbandonTask { .. } | Effect::StopMapRun { .. } | Effect::ClearTimer(_) | Effect::Ended) => {
             other
         }

@@ -7,19 +7,19 @@ use std::time::Duration;
 use base::Id;
 use engine::{Awaits, Failure, MapRunOutcome};
 use futures_util::future::join_all;
-use maprun::{Begin, Command, Effect, Fate, Input};
+use maprun::{Begin, Command, Effect, Fate, Input, Told};
 
-use super::steps::{Shared, Sorted, child_arn, child_identity, fate};
+use super::steps::{Shared, Sorted, child_arn, child_identity, told};
 use crate::dispatch::World;
 use crate::shard::{Ask, Refused, Reply, Start};
 use crate::value::ExecutionHead;
 use crate::{Runtime, keys};
 
 /// How long until it is asked again what could not be answered.
-const AGAIN_AFTER: Duration = Duration::from_millis(200);
+pub(super) const AGAIN_AFTER: Duration = Duration::from_millis(200);
 
 /// Children that are looked up at a time.
-const LOOKED_UP: usize = 100;
+pub(super) const LOOKED_UP: usize = 100;
 
 impl World {
     /// Has a run begin; a run that its execution gave up meanwhile is stopped.
@@ -35,12 +35,16 @@ impl World {
     }
 
     pub(crate) fn perform_map_run(&self, id: Id, begin: &Shared, effects: Vec<Effect>) {
-        let Sorted { starts, stops, asks, others } = Sorted::of(effects);
+        let Sorted { starts, redrives, stops, asks, others } = Sorted::of(effects);
         if !starts.is_empty() {
             let begin = begin.clone();
             drop(self.spawn(async move |runtime, _| {
                 runtime.inner.world.start_children(&runtime, id, &begin, starts).await;
             }));
+        }
+        if !redrives.is_empty() {
+            let begin = begin.clone();
+            drop(self.spawn(async move |runtime, _| runtime.redrive_children(id, &begin, redrives).await));
         }
         for index in stops {
             let child = child_arn(begin, &maprun::child::name(&begin.arn, index));
@@ -57,7 +61,10 @@ impl World {
     fn perform_for_all(&self, id: Id, begin: &Shared, effect: Effect) {
         let begin = begin.clone();
         match effect {
-            Effect::Start { .. } | Effect::Stop { .. } | Effect::Ask { .. } => {}
+            Effect::Start { .. } | Effect::Redrive { .. } | Effect::Stop { .. } | Effect::Ask { .. } => {}
+            Effect::Survey { from, until } => {
+                drop(self.spawn(async move |runtime, _| runtime.survey(id, &begin, from, until).await));
+            }
             Effect::Read { from } => {
                 drop(self.spawn(async move |runtime, _| runtime.read_items(id, &begin, from).await));
             }
@@ -83,21 +90,21 @@ impl World {
     async fn notify_state(&self, id: Id, begin: &Begin, outcome: MapRunOutcome) {
         let ended = engine::Command::MapRunEnded { task: begin.task, outcome };
         if self.decided(keys::execution(&begin.parent.execution_arn), Ask::Execution(ended)).await {
-            self.tell(id, Ask::MapRun(Command::Notified));
+            self.tell(id, Ask::MapRun(Command::Notified { task: begin.task }));
         }
     }
 
-    async fn stop_if_unawaited(&self, id: Id, parent: Id, task: engine::TaskId) {
+    pub(super) async fn stop_if_unawaited(&self, id: Id, parent: Id, task: engine::TaskId) {
         match self.ask(parent, Ask::Awaits(task)).await {
             Ok(Reply::Awaits(Awaits::Nothing)) | Err(Refused::Missing) => {
-                self.tell(id, Ask::MapRun(Command::Stop));
+                self.tell(id, Ask::MapRun(Command::Stop { task }));
             }
             _ => (),
         }
     }
 
     /// Asks until there is an answer, be it a refusal; false when there is nobody any more to ask.
-    async fn decided(&self, id: Id, ask: Ask) -> bool {
+    pub(super) async fn decided(&self, id: Id, ask: Ask) -> bool {
         loop {
             match self.ask(id, ask.clone()).await {
                 Err(Refused::Full | Refused::Unknown | Refused::Internal(_)) if self.is_alive() => {
@@ -135,11 +142,11 @@ impl World {
                 fresh: false,
                 items: begin.plan.batching.is_some().then_some(input.items),
             };
-            async move { (index, self.start_child(start).await) }
+            async move { (index, self.start_child(index, start).await) }
         }))
         .await;
-        let (known, unknown): (Vec<_>, Vec<_>) = begun.into_iter().partition(|(_, fate)| fate.is_some());
-        let children: Vec<(u32, Fate)> = known.into_iter().filter_map(|(index, fate)| Some((index, fate?))).collect();
+        let (known, unknown): (Vec<_>, Vec<_>) = begun.into_iter().partition(|(_, told)| told.is_some());
+        let children: Vec<Told> = known.into_iter().filter_map(|(_, told)| told).collect();
         if !children.is_empty() {
             self.tell(id, Ask::MapRun(Command::Told { children }));
         }
@@ -151,11 +158,11 @@ impl World {
     }
 
     /// How a child stands that is there now; nothing when it was there before and has ended.
-    async fn start_child(&self, start: Start) -> Option<Fate> {
+    async fn start_child(&self, index: u32, start: Start) -> Option<Told> {
         let id = keys::execution(&start.start.identity.execution_arn);
         loop {
             match self.ask(id, Ask::Start(Box::new(start.clone()))).await {
-                Ok(Reply::Execution(head)) => return Some(fate(head.status)),
+                Ok(Reply::Execution(head)) => return Some(told(index, &head)),
                 Err(Refused::Full | Refused::Unknown | Refused::Internal(_)) if self.is_alive() => {
                     tokio::time::sleep(AGAIN_AFTER).await;
                 }
@@ -171,18 +178,25 @@ impl Runtime {
         for indices in indices.chunks(LOOKED_UP) {
             let look = |index: &u32| {
                 let index = *index;
-                async move { (index, self.fate_of(begin, index).await) }
+                async move { self.told_of(begin, index).await }
             };
-            let children: Vec<(u32, Fate)> = join_all(indices.iter().map(look)).await;
+            let children: Vec<Told> = join_all(indices.iter().map(look)).await;
             self.inner.world.tell(id, Ask::MapRun(Command::Told { children }));
         }
     }
 
-    async fn fate_of(&self, begin: &Begin, index: u32) -> Fate {
+    async fn told_of(&self, begin: &Begin, index: u32) -> Told {
+        match self.child_head_at_last(begin, index).await {
+            Some(head) => told(index, &head),
+            None => Told { index, life: 0, fate: Fate::Missing },
+        }
+    }
+
+    /// A child's head, if there is such a child; asks until that can be read.
+    pub(super) async fn child_head_at_last(&self, begin: &Begin, index: u32) -> Option<ExecutionHead> {
         loop {
             match self.child_head(begin, index).await {
-                Ok(Some((_, head))) => return fate(head.status),
-                Ok(None) => return Fate::Missing,
+                Ok(found) => return found.map(|(_, head)| head),
                 Err(error) => {
                     tracing::error!(arn = %begin.arn, index, %error, "cannot read a Map run's child");
                     tokio::time::sleep(AGAIN_AFTER).await;

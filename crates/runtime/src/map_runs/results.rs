@@ -49,7 +49,7 @@ impl Runtime {
                 }
             }
         };
-        self.inner.world.tell(id, Ask::MapRun(Command::Gathered { outcome, written }));
+        self.inner.world.tell(id, Ask::MapRun(Command::Gathered { task: begin.task, outcome, written }));
     }
 
     async fn gathered(&self, begin: &Begin, children: u32) -> Result<Gathered, Cannot> {

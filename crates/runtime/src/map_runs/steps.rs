@@ -7,14 +7,14 @@ use base::Id;
 use base::arn::MapRunArn;
 use bytes::Bytes;
 use engine::{Execution, Outcome};
-use maprun::{Begin, Command, Effect, Event, Fate};
+use maprun::{Begin, Command, Effect, Event, Fate, Told};
 use store::{IndexKey, IndexRow};
 
 use super::{Line, MapRun};
 use crate::dispatch::Dispatch;
 use crate::keys;
 use crate::shard::{Ask, Refused, Reply, Request, Shard, Turn};
-use crate::value::{self, HeadStatus, What};
+use crate::value::{self, ExecutionHead, HeadStatus, What};
 
 impl Shard {
     pub(crate) fn step_map_run(&mut self, id: Id, command: Command, turn: &mut Turn) -> Result<Reply, Refused> {
@@ -28,7 +28,9 @@ impl Shard {
         *seq += events.len() as u64;
         let owes = !run.is_over();
         let begin = run.begin().cloned().ok_or(Refused::Missing)?;
-        let row = events.iter().any(|event| matches!(event, Event::Begun { .. } | Event::Ended { .. }));
+        let row = events
+            .iter()
+            .any(|event| matches!(event, Event::Begun { .. } | Event::Redriven { .. } | Event::Ended { .. }));
         let row = row.then(|| row_of(id, run, &begin));
         let view = MapRun::of(run).ok_or(Refused::Missing)?;
         if !events.is_empty() {
@@ -61,11 +63,14 @@ fn row_of(id: Id, run: &maprun::Run, begin: &Begin) -> IndexRow {
 
 /// What `effects` of an execution ask about Map runs, as dispatches.
 pub(crate) fn begins(execution: &Execution, effects: &[engine::Effect]) -> Vec<Dispatch> {
+    let of = |arn: &Arc<str>, task: engine::TaskId, plan: &engine::MapPlan| {
+        let parent = execution.identity().clone();
+        Box::new(Begin { arn: arn.clone(), parent, task, plan: plan.clone() })
+    };
     let begin = |effect: &engine::Effect| match effect {
-        engine::Effect::StartMapRun { task, arn, plan } => {
-            let parent = execution.identity().clone();
-            let begin = Begin { arn: arn.clone(), parent, task: *task, plan: (**plan).clone() };
-            Some(Dispatch::BeginMapRun { begin: Box::new(begin) })
+        engine::Effect::StartMapRun { task, arn, plan } => Some(Dispatch::BeginMapRun { begin: of(arn, *task, plan) }),
+        engine::Effect::RedriveMapRun { task, arn, plan } => {
+            Some(Dispatch::RedriveMapRun { begin: of(arn, *task, plan) })
         }
         engine::Effect::RunTask { .. }
         | engine::Effect::AbandonTask { .. }
@@ -88,18 +93,20 @@ pub(crate) fn ended(execution: &Execution) -> Option<Dispatch> {
         Outcome::TimedOut { .. } => Fate::TimedOut,
         Outcome::Aborted { .. } => Fate::Aborted,
     };
-    Some(Dispatch::ChildEnded { run: keys::map_run(run), index: maprun::child::index(&identity.name)?, fate })
+    let index = maprun::child::index(&identity.name)?;
+    Some(Dispatch::ChildEnded { run: keys::map_run(run), told: Told { index, life: execution.redrives().count, fate } })
 }
 
 /// What an execution's head says of a child.
-pub(super) fn fate(status: HeadStatus) -> Fate {
-    match status {
+pub(super) fn told(index: u32, head: &ExecutionHead) -> Told {
+    let fate = match head.status {
         HeadStatus::Running => Fate::Running,
         HeadStatus::Succeeded => Fate::Succeeded,
         HeadStatus::Failed => Fate::Failed,
         HeadStatus::TimedOut => Fate::TimedOut,
         HeadStatus::Aborted => Fate::Aborted,
-    }
+    };
+    Told { index, life: head.redrives, fate }
 }
 
 /// The ARN of a run's child.
@@ -153,6 +160,7 @@ pub(crate) fn join_told(requests: Vec<Request>) -> Vec<Request> {
 #[derive(Default)]
 pub(super) struct Sorted {
     pub(super) starts: Vec<(u32, maprun::Input)>,
+    pub(super) redrives: Vec<(u32, u64)>,
     pub(super) stops: Vec<u32>,
     pub(super) asks: Vec<u32>,
     pub(super) others: Vec<Effect>,
@@ -164,11 +172,14 @@ impl Sorted {
         for effect in effects {
             match effect {
                 Effect::Start { index, input } => sorted.starts.push((index, input)),
+                Effect::Redrive { index, life } => sorted.redrives.push((index, life)),
                 Effect::Stop { index } => sorted.stops.push(index),
                 Effect::Ask { index } => sorted.asks.push(index),
-                other @ (Effect::Read { .. } | Effect::Gather { .. } | Effect::AskParent | Effect::Notify { .. }) => {
-                    sorted.others.push(other)
-                }
+                other @ (Effect::Read { .. }
+                | Effect::Survey { .. }
+                | Effect::Gather { .. }
+                | Effect::AskParent
+                | Effect::Notify { .. }) => sorted.others.push(other),
             }
         }
         sorted
