@@ -223,6 +223,9 @@ pub struct Limits {
     pub step_states_max: u64,
     /// Steps of JSONata expressions that one step takes before it pauses; a state's own come on top.
     pub step_work_max: u64,
+    /// Beyond so many the expressions of the state that is being worked on fail as those do that do not end: one state may
+    /// have thousands of them.
+    pub step_work_end: u64,
     /// Bytes of payloads that one step makes before it pauses; a state's own come on top.
     pub step_bytes_max: usize,
 }
@@ -235,6 +238,7 @@ impl Default for Limits {
             map_concurrency_max: base::limits::MAP_CONCURRENCY_INLINE_MAX as u64,
             step_states_max: STEP_STATES_MAX,
             step_work_max: STEP_WORK_MAX,
+            step_work_end: STEP_WORK_END,
             step_bytes_max: STEP_BYTES_MAX,
         }
     }
@@ -245,6 +249,9 @@ const STEP_STATES_MAX: u64 = 1_000;
 
 /// As much as one expression may take: about a tenth of a second.
 const STEP_WORK_MAX: u64 = expr::limits::JSONATA_STEPS_MAX;
+
+/// A few seconds: all the iterations that a Map begins at once may each take an expression's all.
+const STEP_WORK_END: u64 = 50 * STEP_WORK_MAX;
 
 /// With what the last state of a step may add (a Map's first iterations) the payloads of one commit stay below 16 MiB.
 const STEP_BYTES_MAX: usize = 4 * 1024 * 1024;

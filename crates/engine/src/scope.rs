@@ -26,8 +26,8 @@ pub(crate) struct View<'a> {
     token: Option<Arc<str>>,
     chance: &'a Chance,
     now: Timestamp,
-    /// Steps of JSONata expressions, counted for whoever looks on.
-    work: Option<&'a Cell<u64>>,
+    /// Steps of JSONata expressions, counted for whoever looks on, and how many there may be.
+    work: Option<(&'a Cell<u64>, u64)>,
 }
 
 /// Random bits from one seed (splitmix64). What they decide is recorded in events.
@@ -77,8 +77,8 @@ impl<'a> View<'a> {
         }
     }
 
-    pub(crate) fn counted(self, work: &'a Cell<u64>) -> View<'a> {
-        View { work: Some(work), ..self }
+    pub(crate) fn counted(self, work: &'a Cell<u64>, end: u64) -> View<'a> {
+        View { work: Some((work, end)), ..self }
     }
 
     pub(crate) fn with_result(self, result: Json) -> View<'a> {
@@ -124,9 +124,13 @@ impl expr::Scope for View<'_> {
     }
 
     fn spend(&self, steps: u64) {
-        if let Some(work) = self.work {
+        if let Some((work, _)) = self.work {
             work.set(work.get().saturating_add(steps));
         }
+    }
+
+    fn steps_left(&self) -> u64 {
+        self.work.map_or(u64::MAX, |(work, end)| end.saturating_sub(work.get()))
     }
 
     fn now(&self) -> Timestamp {

@@ -370,12 +370,15 @@ impl Run<'_> {
         }
         self.agenda = entering.into();
         for frame in self.execution.idle() {
-            match &self.execution.visit(frame).doing {
-                Doing::MapRunFailed { run: Some(run) } => {
+            // A sibling that failed again at once may have ended it.
+            let visit = self.execution.frames.get(&frame).and_then(|frame| frame.visit.as_ref());
+            match visit.map(|visit| &visit.doing) {
+                Some(Doing::MapRunFailed { run: Some(run) }) => {
                     let run = run.clone();
                     self.redrive_map_run(frame, &run);
                 }
-                _ => self.advance(frame, Go::Work),
+                Some(_) => self.advance(frame, Go::Work),
+                None => (),
             }
         }
         if let Some((frame, name, input)) = self.agenda.pop_front() {

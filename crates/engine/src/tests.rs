@@ -69,6 +69,8 @@ pub(crate) fn play(definition: &str, script: &str, limits: Limits) -> String {
         assert_eq!(Execution::replay(&history), execution, "replay differs from live after {line}");
         assert_eq!(pack::decode_snapshot(&pack::encode_snapshot(&execution)).expect("a snapshot"), execution);
         assert!(!execution.has_ended() || execution.outstanding().is_empty(), "the finished owe nothing");
+        let waits = execution.awaits_tasks() || !execution.timers.is_empty();
+        assert!(*execution.status() != crate::Status::Running || waits, "what runs waits for something, after {line}");
         let ids: Vec<u64> = history.iter().filter(|event| event.is_aws()).map(|event| event.id).collect();
         assert!(ids.iter().copied().eq(1..=ids.len() as u64), "ids are dense");
     }
@@ -513,6 +515,82 @@ fn a_redrive_does_the_failed_state_again() {
         redrive
           refused: execution is running or has succeeded
     "#]],
+    );
+}
+
+#[test]
+fn a_redrive_enters_what_was_not_yet_entered() {
+    let early = r#"{"StartAt":"E","States":{"E":{"Type":"Pass","QueryLanguage":"JSONata","Output":"{% $states.context.Execution.RedriveCount = 0 ? $error('not yet') : 1 %}","End":true}}}"#;
+    let late = r#"{"StartAt":"L","States":{"L":{"Type":"Succeed"}}}"#;
+    check(
+        &format!(r#"{{"StartAt":"P","States":{{"P":{{"Type":"Parallel","Branches":[{early},{late}],"End":true}}}}}}"#),
+        "start {}\nredrive",
+        expect![[r#"
+            start {}
+              1<0 ExecutionStarted {}
+              2<0 ParallelStateEntered(P) {}
+              3<2 ParallelStateStarted
+              4<3 PassStateEntered(E) {}
+              5<3 EvaluationFailed(E) Output States.QueryEvaluationError: An error occurred while executing the state 'E' (entered at the event id #4). The JSONata expression '$states.context.Execution.RedriveCount = 0 ? $error('not yet') : 1' specified for the field 'Output' threw an error during evaluation. D3137: not yet
+              . FrameEnded
+              . FrameEnded
+              6<5 ParallelStateFailed
+              . StepPaused before L timer 0 at 0
+              7<6 ExecutionFailed States.QueryEvaluationError: An error occurred while executing the state 'E' (entered at the event id #4). The JSONata expression '$states.context.Execution.RedriveCount = 0 ? $error('not yet') : 1' specified for the field 'Output' threw an error during evaluation. D3137: not yet
+              > ended
+            redrive
+              8<7 ExecutionRedriven 1
+              9<8 PassStateExited(E) 1
+              . FrameEnded
+              10<3 SucceedStateEntered(L) {}
+              11<10 SucceedStateExited(L) {}
+              . FrameEnded
+              12<11 ParallelStateSucceeded
+              13<11 ParallelStateExited(P) [1,{}]
+              14<13 ExecutionSucceeded [1,{}]
+              > ended
+        "#]],
+    );
+}
+
+#[test]
+fn a_redrive_that_fails_again_at_once_ends_what_stood_beside_it() {
+    let fails = r#"{"StartAt":"W","States":{"W":{"Type":"Wait","Seconds":1,"Next":"F"},"F":{"Type":"Fail"}}}"#;
+    let task = format!(r#"{{"StartAt":"A","States":{{"A":{{"Type":"Task","Resource":"{SYNC}","End":true}}}}}}"#);
+    check(
+        &format!(r#"{{"StartAt":"P","States":{{"P":{{"Type":"Parallel","Branches":[{fails},{task}],"End":true}}}}}}"#),
+        "start {}\nfire 0\nredrive",
+        expect![[r#"
+            start {}
+              1<0 ExecutionStarted {}
+              2<0 ParallelStateEntered(P) {}
+              3<2 ParallelStateStarted
+              4<3 WaitStateEntered(W) {}
+              . WaitStarted timer 0 at 1000
+              5<3 TaskStateEntered(A) {}
+              6<5 TaskScheduled 0 {}
+              7<6 TaskStarted 0
+              > set timer 0 at 1000
+              > run task 0 {}
+            fire 0
+              8<4 WaitStateExited(W) {}
+              9<8 FailStateEntered(F) {}
+              . FrameEnded
+              10<9 TaskStateAborted(A)
+              . FrameEnded
+              11<9 ParallelStateFailed
+              12<11 ExecutionFailed -: -
+              > abandon task 0
+              > ended
+            redrive
+              13<12 ExecutionRedriven 1
+              . FrameEnded
+              14<13 TaskStateAborted(A)
+              . FrameEnded
+              15<13 ParallelStateFailed
+              16<15 ExecutionFailed -: -
+              > ended
+        "#]],
     );
 }
 
@@ -1948,6 +2026,18 @@ fn a_step_of_heavy_expressions_is_short() {
     };
     assert!(paused(1_000));
     assert!(!paused(1_000_000));
+}
+
+#[test]
+fn a_state_of_many_heavy_expressions_ends() {
+    let heavy = r#""{% $sum([1..1000]) %}""#;
+    let definition = jsonata(&format!(r#""A":{{"Type":"Pass","Output":[{}],"End":true}}"#, [heavy; 100].join(",")));
+    let ends_early = |step_work_end: u64| {
+        let limits = Limits { step_work_end, ..Limits::default() };
+        play(&definition, "start {}", limits).contains("Expression evaluation timeout")
+    };
+    assert!(ends_early(10_000));
+    assert!(!ends_early(10_000_000));
 }
 
 /// What a plan says beside its defaults.

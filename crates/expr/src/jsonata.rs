@@ -86,7 +86,8 @@ impl Expression {
     /// The value for the field named `field`, as in [`Template::eval`].
     pub fn eval(&self, field: &str, scope: &dyn Scope) -> Result<Json, Fault> {
         let world = Aws(scope);
-        let run = Run::new(&world, Budget::new(Limits::AWS));
+        let limits = Limits { steps_max: Limits::AWS.steps_max.min(scope.steps_left()), ..Limits::AWS };
+        let run = Run::new(&world, Budget::new(limits));
         let value = run.whole(&self.tree);
         scope.spend(run.budget.steps());
         let value = value.map_err(|error| self.threw(field, &error))?;

@@ -42,6 +42,11 @@ pub trait Scope {
     }
     /// Told how many steps a JSONata expression took, so that whoever asks for many can rest.
     fn spend(&self, _steps: u64) {}
+    /// How many steps the next JSONata expression may take at most: many that are each within their limit may together
+    /// be too much.
+    fn steps_left(&self) -> u64 {
+        u64::MAX
+    }
     /// `$now()` and `$millis()`: the same instant throughout an evaluation.
     fn now(&self) -> Timestamp;
 }

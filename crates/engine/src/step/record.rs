@@ -29,7 +29,8 @@ impl<'a> Run<'a> {
     }
 
     pub(super) fn view(&self, frame: FrameId, input: &Json) -> View<'_> {
-        View::new(self.execution, frame, input.clone(), self.chance, self.env.now).counted(&self.spent.work)
+        View::new(self.execution, frame, input.clone(), self.chance, self.env.now)
+            .counted(&self.spent.work, self.env.limits.step_work_end)
     }
 
     /// What a state sees once its work has given `result`: `$`, or `$states.result` beside its input.
@@ -164,8 +165,18 @@ impl<'a> Run<'a> {
     pub(super) fn end(&mut self, previous: u64, fact: Fact) {
         let withdrawn: Vec<Effect> = self.execution.outstanding().into_iter().map(withdrawal).collect();
         self.step.effects.extend(withdrawn);
+        self.keep_for_redrive(&fact);
         self.record(FrameId::ROOT, previous, fact);
         self.step.effects.push(Effect::Ended);
+    }
+
+    /// What was still to be entered stands still with the rest: a redrive enters it. No alarm is set for it.
+    fn keep_for_redrive(&mut self, end: &Fact) {
+        let entering: Vec<_> = self.agenda.drain(..).collect();
+        if !entering.is_empty() && !matches!(end, Fact::ExecutionSucceeded { .. }) {
+            let alarm = self.alarm_at(self.env.now);
+            self.record_ours(FrameId::ROOT, Fact::StepPaused { alarm, entering, starting: vec![] });
+        }
     }
 
     /// A fact that follows the frame's last.
