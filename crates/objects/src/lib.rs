@@ -1,4 +1,4 @@
-//! Objects in S3 or in folders: the items and the results of Maps in distributed mode, and what tasks read and write.
+//! Objects in S3 or in folders, as the items and the results of Maps in distributed mode.
 //!
 //! **It does not know** what a state or an execution is, nor where either is stored: evaluated JSON comes in, items
 //! go out; finished children come in, files are written.
@@ -42,7 +42,7 @@ pub use pointer::Pointer;
 pub use reader::{Cursor, Item, Reader};
 pub use s3::Endpoint;
 pub use source::{ItemReader, Source};
-pub use store::{Body, Bucket, Buckets, Headers, Page, PageAsk, PageFrom};
+pub use store::{Bucket, Buckets};
 pub use writer::{Child, ResultWriter, Target};
 
 #[cfg(test)]

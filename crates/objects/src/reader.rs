@@ -186,11 +186,23 @@ struct Stream {
     chunk: Bytes,
     expander: Expander,
     decoder: Decoder,
-    /// A piece of the object after expansion.
+    /// A piece of the object after expansion, and how much of it is decoded.
     text: Vec<u8>,
+    decoded: usize,
+    /// What comes after `text`.
+    after: After,
     /// Items that are decoded.
     out: Out,
     state: State,
+}
+
+/// Bytes that are decoded before their items are taken: an item of many columns may stand for a byte.
+const DECODED_AT_ONCE: usize = 256;
+
+enum After {
+    More,
+    End,
+    Fault(String),
 }
 
 enum State {
@@ -216,6 +228,8 @@ impl Object {
             expander: Expander::new(),
             decoder,
             text: vec![],
+            decoded: 0,
+            after: After::More,
             out: Out::new(),
             state: State::Reading,
         };
@@ -242,46 +256,61 @@ impl Stream {
                 State::Ended => return Ok(None),
                 State::Faulty(fault) => return Err(fault.clone()),
             }
-            if self.chunk.is_empty() {
-                match self.body.next().await.map_err(|error| error.to_string())? {
-                    Some(chunk) => self.chunk = chunk,
-                    None => self.finish(),
-                }
-            } else {
+            if self.decoded < self.text.len() {
                 self.decode();
+                continue;
+            }
+            match &self.after {
+                After::More if !self.chunk.is_empty() => self.expand(),
+                After::More => match self.body.next().await.map_err(|error| error.to_string())? {
+                    Some(chunk) => self.chunk = chunk,
+                    None => self.expand_rest(),
+                },
+                After::End => {
+                    self.state = match self.decoder.finish(&mut self.out) {
+                        Ok(()) => State::Ended,
+                        Err(fault) => State::Faulty(fault),
+                    }
+                }
+                After::Fault(fault) => self.state = State::Faulty(fault.clone()),
             }
         }
     }
 
-    /// Decodes as much of the chunk as is good for memory.
-    fn decode(&mut self) {
+    /// Expands as much of the chunk as is good for memory.
+    fn expand(&mut self) {
         let piece = self.chunk.split_to(self.expander.bytes_max().min(self.chunk.len()));
-        self.text.clear();
+        self.begin_text();
         let expanded = self.expander.push(&piece, &mut self.text);
-        self.state = self.expanded(expanded);
+        self.after = expanded.map_or_else(|error| broken(&error), |()| After::More);
     }
 
-    fn finish(&mut self) {
-        self.text.clear();
+    fn expand_rest(&mut self) {
+        self.begin_text();
         let expanded = self.expander.finish(&mut self.text);
-        self.state = match self.expanded(expanded) {
-            State::Reading => match self.decoder.finish(&mut self.out) {
-                Ok(()) => State::Ended,
-                Err(fault) => State::Faulty(fault),
-            },
-            ended => ended,
-        };
+        self.after = expanded.map_or_else(|error| broken(&error), |()| After::End);
     }
 
-    /// Decodes what was expanded, before a fault as well.
-    fn expanded(&mut self, expanded: std::io::Result<()>) -> State {
-        match (self.decoder.push(&self.text, &mut self.out), expanded) {
-            (Ok(More::No), _) => State::Ended,
-            (Ok(More::Yes), Ok(())) => State::Reading,
-            (Ok(More::Yes), Err(error)) => State::Faulty(format!("The compressed object is broken: {error}")),
-            (Err(fault), _) => State::Faulty(fault),
+    fn begin_text(&mut self) {
+        self.text.clear();
+        self.decoded = 0;
+    }
+
+    fn decode(&mut self) {
+        let end = self.text.len().min(self.decoded + DECODED_AT_ONCE);
+        let pushed = self.decoder.push(&self.text[self.decoded..end], &mut self.out);
+        self.decoded = end;
+        match pushed {
+            Ok(More::Yes) => (),
+            Ok(More::No) => self.state = State::Ended,
+            Err(fault) => self.state = State::Faulty(fault),
         }
     }
+}
+
+/// What was expanded before the fault is decoded all the same.
+fn broken(error: &std::io::Error) -> After {
+    After::Fault(format!("The compressed object is broken: {error}"))
 }
 
 async fn body(buckets: &Buckets, object: &ObjectName) -> Result<Body, Failure> {

@@ -41,8 +41,7 @@ impl Upload {
 
     pub(crate) async fn finish(mut self) -> Result<(), StoreError> {
         if self.id.is_none() {
-            let bytes = std::mem::take(&mut self.part).into();
-            return self.bucket.put(&self.key, bytes, vec![]).await.map(drop);
+            return self.bucket.put(&self.key, std::mem::take(&mut self.part).into()).await;
         }
         let done = self.complete().await;
         if done.is_err() {
