@@ -73,7 +73,7 @@ pub struct Config {
     pub limits: engine::Limits,
     pub quotas: Quotas,
     pub map_runs: maprun::Limits,
-    /// Where the buckets are that Maps and tasks read and write.
+    /// Where the buckets are that Maps read and write.
     pub buckets: objects::Buckets,
     /// How an event of a history is written as a log event. Without it executions are not logged.
     pub log_form: Option<logs::LogForm>,
@@ -151,11 +151,6 @@ impl Runtime {
         if failed.wait_for(|failed| *failed).await.is_err() {
             std::future::pending::<()>().await;
         }
-    }
-
-    /// Where the buckets are that Maps and tasks read and write.
-    pub fn buckets(&self) -> &objects::Buckets {
-        &self.inner.world.buckets
     }
 
     /// Asks a value on a client's behalf.

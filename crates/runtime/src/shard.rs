@@ -861,6 +861,7 @@ impl Shard {
                 });
                 turn.timers_set.extend(alarms);
                 turn.dispatches.extend(Dispatch::ended(&head));
+                turn.dispatches.extend(map_runs::ended(execution));
                 turn.dispatches.extend(map_runs::begins(execution, &effects));
                 turn.dispatches.push(Dispatch::Execution { id, arn, effects });
             }

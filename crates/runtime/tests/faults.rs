@@ -139,10 +139,14 @@ impl World {
     }
 
     async fn start(&self, name: &str) -> Result<String, Refusal> {
+        self.start_with(name, "{}").await
+    }
+
+    async fn start_with(&self, name: &str, input: &str) -> Result<String, Refusal> {
         let start = ExecutionStart {
             machine_arn: self.machine.clone(),
             name: Some(name.to_owned()),
-            input: None,
+            input: Some(input.to_owned()),
             trace_header: None,
         };
         Ok(self.runtime.execution_start(&self.caller, start).await?.arn)
@@ -210,5 +214,20 @@ async fn what_cannot_be_read_is_not_taken_for_absent() {
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     assert!(matches!(world.start("night").await, Err(Refusal::Internal(_))));
     world.next(WELL);
+    assert_eq!(world.ends("night").await, ExecutionStatus::Succeeded);
+}
+
+#[tokio::test]
+async fn a_childs_end_that_was_made_and_not_known_is_told() {
+    let world = World::with(
+        r#""A":{"Type":"Map","End":true,"ItemProcessor":{
+            "ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"},
+            "StartAt":"W","States":{"W":{"Type":"Wait","Seconds":1,"End":true}}}}"#,
+    )
+    .await;
+    world.start_with("night", "[1]").await.expect("started");
+    // The child runs, and the next commit is its end.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    world.next(UNKNOWN_MADE);
     assert_eq!(world.ends("night").await, ExecutionStatus::Succeeded);
 }

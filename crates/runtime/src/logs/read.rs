@@ -167,11 +167,13 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Whether nothing of `row`, nor of those after it, comes before `event`.
+    /// Whether nothing of `row`, nor of those after it, comes before `event`. A row stands where its chunk begins, or
+    /// ends, with the number of the chunk's first event: of those at one time, too, each chunk is read when its turn comes,
+    /// and what is held does not grow with how many there are.
     fn is_due(&self, event: Place, row: Place) -> bool {
         match self.range.direction {
-            Direction::Forward => event.at < row.at,
-            Direction::Backward => event.at > row.at,
+            Direction::Forward => event < row,
+            Direction::Backward => event > row,
         }
     }
 
