@@ -136,9 +136,7 @@ fn encode(out: &mut Writer, machine: &StateMachine, metadata_only: bool) {
     out.text("stateMachineArn", &machine.arn);
     out.text("name", &machine.name);
     out.text("status", status_name(machine.status));
-    if !metadata_only {
-        out.text("definition", &machine.definition);
-    }
+    out.text("definition", definition(machine, metadata_only));
     out.text("roleArn", &machine.role_arn);
     out.text("type", kind_name(machine.kind));
     out.time("creationDate", machine.created);
@@ -154,9 +152,7 @@ fn encode(out: &mut Writer, machine: &StateMachine, metadata_only: bool) {
 fn encode_for_execution(out: &mut Writer, machine: &StateMachine, metadata_only: bool) {
     out.text("stateMachineArn", &machine.arn);
     out.text("name", &machine.name);
-    if !metadata_only {
-        out.text("definition", &machine.definition);
-    }
+    out.text("definition", definition(machine, metadata_only));
     out.text("roleArn", &machine.role_arn);
     out.time("updateDate", machine.updated);
     encode_configurations(out, machine);
@@ -166,6 +162,12 @@ fn encode_for_execution(out: &mut Writer, machine: &StateMachine, metadata_only:
     if !metadata_only {
         encode_references(out, machine);
     }
+}
+
+/// "If called with `includedData = METADATA_ONLY`, the returned definition will be `{}`" (`DescribeStateMachine`). Clients in
+/// typed languages count on a definition.
+fn definition(machine: &StateMachine, metadata_only: bool) -> &str {
+    if metadata_only { "{}" } else { &machine.definition }
 }
 
 fn encode_references(out: &mut Writer, machine: &StateMachine) {
@@ -318,9 +320,9 @@ mod tests {
             map_run_arn: None,
             ..machine()
         };
-        expect![[r#"{"stateMachineArn":"arn:aws:states:us-east-1:111111111111:stateMachine:night:7","name":"night","status":"DELETING","roleArn":"arn:aws:iam::111111111111:role/r","type":"STANDARD","creationDate":1551225271.984,"loggingConfiguration":{"level":"OFF","includeExecutionData":false},"tracingConfiguration":{"enabled":false},"encryptionConfiguration":{"kmsKeyId":"k","kmsDataKeyReusePeriodSeconds":300,"type":"CUSTOMER_MANAGED_KMS_KEY"},"label":"each","revisionId":"r1","description":"first"}"#]].assert_eq(&text(|out| encode(out, &version, true)));
+        expect![[r#"{"stateMachineArn":"arn:aws:states:us-east-1:111111111111:stateMachine:night:7","name":"night","status":"DELETING","definition":"{}","roleArn":"arn:aws:iam::111111111111:role/r","type":"STANDARD","creationDate":1551225271.984,"loggingConfiguration":{"level":"OFF","includeExecutionData":false},"tracingConfiguration":{"enabled":false},"encryptionConfiguration":{"kmsKeyId":"k","kmsDataKeyReusePeriodSeconds":300,"type":"CUSTOMER_MANAGED_KMS_KEY"},"label":"each","revisionId":"r1","description":"first"}"#]].assert_eq(&text(|out| encode(out, &version, true)));
         let updated = StateMachine { logging: Some(logging), revision: Some("r1".into()), ..machine() };
-        expect![[r#"{"stateMachineArn":"arn:aws:states:us-east-1:111111111111:stateMachine:night","name":"night","roleArn":"arn:aws:iam::111111111111:role/r","updateDate":1551225272.000,"loggingConfiguration":{"level":"ALL","includeExecutionData":false,"destinations":[{"cloudWatchLogsLogGroup":{"logGroupArn":"a:*"}}]},"tracingConfiguration":{"enabled":false},"encryptionConfiguration":{"type":"AWS_OWNED_KEY"},"revisionId":"r1"}"#]]
+        expect![[r#"{"stateMachineArn":"arn:aws:states:us-east-1:111111111111:stateMachine:night","name":"night","definition":"{}","roleArn":"arn:aws:iam::111111111111:role/r","updateDate":1551225272.000,"loggingConfiguration":{"level":"ALL","includeExecutionData":false,"destinations":[{"cloudWatchLogsLogGroup":{"logGroupArn":"a:*"}}]},"tracingConfiguration":{"enabled":false},"encryptionConfiguration":{"type":"AWS_OWNED_KEY"},"revisionId":"r1"}"#]]
             .assert_eq(&text(|out| encode_for_execution(out, &updated, true)));
     }
 }
