@@ -190,6 +190,10 @@ fn of_task(refusal: TaskRefusal) -> Error {
         TaskRefusal::ActivityAlreadyExists(arn) => {
             Error::new("ActivityAlreadyExists", format!("Activity Already Exists: '{arn}'"))
         }
+        TaskRefusal::ActivityLimitExceeded => Error::new(
+            "ActivityLimitExceeded",
+            "The maximum number of activities has been reached. Existing activities must be deleted before a new activity can be created.",
+        ),
         TaskRefusal::ActivityWorkerLimitExceeded => Error::new(
             "ActivityWorkerLimitExceeded",
             "The maximum number of workers concurrently polling for activity tasks has been reached.",

@@ -44,5 +44,8 @@ pub const ALIASES_MAX: usize = 100;
 /// State machines of one account in one region.
 pub const STATE_MACHINES_MAX: u64 = 100_000;
 
+/// Activities of one account in one region.
+pub const ACTIVITIES_MAX: u64 = 100_000;
+
 /// Executions of one account in one region that run at a time.
 pub const OPEN_EXECUTIONS_MAX: u64 = 1_000_000;

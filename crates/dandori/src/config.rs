@@ -82,6 +82,7 @@ pub(crate) struct Limits {
     pub(crate) map_concurrency: Option<u64>,
     pub(crate) map_run_children: Option<u64>,
     pub(crate) state_machines: Option<u64>,
+    pub(crate) activities: Option<u64>,
     pub(crate) open_executions: Option<u64>,
 }
 
@@ -188,6 +189,7 @@ impl Limits {
             ("map_concurrency", self.map_concurrency, 1),
             ("map_run_children", self.map_run_children, 1),
             ("state_machines", self.state_machines, 1),
+            ("activities", self.activities, 1),
             ("open_executions", self.open_executions, 1),
         ];
         for (name, found, least) in given {
@@ -202,6 +204,7 @@ impl Limits {
         let default = runtime::Quotas::default();
         runtime::Quotas {
             state_machines_max: self.state_machines.unwrap_or(default.state_machines_max),
+            activities_max: self.activities.unwrap_or(default.activities_max),
             open_executions_max: self.open_executions.unwrap_or(default.open_executions_max),
         }
     }

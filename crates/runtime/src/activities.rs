@@ -7,13 +7,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::{Arn, Caller, Json, Timestamp, limits};
+use base::{Arn, Caller, Json, Timestamp};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use store::{Direction, IndexKey, IndexRow, Store};
 use tokio::time::{Instant, timeout_at};
 
 use crate::activity::{self, Command, Registered};
+use crate::configuration::{valid_encryption, valid_tags};
 use crate::exchange::{Exchange, Turn};
 use crate::machines::{owned, states_arn, valid_name, wrong_resource};
 use crate::page::{Page, Paged};
@@ -103,17 +104,23 @@ impl Runtime {
     pub async fn activity_create(&self, caller: &Caller, create: ActivityCreate) -> Result<Activity, Refusal> {
         valid_name(&create.name)?;
         let arn: Arc<str> = base::arn::activity(caller, &create.name).into();
-        if create.tags.len() > limits::TAGS_MAX {
-            return Err(Refusal::TooManyTags(arn.to_string()));
-        }
+        create.encryption.as_ref().map(valid_encryption).transpose()?;
+        let tags = valid_tags(&arn, create.tags)?;
         let owned_by_aws = |encryption: &Json| encryption.get("type").and_then(Json::as_str) == Some("AWS_OWNED_KEY");
         let command = Command::Create {
             name: create.name.into(),
             arn: arn.clone(),
             encryption: create.encryption.filter(|encryption| !owned_by_aws(encryption)),
-            tags: create.tags,
+            tags,
         };
-        Ok(shown(self.activity_ask(&arn, command).await?))
+        let place = self.inner.activities.admit(self.store(), caller).await?;
+        // As many as there may be, and yet the same one again is the one that is there.
+        if place.is_none() && !self.inner.world.exchange.exists(&arn) {
+            return Err(TaskRefusal::ActivityLimitExceeded.into());
+        }
+        let created = self.activity_ask(&arn, command).await?;
+        drop(place);
+        Ok(shown(created))
     }
 
     pub async fn activity(&self, caller: &Caller, arn: &str) -> Result<Activity, Refusal> {
@@ -210,7 +217,8 @@ impl Runtime {
         arn: &str,
         tags: Vec<(String, String)>,
     ) -> Result<(), Refusal> {
-        self.activity_tags_ask(caller, arn, Command::Tag(tags)).await.map(drop)
+        activity_arn(caller, arn).map_err(not_found)?;
+        self.activity_tags_ask(caller, arn, Command::Tag(valid_tags(arn, tags)?)).await.map(drop)
     }
 
     pub(crate) async fn activity_untag(&self, caller: &Caller, arn: &str, keys: Vec<String>) -> Result<(), Refusal> {
@@ -219,10 +227,7 @@ impl Runtime {
 
     async fn activity_tags_ask(&self, caller: &Caller, arn: &str, command: Command) -> Result<Registered, Refusal> {
         let asked = async { self.activity_ask(&activity_arn(caller, arn)?, command).await };
-        asked.await.map_err(|refusal| match refusal {
-            Refusal::Task(TaskRefusal::ActivityDoesNotExist(arn)) => Refusal::ResourceNotFound(arn),
-            other => other,
-        })
+        asked.await.map_err(not_found)
     }
 
     async fn activity_ask(&self, arn: &str, command: Command) -> Result<Registered, Refusal> {
@@ -236,6 +241,14 @@ impl Runtime {
             Err(Refused::Activity(activity::Refusal::TooManyTags)) => Err(Refusal::TooManyTags(arn.to_owned())),
             Err(refused) => Err(refused.into()),
         }
+    }
+}
+
+/// As the operations on tags tell it.
+fn not_found(refusal: Refusal) -> Refusal {
+    match refusal {
+        Refusal::Task(TaskRefusal::ActivityDoesNotExist(arn)) => Refusal::ResourceNotFound(arn),
+        other => other,
     }
 }
 

@@ -92,6 +92,7 @@ struct Inner {
     store: Arc<dyn Store>,
     world: World,
     state_machines: Quota,
+    activities: Quota,
     open_executions: Quota,
     requests: Semaphore,
     /// Places for Express executions that are waited for.
@@ -129,6 +130,7 @@ impl Runtime {
             store,
             world,
             state_machines: Quota::state_machines(config.quotas),
+            activities: Quota::activities(config.quotas),
             open_executions: Quota::open_executions(config.quotas),
             requests: Semaphore::new(REQUESTS_MAX),
             sync: Arc::new(Semaphore::new(express::SYNC_MAX)),

@@ -21,12 +21,17 @@ use crate::keys;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quotas {
     pub state_machines_max: u64,
+    pub activities_max: u64,
     pub open_executions_max: u64,
 }
 
 impl Default for Quotas {
     fn default() -> Quotas {
-        Quotas { state_machines_max: limits::STATE_MACHINES_MAX, open_executions_max: limits::OPEN_EXECUTIONS_MAX }
+        Quotas {
+            state_machines_max: limits::STATE_MACHINES_MAX,
+            activities_max: limits::ACTIVITIES_MAX,
+            open_executions_max: limits::OPEN_EXECUTIONS_MAX,
+        }
     }
 }
 
@@ -50,6 +55,10 @@ const COUNT_PAGE: u32 = 10_000;
 impl Quota {
     pub(crate) fn state_machines(quotas: Quotas) -> Quota {
         Quota::new(quotas.state_machines_max, keys::machines)
+    }
+
+    pub(crate) fn activities(quotas: Quotas) -> Quota {
+        Quota::new(quotas.activities_max, keys::activities)
     }
 
     pub(crate) fn open_executions(quotas: Quotas) -> Quota {

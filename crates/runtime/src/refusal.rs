@@ -100,6 +100,8 @@ pub enum TaskRefusal {
     ActivityDoesNotExist(String),
     #[error("activity {0} exists already and differs")]
     ActivityAlreadyExists(String),
+    #[error("the account has as many activities as it may have")]
+    ActivityLimitExceeded,
     #[error("too many workers ask for this activity's tasks")]
     ActivityWorkerLimitExceeded,
     /// The execution is there and does not wait for this task any more.

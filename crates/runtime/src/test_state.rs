@@ -14,6 +14,7 @@ use engine::test_state::{self, Call, Next, Test, Tested};
 use engine::{Failure, TaskId};
 use tokio::sync::Semaphore;
 
+use crate::configuration::valid_role;
 use crate::refusal::Refusal;
 use crate::tasks::{TaskCall, TaskReply};
 use crate::{Runtime, clock};
@@ -138,6 +139,7 @@ fn test(
     if request.mock.is_some() && request.reveal_secrets {
         return Err(invalid("TestState does not support RevealSecrets when a mock is specified."));
     }
+    request.role_arn.as_deref().map(valid_role).transpose()?;
     let mock = request.mock.map(mock).transpose()?;
     let input = input(request.input.as_deref())?;
     let variables = variables(request.variables.as_deref())?;

@@ -11,9 +11,11 @@ use base::{Caller, Id, Json};
 use bytes::Bytes;
 use engine::Failure;
 use futures_util::future::join_all;
+use runtime::activities::ActivityCreate;
 use runtime::aliases::{AliasCreate, AliasUpdate, Routing};
 use runtime::executions::{Execution, ExecutionFilter, ExecutionStart, ExecutionStatus};
 use runtime::machines::{MachineStatus, Publish, StateMachineCreate, StateMachineUpdate};
+use runtime::refusal::TaskRefusal;
 use runtime::tasks::{Replying, TaskCall, TaskPort};
 use runtime::versions::VersionPublish;
 use runtime::{Config, Page, Quotas, Refusal, Runtime};
@@ -250,7 +252,7 @@ impl World {
 }
 
 /// Of each, as many as the tests have at a time.
-const QUOTAS: Quotas = Quotas { state_machines_max: 3, open_executions_max: 70 };
+const QUOTAS: Quotas = Quotas { state_machines_max: 3, activities_max: 3, open_executions_max: 70 };
 
 async fn open(store: Arc<dyn Store>) -> Runtime {
     let config = Config { quotas: QUOTAS, ..Config::default() };
@@ -478,6 +480,27 @@ async fn there_are_never_more_state_machines_than_the_quota() {
     assert!(matches!(world.create_named(&there, "one").await, Err(Refusal::StateMachineLimitExceeded)));
     world.caller = Caller::new("222222222222", "us-east-1");
     world.create_named("other", "one").await.expect("every account has room of its own");
+}
+
+#[tokio::test]
+async fn there_are_never_more_activities_than_the_quota() {
+    let world = World::new().await;
+    let create = |name: &str, encryption: Option<&str>, tag: &str| {
+        let encryption = encryption.map(|text| Json::parse(text).expect("a test's JSON"));
+        let tags = vec![(tag.to_owned(), String::new())];
+        world.runtime.activity_create(&world.caller, ActivityCreate { name: name.to_owned(), encryption, tags })
+    };
+    assert!(matches!(create("a", None, "aws:team").await, Err(Refusal::Validation(_))));
+    let keyless = Some(r#"{"type":"CUSTOMER_MANAGED_KMS_KEY"}"#);
+    assert!(matches!(create("a", keyless, "team").await, Err(Refusal::InvalidEncryptionConfiguration(_))));
+    for name in ["a", "b", "c", "a"] {
+        create(name, None, "team").await.expect("there is room");
+    }
+    let full = create("d", None, "team").await;
+    assert!(matches!(full, Err(Refusal::Task(TaskRefusal::ActivityLimitExceeded))));
+    let first = create("a", None, "team").await.expect("it is there already");
+    world.runtime.activity_delete(&world.caller, &first.arn).await.expect("deleted");
+    create("d", None, "team").await.expect("there is room");
 }
 
 #[tokio::test]

@@ -46,7 +46,7 @@ async fn run(definition: &str, input: &str) -> (Outcome, u64) {
         .expect("a store in memory opens");
     let request = StateTest {
         definition: definition.into(),
-        role_arn: Some("r".into()),
+        role_arn: Some("arn:aws:iam::111111111111:role/r".into()),
         input: Some(input.into()),
         ..StateTest::default()
     };

@@ -322,10 +322,10 @@ const ROUTE_MEMBERS: &[Member] =
 /// What is checked only: nothing at all is a finding like others.
 const DEFINITION_OR_NOTHING: Shape = sensitive(0, base::limits::DEFINITION_BYTES_MAX);
 const DEFINITION: Shape = sensitive(1, base::limits::DEFINITION_BYTES_MAX);
-const TASK_TOKEN: Shape = text(1, 2048);
+const TASK_TOKEN: Shape = sensitive(1, 2048);
 const DATA: Shape = sensitive(0, base::limits::PAYLOAD_BYTES_MAX);
 const TRACE_HEADER: Shape = pattern(0, 256, r"\p{ASCII}*", str::is_ascii);
-const CLIENT_TOKEN: Shape = pattern(1, 64, "[!-~]+", |text| text.bytes().all(|byte| byte.is_ascii_graphic()));
+const CLIENT_TOKEN: Shape = pattern(1, 64, "[!-~]+", is_client_token);
 const INCLUDED_DATA: Shape = Shape::Enum(&["ALL_DATA", "METADATA_ONLY"]);
 const PAGE_SIZE: Shape = Shape::Integer { min: 0, max: 1000 };
 const TAG_KEY: Shape = text(1, 128);
@@ -350,6 +350,10 @@ const DESTINATION: Shape =
 fn is_alias_name(name: &str) -> bool {
     let sign = |byte: u8| byte.is_ascii_alphabetic() || b"_-.".contains(&byte);
     name.bytes().all(|byte| byte.is_ascii_digit() || sign(byte)) && name.bytes().any(sign)
+}
+
+fn is_client_token(token: &str) -> bool {
+    !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// `maxResults` and `nextToken`; 0 means as many as is usual.

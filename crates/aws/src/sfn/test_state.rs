@@ -5,7 +5,7 @@ use engine::Failure;
 use engine::test_state::{Inspection, Outcome, Tested};
 use runtime::test_state::{StateMock, StateTest, StateTestRefusal};
 
-use super::{ARN, DATA, DEFINITION, NAME};
+use super::{ARN, DATA, DEFINITION};
 use crate::error::Error;
 use crate::operation::{Call, Fault};
 use crate::shape::{Member, Shape, optional, required, sensitive};
@@ -19,7 +19,7 @@ pub(super) const MEMBERS: &[Member] = &[
     optional("inspectionLevel", Shape::Enum(&["INFO", "DEBUG", "TRACE"])),
     optional("revealSecrets", Shape::Boolean),
     optional("variables", DATA),
-    optional("stateName", NAME),
+    optional("stateName", STATE_NAME),
     optional("mock", Shape::Structure(MOCK)),
     optional("context", DATA),
     optional("stateConfiguration", Shape::Structure(CONFIGURATION)),
@@ -37,11 +37,12 @@ const MOCK: &[Member] = &[
 
 const CONFIGURATION: &[Member] = &[
     optional("retrierRetryCount", COUNT),
-    optional("errorCausedByState", NAME),
+    optional("errorCausedByState", STATE_NAME),
     optional("mapIterationFailureCount", COUNT),
     optional("mapItemReaderData", DATA),
 ];
 
+const STATE_NAME: Shape = sensitive(1, 80);
 const COUNT: Shape = Shape::Integer { min: 0, max: i32::MAX as i64 };
 
 pub(super) async fn test_state(mut call: Call<'_>) -> Result<(), Fault> {

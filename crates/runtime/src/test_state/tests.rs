@@ -7,6 +7,10 @@ use super::*;
 const TASK: &str = r#"{"Type":"Task","Resource":"arn:aws:states:::aws-sdk:sfn:listStateMachines","End":true}"#;
 const ARN: &str = "arn:aws:states:us-east-1:111111111111:express:m:n";
 
+fn role() -> Option<String> {
+    Some("arn:aws:iam::111111111111:role/r".into())
+}
+
 fn asked() -> StateTest {
     StateTest { definition: r#"{"Type":"Pass","End":true}"#.into(), ..StateTest::default() }
 }
@@ -28,8 +32,10 @@ fn check_refused(request: StateTest, expected: Expect) {
 
 #[track_caller]
 fn check_context(state: &str, context: &str, expected: Expect) {
-    let role_arn = Some("arn:aws:iam::111111111111:role/r".into());
-    check_refused(StateTest { definition: state.into(), context: Some(context.into()), role_arn, ..asked() }, expected);
+    check_refused(
+        StateTest { definition: state.into(), context: Some(context.into()), role_arn: role(), ..asked() },
+        expected,
+    );
 }
 
 #[test]
@@ -86,7 +92,8 @@ fn a_task_has_a_role_or_a_mock() {
     let task = || StateTest { definition: TASK.into(), ..asked() };
     check_refused(task(), expect!["RoleArn must be specified when testing a Task state"]);
     check_refused(StateTest { mock: result("{}"), ..task() }, expect!["a test of StateName"]);
-    check_refused(StateTest { role_arn: Some("r".into()), ..task() }, expect!["a test of StateName"]);
+    check_refused(StateTest { role_arn: role(), ..task() }, expect!["a test of StateName"]);
+    check_refused(StateTest { role_arn: Some("r".into()), ..task() }, expect!["not the ARN of a role: r"]);
 }
 
 #[test]
@@ -156,7 +163,6 @@ fn a_context_is_made_up() {
     let context = |request: StateTest| read(request).expect("a test").context.to_string();
     let pass = context(StateTest { input: Some("[1]".into()), ..asked() });
     expect![[r#"{"Execution":{"Id":"arn:aws:states:us-east-1:111111111111:express:m:n","Input":[1],"Name":"n","RoleArn":null,"StartTime":"1970-01-01T00:00:00.000Z"},"StateMachine":{"Id":"arn:aws:states:us-east-1:111111111111:stateMachine:m","Name":"m"},"State":{"Name":"StateName","EnteredTime":"1970-01-01T00:00:00.000Z"}}"#]].assert_eq(&pass);
-    let task =
-        context(StateTest { definition: TASK.into(), role_arn: Some("r".into()), retrier_retry_count: 2, ..asked() });
-    expect![[r#"{"Execution":{"Id":"arn:aws:states:us-east-1:111111111111:express:m:n","Input":{},"Name":"n","RoleArn":"r","StartTime":"1970-01-01T00:00:00.000Z"},"StateMachine":{"Id":"arn:aws:states:us-east-1:111111111111:stateMachine:m","Name":"m"},"State":{"Name":"StateName","EnteredTime":"1970-01-01T00:00:00.000Z","RetryCount":2}}"#]].assert_eq(&task);
+    let task = context(StateTest { definition: TASK.into(), role_arn: role(), retrier_retry_count: 2, ..asked() });
+    expect![[r#"{"Execution":{"Id":"arn:aws:states:us-east-1:111111111111:express:m:n","Input":{},"Name":"n","RoleArn":"arn:aws:iam::111111111111:role/r","StartTime":"1970-01-01T00:00:00.000Z"},"StateMachine":{"Id":"arn:aws:states:us-east-1:111111111111:stateMachine:m","Name":"m"},"State":{"Name":"StateName","EnteredTime":"1970-01-01T00:00:00.000Z","RetryCount":2}}"#]].assert_eq(&task);
 }
