@@ -15,6 +15,8 @@ import time
 import boto3
 import botocore.config
 
+import model
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target")
 BINARY = os.environ.get("DANDORI_BIN") or str(TARGET / "debug" / "dandori")
@@ -140,9 +142,10 @@ class Server:
         assert code == 0, f"the server ended with {code}:\n{self.process.tail()}"
 
     def client(self, service, account=ACCOUNT, secret="any", region=REGION, **config):
-        """A boto3 client that asks once and sends what it is given, right or wrong."""
+        """A boto3 client that asks once, sends what it is given, right or wrong, and takes no answer that its model does not have."""
         settings = {"parameter_validation": False, "retries": {"total_max_attempts": 1}, "read_timeout": 30, "max_pool_connections": 64, **config}
-        return boto3.Session(account, secret, region_name=region).client(service, endpoint_url=self.url, config=botocore.config.Config(**settings))
+        session = boto3.Session(account, secret, region_name=region)
+        return model.watch(session.client(service, endpoint_url=self.url, config=botocore.config.Config(**settings)))
 
     def aws(self, *arguments, account=ACCOUNT, secret="any", region=REGION, check=True, seconds=120):
         """The real AWS CLI. Returns what it printed as JSON."""
