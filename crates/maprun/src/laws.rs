@@ -41,7 +41,8 @@ struct World {
     page: usize,
     run: Run,
     history: Vec<Event>,
-    todo: Vec<Effect>,
+    /// Each with the task for which it is asked.
+    todo: Vec<(TaskId, Effect)>,
     /// Each child that was ever started.
     children: BTreeMap<u32, Child>,
     /// What was told to the task that waited.
@@ -60,7 +61,7 @@ impl World {
                 let text = serde_json::to_vec(&step.events).expect("events have a text");
                 let stored: Vec<Event> = serde_json::from_slice(&text).expect("what was stored");
                 self.history.extend(stored);
-                self.todo.extend(step.effects);
+                self.owe(step.effects);
             }
         }
         assert_eq!(Run::replay(&self.history), self.run, "replay differs from live");
@@ -91,7 +92,7 @@ impl World {
         if self.todo.is_empty() {
             return;
         }
-        let effect = self.todo.swap_remove(at % self.todo.len());
+        let (task, effect) = self.todo.swap_remove(at % self.todo.len());
         match effect {
             Effect::Read { from } => {
                 let done = self.items.iter().scan(0u64, |sum, item| {
@@ -137,22 +138,27 @@ impl World {
             Effect::Ask { index } => {
                 // Nobody says "missing" who may still be starting it, nor "as before" who may be redriving it.
                 let asking = |effect: &Effect| matches!(effect, Effect::Start { index: at, .. } | Effect::Redrive { index: at, .. } if *at == index);
-                if !self.todo.iter().any(asking) {
+                if !self.todo.iter().any(|(_, effect)| asking(effect)) {
                     self.tell(index);
                 }
             }
             Effect::Gather { .. } => {
                 let outputs = self.children.keys().map(|index| Json::from(u64::from(*index)));
                 let outcome = MapRunOutcome::Succeeded { output: Json::array(outputs) };
-                self.ask(Command::Gathered { task: self.task(), outcome, written: 0 });
+                self.ask(Command::Gathered { task, outcome, written: 0 });
             }
-            Effect::AskParent if self.stopped => self.ask(Command::Stop { task: self.task() }),
+            Effect::AskParent if self.stopped || task != self.task() => self.ask(Command::Stop { task }),
             Effect::AskParent => (),
             Effect::Notify { outcome } => {
-                self.ends.push((self.task(), outcome));
-                self.ask(Command::Notified { task: self.task() });
+                self.ends.push((task, outcome));
+                self.ask(Command::Notified { task });
             }
         }
+    }
+
+    fn owe(&mut self, effects: Vec<Effect>) {
+        let task = self.task();
+        self.todo.extend(effects.into_iter().map(|effect| (task, effect)));
     }
 
     fn task(&self) -> TaskId {
@@ -212,7 +218,8 @@ impl World {
 
     /// The server dies and comes again.
     fn crash(&mut self) {
-        self.todo = self.run.outstanding();
+        self.todo.clear();
+        self.owe(self.run.outstanding());
     }
 }
 
@@ -284,7 +291,7 @@ proptest! {
                 Happening::End(at) => world.end(at, true),
                 Happening::EndUnheard(at) => world.end(at, false),
                 Happening::Crash => world.crash(),
-                Happening::Twice => world.todo.extend(world.run.outstanding()),
+                Happening::Twice => world.owe(world.run.outstanding()),
                 Happening::Redrive => world.redrive(),
                 Happening::Update(concurrency) => {
                     world.ask(Command::Update(Update { concurrency: Some(concurrency), ..Update::default() }));

@@ -214,11 +214,12 @@ impl Cx<'_> {
         free.min(WINDOW_CHILDREN_MAX.saturating_sub(unanswered))
     }
 
-    /// Those first that should have run before: what is missing never becomes more than was asked for at a time.
+    /// Who never started is started once everybody was looked at: whoever is not found then is still missing.
     fn start_again(&mut self) {
         let room = self.room();
-        let start: Vec<u32> = self.run.missing.keys().take(room).copied().collect();
-        let redrive: Vec<u32> = self.run.redrives.found.keys().take(room - start.len()).copied().collect();
+        let redrive: Vec<u32> = self.run.redrives.found.keys().take(room).copied().collect();
+        let missing = self.run.missing.keys().filter(|_| self.run.redrives.survey.is_none());
+        let start: Vec<u32> = missing.take(room - redrive.len()).copied().collect();
         if start.is_empty() && redrive.is_empty() {
             return;
         }
@@ -230,7 +231,8 @@ impl Cx<'_> {
     }
 
     fn start(&mut self) {
-        let room = self.room();
+        // Who is missing comes first, so that they never become more than are asked for at a time.
+        let room = if self.run.missing.is_empty() { self.room() } else { 0 };
         let mut bytes = self.run.asked_bytes;
         let fits = |child: &&crate::Input| {
             let first = bytes == 0;

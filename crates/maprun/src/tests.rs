@@ -384,37 +384,36 @@ fn what_never_started_is_started_by_a_redrive() {
         |_| (),
         "begin\nread 0 a b c d .\nstop\ntold 0 m 1 m 2 r\ntold 2 a\nredrive 1\nfound 0 3 2 a",
         expect![[r#"
-        begin
-          > Read { from: 0 }
-        read 0 a b c d .
-          {"Read":{"children":[{"i":"a"},{"i":"b"},{"i":"c"},{"i":"d"}],"end":true}}
-          {"Asked":{"until":3}}
-          > Start { index: 0, input: Input { input: String("a"), items: 1 } }
-          > Start { index: 1, input: Input { input: String("b"), items: 1 } }
-          > Start { index: 2, input: Input { input: String("c"), items: 1 } }
-        stop
-          {"GaveUp":{}}
-        told 0 m 1 m 2 r
-          {"Told":{"children":[[0,"m"],[1,"m"],[2,"r"]]}}
-          > Stop { index: 2 }
-        told 2 a
-          {"Told":{"children":[[2,"a"]]}}
-          {"Ended":{"outcome":"Aborted"}}
-        redrive 1
-          {"Redriven":{"task":1}}
-          {"AskedAgain":{"start":[0,1]}}
-          > Start { index: 0, input: Input { input: String("a"), items: 1 } }
-          > Start { index: 1, input: Input { input: String("b"), items: 1 } }
-          > Read { from: 3 }
-          > Survey { from: 0, until: 3 }
-        found 0 3 2 a
-          {"Surveyed":{"until":3,"found":[{"c":2,"f":"a"}]}}
-          {"AskedAgain":{"redrive":[2]}}
-          > Redrive { index: 2, life: 1 }
-        items Counts { pending: 0, running: 3, succeeded: 0, failed: 0, timed_out: 0, aborted: 0, pending_redrive: 0, not_redrivable: 0 }
-        executions Counts { pending: 0, running: 3, succeeded: 0, failed: 0, timed_out: 0, aborted: 0, pending_redrive: 0, not_redrivable: 0 }
-        owes [AskParent, Read { from: 3 }, Start { index: 0, input: Input { input: String("a"), items: 1 } }, Start { index: 1, input: Input { input: String("b"), items: 1 } }, Redrive { index: 2, life: 1 }]
-    "#]],
+            begin
+              > Read { from: 0 }
+            read 0 a b c d .
+              {"Read":{"children":[{"i":"a"},{"i":"b"},{"i":"c"},{"i":"d"}],"end":true}}
+              {"Asked":{"until":3}}
+              > Start { index: 0, input: Input { input: String("a"), items: 1 } }
+              > Start { index: 1, input: Input { input: String("b"), items: 1 } }
+              > Start { index: 2, input: Input { input: String("c"), items: 1 } }
+            stop
+              {"GaveUp":{}}
+            told 0 m 1 m 2 r
+              {"Told":{"children":[[0,"m"],[1,"m"],[2,"r"]]}}
+              > Stop { index: 2 }
+            told 2 a
+              {"Told":{"children":[[2,"a"]]}}
+              {"Ended":{"outcome":"Aborted"}}
+            redrive 1
+              {"Redriven":{"task":1}}
+              > Read { from: 3 }
+              > Survey { from: 0, until: 3 }
+            found 0 3 2 a
+              {"Surveyed":{"until":3,"found":[{"c":2,"f":"a"}]}}
+              {"AskedAgain":{"start":[0,1],"redrive":[2]}}
+              > Start { index: 0, input: Input { input: String("a"), items: 1 } }
+              > Start { index: 1, input: Input { input: String("b"), items: 1 } }
+              > Redrive { index: 2, life: 1 }
+            items Counts { pending: 0, running: 3, succeeded: 0, failed: 0, timed_out: 0, aborted: 0, pending_redrive: 0, not_redrivable: 0 }
+            executions Counts { pending: 0, running: 3, succeeded: 0, failed: 0, timed_out: 0, aborted: 0, pending_redrive: 0, not_redrivable: 0 }
+            owes [AskParent, Read { from: 3 }, Start { index: 0, input: Input { input: String("a"), items: 1 } }, Start { index: 1, input: Input { input: String("b"), items: 1 } }, Redrive { index: 2, life: 1 }]
+        "#]],
     );
 }
 
