@@ -104,3 +104,73 @@ def test_what_is_not_there_cannot_be_redriven(sfn, account):
     assert refused(sfn.redrive_execution, executionArn=arn) == ("ExecutionDoesNotExist", f"Execution Does Not Exist: '{arn}'")
     assert refused(sfn.redrive_execution, executionArn="nonsense")[0] == "InvalidArn"
     assert refused(sfn.redrive_execution, executionArn=arn, clientToken="with space")[0] == "ValidationException"
+
+
+def test_a_map_run_goes_on_with_what_failed(sfn, activity):
+    processor = {"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}, "StartAt": "Before", "States": {
+        "Before": {"Type": "Pass", "Next": "Kind"},
+        "Kind": {"Type": "Choice", "Choices": [{"Variable": "$.hard", "BooleanEquals": True, "Next": "Work"}], "Default": "Easy"},
+        "Easy": {"Type": "Pass", "End": True}, "Work": task(activity, End=True)}}
+    arn = machine(sfn, {"StartAt": "Each", "States": {"Each": {
+        "Type": "Map", "Label": "each", "MaxConcurrency": 10, "ToleratedFailureCount": 4, "ItemProcessor": processor, "End": True}}})
+    items = [{"n": n, "hard": n % 10 == 9} for n in range(50)]
+    execution = sfn.start_execution(stateMachineArn=arn, input=json.dumps(items))["executionArn"]
+    for _ in range(5):
+        work(sfn, activity, fails="Boom")
+    assert ended(sfn, execution)["error"] == "States.ExceedToleratedFailureThreshold"
+    run = sfn.list_map_runs(executionArn=execution)["mapRuns"][0]["mapRunArn"]
+    until(lambda: sfn.describe_map_run(mapRunArn=run)["status"] == "FAILED", 10)
+    described = sfn.describe_map_run(mapRunArn=run)
+    assert described["redriveCount"] == 0 and described["executionCounts"]["failed"] == 5
+    child = sfn.list_executions(mapRunArn=run, statusFilter="FAILED")["executions"][0]["executionArn"]
+    assert sfn.describe_execution(executionArn=child)["redriveStatus"] == "REDRIVABLE_BY_MAP_RUN"
+    assert refused(sfn.redrive_execution, executionArn=child)[0] == "ExecutionNotRedrivable"
+
+    sfn.redrive_execution(executionArn=execution)
+    for _ in range(5):
+        given = sfn.get_activity_task(activityArn=activity)
+        sfn.send_task_success(taskToken=given["taskToken"], output=given["input"])
+    described = ended(sfn, execution)
+    assert (described["status"], json.loads(described["output"]), described["redriveCount"]) == ("SUCCEEDED", items, 1)
+    assert names(history(sfn, execution)) == [
+        "ExecutionStarted", "MapStateEntered", "MapStateStarted", "MapRunStarted", "MapRunFailed", "MapStateFailed", "ExecutionFailed",
+        "ExecutionRedriven", "MapRunRedriven", "MapRunSucceeded", "MapStateSucceeded", "MapStateExited", "ExecutionSucceeded"]
+    redriven = next(event for event in history(sfn, execution) if event["type"] == "MapRunRedriven")
+    assert redriven["mapRunRedrivenEventDetails"] == {"mapRunArn": run, "redriveCount": 1}
+    until(lambda: sfn.describe_map_run(mapRunArn=run)["status"] == "SUCCEEDED", 10)
+    described = sfn.describe_map_run(mapRunArn=run)
+    assert described["redriveCount"] == 1 and described["redriveDate"] <= described["stopDate"]
+    for counts in (described["itemCounts"], described["executionCounts"]):
+        assert (counts["succeeded"], counts["total"], counts["failed"], counts["pendingRedrive"]) == (50, 50, 0, 0)
+    again = sfn.list_executions(mapRunArn=run, redriveFilter="REDRIVEN")["executions"]
+    assert len(again) == 5 and all(child["redriveCount"] == 1 for child in again)
+    steps = names(history(sfn, child))
+    assert steps.count("PassStateEntered") == 1 and steps.count("ActivityScheduled") == 2
+
+
+def test_children_over_the_concurrency_wait_to_be_redriven(sfn, activity):
+    processor = {"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}, "StartAt": "Work", "States": {"Work": task(activity, End=True)}}
+    arn = machine(sfn, {"StartAt": "Each", "States": {"Each": {
+        "Type": "Map", "Label": "each", "MaxConcurrency": 2, "ToleratedFailureCount": 3, "ItemProcessor": processor, "End": True}}})
+    execution = sfn.start_execution(stateMachineArn=arn, input="[0,1,2,3]")["executionArn"]
+    sfn_run = lambda: sfn.list_map_runs(executionArn=execution)["mapRuns"][0]["mapRunArn"]
+    for _ in range(3):
+        work(sfn, activity, fails="Boom")
+    until(lambda: sfn.describe_map_run(mapRunArn=sfn_run())["executionCounts"]["failed"] == 3, 10)
+    sfn.stop_execution(executionArn=execution)
+    run = sfn_run()
+    until(lambda: sfn.describe_map_run(mapRunArn=run)["status"] == "ABORTED", 10)
+
+    sfn.redrive_execution(executionArn=execution)
+    until(lambda: sfn.describe_map_run(mapRunArn=run)["executionCounts"]["running"] == 2, 10)
+    counts = sfn.describe_map_run(mapRunArn=run)["executionCounts"]
+    assert (counts["pendingRedrive"], counts["failed"], counts["aborted"], counts["total"]) == (2, 0, 0, 4)
+    waiting = lambda: sfn.list_executions(mapRunArn=run, statusFilter="PENDING_REDRIVE")["executions"]
+    until(lambda: len(sfn.list_executions(mapRunArn=run, statusFilter="RUNNING")["executions"]) == 2, 10)
+    assert [child["status"] for child in waiting()] == ["PENDING_REDRIVE"] * 2
+    assert sfn.list_executions(mapRunArn=run, statusFilter="FAILED")["executions"] == []
+    child = sfn.describe_execution(executionArn=waiting()[0]["executionArn"])
+    assert (child["status"], child["redriveStatus"]) == ("PENDING_REDRIVE", "REDRIVABLE_BY_MAP_RUN")
+    for _ in range(4):
+        work(sfn, activity)
+    assert ended(sfn, execution)["status"] == "SUCCEEDED" and waiting() == []

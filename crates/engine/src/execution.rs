@@ -58,6 +58,13 @@ pub(crate) struct Stopped {
     pub(crate) entering: Vec<(FrameId, Arc<str>, Json)>,
 }
 
+impl Stopped {
+    /// The block that the execution runs.
+    pub(crate) fn block(&self) -> Option<u32> {
+        self.frames.get(&FrameId::ROOT).map(|root| root.block)
+    }
+}
+
 /// How often it was redriven, and what is remembered of that.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Redrives {
@@ -533,11 +540,14 @@ impl Execution {
         if let Some(alarm) = timeout {
             self.keep_timer(FrameId::ROOT, alarm);
         }
-        let mut frames = self.stopped.take().map(|stopped| stopped.frames).unwrap_or_default();
-        if self.identity.express {
-            let block = frames.get(&FrameId::ROOT).map_or(0, |root| root.block);
-            frames = BTreeMap::from([(FrameId::ROOT, Frame::new(Place::Machine, block, id))]);
-        }
+        let frames = match self.stopped.take() {
+            Some(stopped) if self.identity.express => {
+                let block = stopped.block().unwrap_or(0);
+                BTreeMap::from([(FrameId::ROOT, Frame::new(Place::Machine, block, id))])
+            }
+            Some(stopped) => stopped.frames,
+            None => BTreeMap::new(),
+        };
         let mut waiting: Vec<(FrameId, Frame)> = frames.into_iter().collect();
         while let Some((at, mut frame)) = waiting.pop() {
             waiting.extend(frame.revive(id));

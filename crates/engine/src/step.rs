@@ -221,15 +221,11 @@ impl Run<'_> {
 
     /// The machine's own timeout, counted from now.
     fn timeout_anew(&self) -> Option<Alarm> {
-        // A Map run's child has none.
-        if self.execution.identity.map_run_arn.is_some() {
-            return None;
-        }
         let started = Fact::ExecutionStarted {
             identity: self.execution.identity.clone(),
             input: self.execution.input.clone(),
             text: None,
-            block: 0,
+            block: self.execution.stopped.as_ref().and_then(|stopped| stopped.block()).unwrap_or(0),
             timeout: None,
         };
         match self.timed(started) {

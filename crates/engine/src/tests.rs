@@ -595,6 +595,43 @@ fn a_redrive_that_fails_again_at_once_ends_what_stood_beside_it() {
 }
 
 #[test]
+fn an_express_execution_is_redriven_as_a_whole() {
+    let machine = machine(
+        r#"{"StartAt":"A","States":{"A":{"Type":"Pass","Result":1,"Next":"B"},
+            "B":{"Type":"Task","Resource":"arn:aws:states:::aws-sdk:ssm:getParameter","End":true}}}"#,
+    );
+    let (mut execution, mut out) = (Execution::default(), String::new());
+    for line in ["start {}", "fail 0 E why", "redrive"] {
+        let command = match command(line, &execution) {
+            Command::Start(start) => {
+                Command::Start(Start { identity: Identity { express: true, ..start.identity }, ..start })
+            }
+            other => other,
+        };
+        let env = Env { now: Timestamp(0), entropy: 1, limits: Limits::default(), activities: &crate::EveryActivity };
+        let step = step(&machine, &mut execution, command, env).expect("it is decided");
+        step.events.iter().for_each(|event| out += &format!("{}\n", show(event)));
+    }
+    expect![[r#"
+        1<0 ExecutionStarted {}
+        2<0 PassStateEntered(A) {}
+        3<2 PassStateExited(A) 1
+        4<3 TaskStateEntered(B) 1
+        5<4 TaskScheduled 0 1
+        6<5 TaskStarted 0
+        7<6 TaskFailed 0 E: why
+        8<7 ExecutionFailed E: why
+        9<8 ExecutionRedriven 1
+        10<9 PassStateEntered(A) {}
+        11<10 PassStateExited(A) 1
+        12<11 TaskStateEntered(B) 1
+        13<12 TaskScheduled 1 1
+        14<13 TaskStarted 1
+    "#]]
+    .assert_eq(&out);
+}
+
+#[test]
 fn a_redrive_goes_on_with_the_branches_that_had_not_succeeded() {
     check(
         &parallel(""),

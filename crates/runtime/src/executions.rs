@@ -17,7 +17,7 @@ use crate::qualified::{MachineArn, Part};
 use crate::redrive::Redrivable;
 use crate::refusal::Refusal;
 use crate::shard::{Ask, Refused, Reply, Start};
-use crate::value::{ExecutionHead, Line};
+use crate::value::{ExecutionHead, HeadStatus, Line};
 use crate::{Runtime, clock, keys, token};
 
 /// `StartExecution`.
@@ -72,15 +72,18 @@ pub enum ExecutionStatus {
     Failed,
     TimedOut,
     Aborted,
+    /// It did not succeed, and its Map run was redriven and has yet to go on with it.
+    PendingRedrive,
 }
 
 impl ExecutionStatus {
-    pub const ALL: [ExecutionStatus; 5] = [
+    pub const ALL: [ExecutionStatus; 6] = [
         ExecutionStatus::Running,
         ExecutionStatus::Succeeded,
         ExecutionStatus::Failed,
         ExecutionStatus::TimedOut,
         ExecutionStatus::Aborted,
+        ExecutionStatus::PendingRedrive,
     ];
 
     /// As on the wire: `TIMED_OUT`.
@@ -91,6 +94,19 @@ impl ExecutionStatus {
             ExecutionStatus::Failed => "FAILED",
             ExecutionStatus::TimedOut => "TIMED_OUT",
             ExecutionStatus::Aborted => "ABORTED",
+            ExecutionStatus::PendingRedrive => "PENDING_REDRIVE",
+        }
+    }
+
+    /// The lists in which it is found.
+    fn kept(self) -> &'static [HeadStatus] {
+        match self {
+            ExecutionStatus::Running => &[HeadStatus::Running],
+            ExecutionStatus::Succeeded => &[HeadStatus::Succeeded],
+            ExecutionStatus::Failed => &[HeadStatus::Failed],
+            ExecutionStatus::TimedOut => &[HeadStatus::TimedOut],
+            ExecutionStatus::Aborted => &[HeadStatus::Aborted],
+            ExecutionStatus::PendingRedrive => &[HeadStatus::Failed, HeadStatus::TimedOut, HeadStatus::Aborted],
         }
     }
 }
@@ -283,8 +299,10 @@ impl Runtime {
             None if succeeded => self.output_of(id).await?,
             output => output.clone(),
         };
+        let pending = self.is_pending_redrive(&head).await?;
+        let status = if pending { ExecutionStatus::PendingRedrive } else { head.status.into() };
         Ok(Execution {
-            summary: head.summary(),
+            summary: ExecutionSummary { status, ..head.summary() },
             input,
             output,
             redrivable: Redrivable::of(&head, self.inner.world.now()),
@@ -332,23 +350,37 @@ impl Runtime {
                 Some(there.then(|| arn.text()).ok_or_else(|| arn.missing())?)
             }
         };
-        let statuses = filter.status.map_or(ExecutionStatus::ALL.to_vec(), |status| vec![status]);
-        if let Some(map_run) = &filter.map_run_arn {
-            self.map_run(caller, map_run).await?;
-        }
+        let statuses = match (filter.status, &filter.map_run_arn) {
+            (None, _) => &HeadStatus::ALL[..],
+            // Only the children of a Map run wait to be redriven.
+            (Some(ExecutionStatus::PendingRedrive), None) => &[],
+            (Some(status), _) => status.kept(),
+        };
+        let run_redriven = match &filter.map_run_arn {
+            Some(map_run) => self.map_run(caller, map_run).await?.redriven,
+            None => None,
+        };
+        let shown = |status: HeadStatus, line: &[u8]| match run_redriven {
+            Some(at) if status.is_pending_redrive(Line::times(line), at) => ExecutionStatus::PendingRedrive,
+            Some(_) | None => status.into(),
+        };
         let (owner, whose) = (format!("{} {}", caller.account, caller.region), (&machine, &filter.map_run_arn));
         let question = format!("executions {owner} {whose:?} {:?} {:?}", filter.status, filter.redriven);
         let now = self.inner.world.now();
         let after = page.token.map(|token| token::read(&question, &token, now)).transpose()?.map(Bytes::from);
         let mut found = vec![];
-        for status in statuses {
+        for status in statuses.iter().copied() {
             let list = match (&filter.map_run_arn, &machine) {
                 (Some(map_run), _) => keys::children_of(map_run, status),
                 (None, Some(machine)) => keys::executions_of(machine, status),
                 (None, None) => keys::executions(caller, status),
             };
-            let rows = self.wanted_rows(list, after.clone(), page.limit + 1, filter.redriven).await?;
-            found.extend(rows.into_iter().map(|row| (row.at.key, status, row.value)));
+            let wanted = |row: &IndexRow| {
+                filter.redriven.is_none_or(|redriven| Line::is_redriven(&row.value) == redriven)
+                    && filter.status.is_none_or(|wanted| shown(status, &row.value) == wanted)
+            };
+            let rows = self.wanted_rows(list, after.clone(), page.limit + 1, wanted).await?;
+            found.extend(rows.into_iter().map(|row| (row.at.key, shown(status, &row.value), row.value)));
         }
         found.sort_by(|left, right| left.0.cmp(&right.0));
         let more = found.len() > page.limit as usize;
@@ -362,21 +394,20 @@ impl Runtime {
         Ok(Paged { items: items.collect::<Result<_, Refusal>>()?, next })
     }
 
-    /// Rows of a list, and of them only those that were redriven or not, if that is asked for.
+    /// Rows of a list, and of them only those that are wanted.
     async fn wanted_rows(
         &self,
         list: Bytes,
         mut after: Option<Bytes>,
         count: u32,
-        redriven: Option<bool>,
+        wanted: impl Fn(&IndexRow) -> bool,
     ) -> Result<Vec<IndexRow>, Refusal> {
-        let wanted = |row: &IndexRow| redriven.is_none_or(|redriven| Line::is_redriven(&row.value) == redriven);
         let mut found = vec![];
         loop {
             let rows = self.store().index(list.clone(), after, Direction::Forward, count).await?;
             let more = rows.len() == count as usize;
             after = rows.last().map(|row| row.at.key.clone());
-            found.extend(rows.into_iter().filter(wanted));
+            found.extend(rows.into_iter().filter(&wanted));
             if !more || found.len() >= count as usize {
                 found.truncate(count as usize);
                 return Ok(found);

@@ -5,7 +5,7 @@
 use base::{Caller, Id, Timestamp};
 use bytes::Bytes;
 
-use crate::executions::ExecutionStatus;
+use crate::value::HeadStatus;
 
 pub(crate) fn machine(arn: &str) -> Id {
     Id::of("machine", arn)
@@ -86,12 +86,12 @@ pub(crate) fn all_activities() -> Bytes {
 }
 
 /// Executions of the account with one status, newest first.
-pub(crate) fn executions(caller: &Caller, status: ExecutionStatus) -> Bytes {
+pub(crate) fn executions(caller: &Caller, status: HeadStatus) -> Bytes {
     with_status(scoped("x", caller), status)
 }
 
 /// Executions of one machine, version or alias with one status, newest first.
-pub(crate) fn executions_of(machine_arn: &str, status: ExecutionStatus) -> Bytes {
+pub(crate) fn executions_of(machine_arn: &str, status: HeadStatus) -> Bytes {
     let mut list = b"y".to_vec();
     list.extend(machine(machine_arn).to_bytes());
     with_status(list.into(), status)
@@ -101,13 +101,13 @@ pub(crate) fn executions_of(machine_arn: &str, status: ExecutionStatus) -> Bytes
 pub(crate) fn execution_lists<'a>(
     caller: &Caller,
     of: impl Iterator<Item = &'a str>,
-    status: ExecutionStatus,
+    status: HeadStatus,
 ) -> impl Iterator<Item = Bytes> {
     std::iter::once(executions(caller, status)).chain(of.map(move |arn| executions_of(arn, status)))
 }
 
 /// A Map run's children with one status.
-pub(crate) fn children_of(map_run_arn: &str, status: ExecutionStatus) -> Bytes {
+pub(crate) fn children_of(map_run_arn: &str, status: HeadStatus) -> Bytes {
     let mut list = b"z".to_vec();
     list.extend(map_run(map_run_arn).to_bytes());
     with_status(list.into(), status)
@@ -177,14 +177,14 @@ fn scoped(list: &str, caller: &Caller) -> Bytes {
     format!("{list}/{}/{}", caller.account, caller.region).into()
 }
 
-fn with_status(list: Bytes, status: ExecutionStatus) -> Bytes {
+fn with_status(list: Bytes, status: HeadStatus) -> Bytes {
     let mut list = list.to_vec();
     list.push(match status {
-        ExecutionStatus::Running => b'R',
-        ExecutionStatus::Succeeded => b'S',
-        ExecutionStatus::Failed => b'F',
-        ExecutionStatus::TimedOut => b'T',
-        ExecutionStatus::Aborted => b'A',
+        HeadStatus::Running => b'R',
+        HeadStatus::Succeeded => b'S',
+        HeadStatus::Failed => b'F',
+        HeadStatus::TimedOut => b'T',
+        HeadStatus::Aborted => b'A',
     });
     list.into()
 }

@@ -17,12 +17,12 @@ use crate::configuration::{
     log_destination, no_log_destination, valid_encryption, valid_role, valid_tags, valid_tracing,
 };
 use crate::definitions::{self, Revision, reference};
-use crate::executions::ExecutionStatus;
 use crate::machine::{Change, Command, Executions, Registered, Settings, Version};
 use crate::page::{Page, Paged};
 use crate::qualified::{MachineArn, Part, alias_arn, labelled, version_arn};
 use crate::refusal::{LogRefusal, Refusal};
 use crate::shard::{Ask, Refused, Reply};
+use crate::value::HeadStatus;
 use crate::{Runtime, clock, keys, machine, token};
 
 /// `CreateStateMachine`. Configurations are kept and shown as they came.
@@ -322,7 +322,7 @@ impl Runtime {
 
     /// Some of the executions that run.
     async fn running(&self, arn: &str, limit: u32) -> Result<Vec<Id>, Refusal> {
-        let list = keys::executions_of(arn, ExecutionStatus::Running);
+        let list = keys::executions_of(arn, HeadStatus::Running);
         let rows = self.store().index(list, None, Direction::Forward, limit).await?;
         Ok(rows.iter().filter_map(|row| keys::id_of(&row.at.key)).collect())
     }

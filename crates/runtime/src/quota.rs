@@ -14,8 +14,8 @@ use bytes::Bytes;
 use store::{Direction, Store};
 use tokio::sync::{RwLock, RwLockReadGuard};
 
-use crate::executions::ExecutionStatus;
 use crate::keys;
+use crate::value::HeadStatus;
 
 /// Of each account in each region. The defaults are AWS's quotas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +62,7 @@ impl Quota {
     }
 
     pub(crate) fn open_executions(quotas: Quotas) -> Quota {
-        Quota::new(quotas.open_executions_max, |caller| keys::executions(caller, ExecutionStatus::Running))
+        Quota::new(quotas.open_executions_max, |caller| keys::executions(caller, HeadStatus::Running))
     }
 
     fn new(max: u64, list: fn(&Caller) -> Bytes) -> Quota {

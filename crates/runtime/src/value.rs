@@ -126,6 +126,21 @@ pub(crate) enum HeadStatus {
     Aborted,
 }
 
+impl HeadStatus {
+    pub(crate) const ALL: [HeadStatus; 5] =
+        [HeadStatus::Running, HeadStatus::Succeeded, HeadStatus::Failed, HeadStatus::TimedOut, HeadStatus::Aborted];
+
+    /// Whether a child of a Map run that was redriven at `at` has yet to go on; `times` are those at which it stopped and
+    /// was last redriven.
+    pub(crate) fn is_pending_redrive(self, times: (Option<Timestamp>, Option<Timestamp>), at: Timestamp) -> bool {
+        let before = |moment: Option<Timestamp>| moment.is_none_or(|moment| moment < at);
+        match self {
+            HeadStatus::Running | HeadStatus::Succeeded => false,
+            HeadStatus::Failed | HeadStatus::TimedOut | HeadStatus::Aborted => before(times.0) && before(times.1),
+        }
+    }
+}
+
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct RunHead {
     pub(crate) account: String,
@@ -394,7 +409,7 @@ impl ExecutionHead {
     }
 
     /// The lists that it stands in while it has this status: a child stands only in its Map run's.
-    fn lists(&self, status: ExecutionStatus) -> Vec<Bytes> {
+    fn lists(&self, status: HeadStatus) -> Vec<Bytes> {
         match &self.map_run {
             _ if self.express => vec![],
             Some(map_run) => vec![keys::children_of(map_run, status)],
@@ -421,11 +436,11 @@ impl ExecutionHead {
         }
         let key = keys::newest_first(self.started, id);
         if let Some((before, _)) = before {
-            let lists = self.lists(before.into()).into_iter();
+            let lists = self.lists(before).into_iter();
             step.index_deleted.extend(lists.map(|list| store::IndexKey { list, key: key.clone() }));
         }
         let line = Bytes::from(serde_json::to_vec(&Line::of(self)).expect("a line has a text"));
-        let lists = self.lists(self.status.into()).into_iter();
+        let lists = self.lists(self.status).into_iter();
         step.index_put.extend(
             lists.map(|list| store::IndexRow { at: store::IndexKey { list, key: key.clone() }, value: line.clone() }),
         );
@@ -463,6 +478,11 @@ impl Line {
             d: head.redriven,
             n: head.items,
         }
+    }
+
+    /// When it stopped, and when it was last redriven.
+    pub(crate) fn times(line: &[u8]) -> (Option<Timestamp>, Option<Timestamp>) {
+        serde_json::from_slice(line).map_or((None, None), |line: Line| (line.e, line.d))
     }
 
     pub(crate) fn is_redriven(line: &[u8]) -> bool {

@@ -44,6 +44,8 @@ fn status(status: ExecutionStatus) -> Status {
         ExecutionStatus::Failed => Status::Failed,
         ExecutionStatus::TimedOut => Status::TimedOut,
         ExecutionStatus::Aborted => Status::Aborted,
+        // For us it has failed until it goes on.
+        ExecutionStatus::PendingRedrive => Status::Failed,
     }
 }
 

@@ -1,7 +1,6 @@
 //! Executions.
 
 use engine::Failure;
-use runtime::Paged;
 use runtime::executions::{Execution, ExecutionFilter, ExecutionStart, ExecutionStatus, ExecutionSummary};
 use runtime::redrive::Redrivable;
 
@@ -49,18 +48,7 @@ pub(super) async fn redrive(mut call: Call<'_>) -> Result<(), Fault> {
 
 pub(super) async fn list(mut call: Call<'_>) -> Result<(), Fault> {
     let page = page(&mut call.input);
-    let listed = match decode_list(&mut call.input)? {
-        Listing::Some(filter) => call.runtime.execution_list(call.caller, filter, page).await?,
-        Listing::None(machine_arn, map_run_arn) => {
-            if let Some(arn) = machine_arn {
-                call.runtime.state_machine(call.caller, &arn).await?;
-            }
-            if let Some(arn) = map_run_arn {
-                call.runtime.map_run(call.caller, &arn).await?;
-            }
-            Paged { items: Vec::new(), next: None }
-        }
-    };
+    let listed = call.runtime.execution_list(call.caller, decode_list(&mut call.input)?, page).await?;
     call.out.list("executions", &listed.items, encode_summary);
     call.out.text_if("nextToken", listed.next.as_deref());
     Ok(())
@@ -87,14 +75,7 @@ pub(super) fn decode_start(input: &mut Input<'_>) -> ExecutionStart {
     }
 }
 
-#[derive(Debug)]
-enum Listing {
-    Some(ExecutionFilter),
-    /// None of this machine's or of this Map run's can match.
-    None(Option<String>, Option<String>),
-}
-
-fn decode_list(input: &mut Input<'_>) -> Result<Listing, Error> {
+fn decode_list(input: &mut Input<'_>) -> Result<ExecutionFilter, Error> {
     let (machine_arn, map_run_arn) = match (input.text("stateMachineArn"), input.text("mapRunArn")) {
         one @ ((Some(_), None) | (None, Some(_))) => one,
         (Some(_), Some(_)) => {
@@ -103,14 +84,9 @@ fn decode_list(input: &mut Input<'_>) -> Result<Listing, Error> {
         (None, None) => return Err(Error::validation("Either stateMachineArn or mapRunArn must be specified")),
     };
     let redriven = input.text("redriveFilter").map(|filter| filter == "REDRIVEN");
-    let status = match input.text("statusFilter") {
-        None => None,
-        Some(name) => match ExecutionStatus::ALL.into_iter().find(|status| status.name() == name) {
-            Some(status) => Some(status),
-            None => return Ok(Listing::None(machine_arn, map_run_arn)),
-        },
-    };
-    Ok(Listing::Some(ExecutionFilter { machine_arn, map_run_arn, status, redriven }))
+    let status = input.text("statusFilter");
+    let status = status.and_then(|name| ExecutionStatus::ALL.into_iter().find(|status| status.name() == name));
+    Ok(ExecutionFilter { machine_arn, map_run_arn, status, redriven })
 }
 
 fn encode(out: &mut Writer, execution: &Execution, metadata_only: bool) {
@@ -213,25 +189,19 @@ mod tests {
     fn a_listing_names_one_machine() {
         check_list(
             r#"{"stateMachineArn":"m","statusFilter":"TIMED_OUT"}"#,
-            expect![[
-                r#"Some(ExecutionFilter { machine_arn: Some("m"), map_run_arn: None, status: Some(TimedOut), redriven: None })"#
-            ]],
+            expect![[r#"ExecutionFilter { machine_arn: Some("m"), map_run_arn: None, status: Some(TimedOut), redriven: None }"#]],
         );
         check_list(
             r#"{"stateMachineArn":"m","redriveFilter":"NOT_REDRIVEN"}"#,
-            expect![[
-                r#"Some(ExecutionFilter { machine_arn: Some("m"), map_run_arn: None, status: None, redriven: Some(false) })"#
-            ]],
+            expect![[r#"ExecutionFilter { machine_arn: Some("m"), map_run_arn: None, status: None, redriven: Some(false) }"#]],
         );
         check_list(
             r#"{"stateMachineArn":"m","statusFilter":"PENDING_REDRIVE"}"#,
-            expect![[r#"None(Some("m"), None)"#]],
+            expect![[r#"ExecutionFilter { machine_arn: Some("m"), map_run_arn: None, status: Some(PendingRedrive), redriven: None }"#]],
         );
         check_list(
             r#"{"stateMachineArn":"m","redriveFilter":"REDRIVEN"}"#,
-            expect![[
-                r#"Some(ExecutionFilter { machine_arn: Some("m"), map_run_arn: None, status: None, redriven: Some(true) })"#
-            ]],
+            expect![[r#"ExecutionFilter { machine_arn: Some("m"), map_run_arn: None, status: None, redriven: Some(true) }"#]],
         );
         check_list("{}", expect!["400 ValidationException: Either stateMachineArn or mapRunArn must be specified"]);
         check_list(
@@ -273,6 +243,7 @@ mod tests {
                 ExecutionStatus::Running => Redrivable::No("Execution is RUNNING and cannot be redriven"),
                 ExecutionStatus::Succeeded => Redrivable::No("Execution is SUCCEEDED and cannot be redriven"),
                 ExecutionStatus::Failed | ExecutionStatus::TimedOut | ExecutionStatus::Aborted => Redrivable::Yes,
+                ExecutionStatus::PendingRedrive => Redrivable::ByMapRun,
             },
             map_run_arn: None,
         }

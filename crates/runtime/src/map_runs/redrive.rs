@@ -11,8 +11,8 @@ use super::steps::{Shared, child_arn, told};
 use crate::dispatch::World;
 use crate::redrive::Redrivable;
 use crate::shard::{Ask, Refused, Reply};
-use crate::value::ExecutionHead;
-use crate::{Runtime, keys};
+use crate::value::{ExecutionHead, HeadStatus, caller_of};
+use crate::{Refusal, Runtime, keys};
 
 /// Children that are looked at before the run hears of them.
 const SURVEYED: u32 = 1_000;
@@ -53,6 +53,15 @@ impl Runtime {
         }
         let surveyed = Command::Surveyed(Surveyed { from, until, found });
         self.inner.world.tell(id, Ask::MapRun(surveyed));
+    }
+
+    /// Whether an execution is a Map run's child that waits to be redriven.
+    pub(crate) async fn is_pending_redrive(&self, head: &ExecutionHead) -> Result<bool, Refusal> {
+        let Some(run) = head.map_run.as_deref().filter(|_| head.status != HeadStatus::Succeeded) else {
+            return Ok(false);
+        };
+        let redriven = self.map_run(&caller_of(run), run).await?.redriven;
+        Ok(redriven.is_some_and(|at| head.status.is_pending_redrive((head.stopped, head.redriven), at)))
     }
 
     /// Redrives children all at once, and says how each stands then.
