@@ -33,7 +33,6 @@ REFERENCE = "Request references a resource that does not exist."
 GONE = "Task Timed Out: 'Provided task does not exist anymore'"
 UNSUPPORTED = "This operation is not supported by this type of state machine"
 MANY_TAGS = [{"key": str(number), "value": ""} for number in range(51)]
-LONG = "1 validation error detected: Value at 'description' failed to satisfy constraint: Member must have length less than or equal to 256"
 
 # Errors that the model has and that do not occur, with the reason.
 NO_KMS = "There is no KMS: a key is kept and told, and nothing asks for it."
@@ -52,9 +51,6 @@ class World:
 
     def name(self):
         return f"n{next(self.numbers)}"
-
-    def call(self, operation, client=None, **parameters):
-        return functools.partial(client or self.sfn._make_api_call, operation)(parameters)
 
     def arn(self, kind, name):
         return f"arn:aws:states:{harness.REGION}:{self.account}:{kind}:{name}"
@@ -487,7 +483,7 @@ TABLE = {
         {
             "ResourceNotFound": about("mapRunArn", lambda w: w.map_run + "0", "Resource not found: '{}'", maxConcurrency=1),
             "InvalidArn": about("mapRunArn", maxConcurrency=1),
-            "ValidationException": about("mapRunArn", lambda w: w.map_run, "", maxConcurrency=1),
+            "ValidationException": about("mapRunArn", lambda w: w.map_run, "Map Run is completed and cannot be updated", maxConcurrency=1),
         },
     ),
     "UpdateStateMachine": Row(
@@ -515,7 +511,7 @@ TABLE = {
         "updateDate",
         lambda w: {"stateMachineAliasArn": taken(w) + ":PROD", "description": "what runs"},
         {
-            "ValidationException": about("stateMachineAliasArn", lambda w: w.machine + ":PROD", "Either", ),
+            "ValidationException": about("stateMachineAliasArn", lambda w: w.machine + ":PROD", "Either"),
             "InvalidArn": about("stateMachineAliasArn", description="d"),
             "ResourceNotFound": about("stateMachineAliasArn", lambda w: w.machine + ":TEST", REFERENCE, description="d"),
         },
@@ -592,15 +588,16 @@ def errors_of(name):
 
 
 def absent(name):
-    return {code for code in errors_of(name) if code.startswith("Kms")} | set(TABLE[name].absent)
+    """Errors that do not occur, with the reason."""
+    return {code: NO_KMS for code in errors_of(name) if code.startswith("Kms")} | TABLE[name].absent
 
 
 @pytest.mark.parametrize("name", TABLE)
 def test_every_error_is_brought_about_or_cannot_be(name):
     elsewhere = {code for brought, code in ELSEWHERE if brought == name}
-    for one, other in itertools.combinations((set(TABLE[name].errors), elsewhere, absent(name)), 2):
+    for one, other in itertools.combinations((set(TABLE[name].errors), elsewhere, set(absent(name))), 2):
         assert not one & other
-    assert set(TABLE[name].errors) | elsewhere | absent(name) == errors_of(name)
+    assert set(TABLE[name].errors) | elsewhere | set(absent(name)) == errors_of(name)
 
 
 @pytest.mark.parametrize("name", TABLE)
@@ -705,6 +702,21 @@ def test_a_member_of_another_type_is_not_read(w, name):
                 continue
             status, code, words = told(w, name, request(value))
             assert (status, code) == (400, "SerializationException"), (path, value, code, words)
+
+
+# Why a request is no good, for programs.
+
+@pytest.mark.parametrize("reason, name, parameters", [
+    ("API_DOES_NOT_SUPPORT_LABELED_ARNS", "StartExecution", lambda w: {"stateMachineArn": w.machine + "/each"}),
+    ("MISSING_REQUIRED_PARAMETER", "UpdateStateMachineAlias", lambda w: {"stateMachineAliasArn": w.machine + ":PROD"}),
+    ("CANNOT_UPDATE_COMPLETED_MAP_RUN", "UpdateMapRun", lambda w: {"mapRunArn": w.map_run, "maxConcurrency": 1}),
+    ("INVALID_ROUTING_CONFIGURATION", "CreateStateMachineAlias", lambda w: {"name": "a", "routingConfiguration": route(w.machine)}),
+])
+def test_a_validation_has_its_reason(w, reason, name, parameters):
+    assert reason in model.SFN.shape_for("ValidationExceptionReason").metadata["enum"]
+    with pytest.raises(w.sfn.exceptions.ValidationException) as refusal:
+        call(w.sfn, name, parameters(w))
+    assert refusal.value.response["reason"] == reason
 
 
 # Errors that need more than a request.
