@@ -13,7 +13,8 @@
 //!
 //! In reading order: [`http`] (requests and responses), [`door`] (who asks), [`face`] (what is meant), `operation` (the
 //! tables: where an operation is added), `shape` (what a request must look like), `value` and `write` (bodies),
-//! `error` (AWS's codes and words), the services `sfn`, `ssm`, `logs` and `sts`, [`tasks`] (the same for tasks).
+//! `error` (AWS's codes and words), the services `sfn`, `ssm`, `logs` and `sts`, [`tasks`] (the same for
+//! tasks), `s3` (what only tasks reach).
 
 pub mod http;
 pub mod door;
@@ -27,6 +28,7 @@ mod sfn;
 mod ssm;
 mod logs;
 mod sts;
+mod s3;
 pub mod nested;
 mod tasks;
 #[cfg(test)]

@@ -21,6 +21,7 @@ use crate::error::Error;
 use crate::face::{Ids, SERVICES};
 use crate::nested::{self, Wrong};
 use crate::operation::{Operation, Origin, Service};
+use crate::s3;
 use crate::sfn;
 use crate::shape;
 use crate::ssm;
@@ -38,6 +39,12 @@ impl TaskPort for Tasks {
         Box::pin(async move {
             if let Some(pattern) = starts_execution(&call.resource) {
                 return self.start_execution(runtime, pattern, &call).await;
+            }
+            if let Some(operation) = s3::operation(&call.resource) {
+                return match s3::perform(runtime.buckets(), operation, &call.parameters).await {
+                    Ok(result) => TaskReply::Succeeded(result),
+                    Err(failure) => TaskReply::Failed(failure),
+                };
             }
             match Target::of(&call.resource) {
                 Ok(target) => self.perform(runtime, &target, &call).await,
@@ -180,7 +187,7 @@ fn unavailable(arn: &str) -> Failure {
     Failure::new("States.Runtime", format!("The resource {arn} is not available in this version of Dandori."))
 }
 
-fn not_started(parameters: &Json, why: &str) -> Failure {
+pub(crate) fn not_started(parameters: &Json, why: &str) -> Failure {
     Failure::new(
         "States.Runtime",
         format!("The Parameters '{parameters}' could not be used to start the Task: [{why}]"),
@@ -197,7 +204,7 @@ fn failed(error: &Error, service: &Service, request_id: &str) -> Failure {
     )
 }
 
-fn json(out: Writer) -> Json {
+pub(crate) fn json(out: Writer) -> Json {
     let text = String::from_utf8(out.finish()).expect("a writer's text is UTF-8");
     Json::parse(&text).expect("a writer's text is JSON")
 }

@@ -113,6 +113,22 @@ impl<'a> Input<'a> {
         inputs.collect()
     }
 
+    /// A map from text to text.
+    pub(crate) fn pairs(&mut self, name: &str) -> impl Iterator<Item = (String, String)> + use<> {
+        let members = match self.take(name) {
+            Some(Value::Object(members)) => members,
+            _ => Vec::new(),
+        };
+        let pairs: Vec<_> = members
+            .into_iter()
+            .filter_map(|(key, value)| match value {
+                Value::Text(text) => Some((key.into_owned(), text.into_owned())),
+                _ => None,
+            })
+            .collect();
+        pairs.into_iter()
+    }
+
     /// A map from text to lists of text.
     pub(crate) fn lists(&mut self, name: &str) -> impl Iterator<Item = (String, Vec<String>)> {
         let members = match self.take(name) {

@@ -28,6 +28,12 @@ impl Timestamp {
         }
     }
 
+    /// Reads what HTTP's `Last-Modified` has.
+    pub fn parse_http_date(text: &str) -> Option<Timestamp> {
+        let instant = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
+        Some(Timestamp(instant.as_millisecond()))
+    }
+
     /// Reads an instant in RFC 3339 as the States Language wants it: with a `T` and an offset or `Z`.
     /// A fraction finer than a millisecond is rounded up, so that a wait is never early.
     pub fn parse_rfc3339(text: &str) -> Option<Timestamp> {
@@ -66,6 +72,8 @@ mod tests {
         assert_eq!(Timestamp(0).to_string(), "1970-01-01T00:00:00.000Z");
         assert_eq!(Timestamp(1_551_225_271_984).to_string(), "2019-02-26T23:54:31.984Z");
         assert_eq!(Timestamp(1_551_225_271_984).to_http_date(), "Tue, 26 Feb 2019 23:54:31 GMT");
+        assert_eq!(Timestamp::parse_http_date("Tue, 26 Feb 2019 23:54:31 GMT"), Some(Timestamp(1_551_225_271_000)));
+        assert_eq!(Timestamp::parse_http_date("26 Feb"), None);
     }
 
     #[test]

@@ -51,6 +51,21 @@ impl StoreError {
         StoreError::refused("NoSuchKey", 404, "The specified key does not exist.")
     }
 
+    /// An answer to `HEAD` has no body that could tell more than its status: AWS's SDK takes an object that is not there
+    /// for granted, and has no words.
+    pub(crate) fn of_head(self) -> StoreError {
+        match self {
+            StoreError::Refused { status: 404, request, host, .. } => StoreError::Refused {
+                code: "NoSuchKey".to_owned(),
+                message: "null".to_owned(),
+                status: 404,
+                request,
+                host,
+            },
+            other => other,
+        }
+    }
+
     /// S3's code, when a store answered.
     pub fn code(&self) -> Option<&str> {
         match self {

@@ -19,7 +19,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::spawn_blocking;
 
 use crate::failure::StoreError;
-use crate::store::Listed;
+use crate::store::{Headers, Listed};
 
 /// Bytes that are read at once.
 const CHUNK: usize = 64 * 1024;
@@ -46,11 +46,29 @@ impl Folder {
     pub(crate) async fn get(&self, key: &str, version: Option<&str>) -> Result<Body, StoreError> {
         // A bucket without versions has one of each object, whose name is `null`.
         if version.is_some_and(|version| version != "null") {
-            return Err(StoreError::refused("InvalidArgument", 400, "Invalid version id specified"));
+            return Err(invalid_version());
         }
-        let path = path(key).ok_or_else(StoreError::no_such_key)?;
-        let file = self.blocking("read", move |dir| open_file(dir, &path)).await?;
-        Ok(Body { bucket: self.bucket.clone(), file })
+        let (path, key) = (path(key).ok_or_else(StoreError::no_such_key)?, key.to_owned());
+        let (file, headers) = self
+            .blocking("read", move |dir| {
+                let file = open_file(dir, &path)?;
+                let listed = listed(dir, key).ok_or(io::ErrorKind::NotFound)?;
+                Ok((file, headers(&listed)))
+            })
+            .await?;
+        Ok(Body { bucket: self.bucket.clone(), file, headers })
+    }
+
+    pub(crate) async fn delete(&self, key: &str, version: Option<&str>) -> Result<(), StoreError> {
+        if version.is_some_and(|version| version != "null") {
+            return Err(invalid_version());
+        }
+        let Some(path) = path(key) else { return Ok(()) };
+        self.blocking("delete", move |dir| match dir.remove_file(path) {
+            Err(error) if is_absent(&error) => Ok(()),
+            removed => removed,
+        })
+        .await
     }
 
     pub(crate) async fn upload(&self, key: &str) -> Result<Upload, StoreError> {
@@ -82,9 +100,7 @@ impl Folder {
     /// What S3 would say, where S3 has words for it.
     fn refused(&self, doing: &str, error: &io::Error) -> StoreError {
         match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory if doing == "read" => {
-                StoreError::no_such_key()
-            }
+            _ if doing == "read" && is_absent(error) => StoreError::no_such_key(),
             io::ErrorKind::PermissionDenied => StoreError::refused("AccessDenied", 403, "Access Denied"),
             _ => self.fault(doing, &error.to_string()),
         }
@@ -93,6 +109,27 @@ impl Folder {
     fn fault(&self, doing: &str, reason: &str) -> StoreError {
         StoreError::Folder { doing: doing.to_owned(), bucket: self.bucket.to_string(), reason: reason.to_owned() }
     }
+}
+
+fn invalid_version() -> StoreError {
+    StoreError::refused("InvalidArgument", 400, "Invalid version id specified")
+}
+
+/// Whether there is no file of that name.
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory)
+}
+
+/// What S3 says of an object, as far as a file has it.
+fn headers(listed: &Listed) -> Headers {
+    let headers = [
+        ("accept-ranges", "bytes".to_owned()),
+        ("content-length", listed.size.to_string()),
+        ("content-type", "binary/octet-stream".to_owned()),
+        ("etag", listed.etag.clone()),
+        ("last-modified", listed.modified.to_http_date()),
+    ];
+    Headers::new(headers.map(|(name, value)| (name.to_owned(), value)))
 }
 
 /// The path that `key` is, if it is one.
@@ -136,9 +173,18 @@ fn unfinished() -> String {
 pub struct Body {
     bucket: Arc<str>,
     file: File,
+    headers: Headers,
 }
 
 impl Body {
+    pub(crate) fn headers(&self) -> &Headers {
+        &self.headers
+    }
+
+    pub(crate) fn into_headers(self) -> Headers {
+        self.headers
+    }
+
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, StoreError> {
         let mut chunk = BytesMut::with_capacity(CHUNK);
         match self.file.read_buf(&mut chunk).await {

@@ -42,7 +42,7 @@ pub use pointer::Pointer;
 pub use reader::{Cursor, Item, Reader};
 pub use s3::Endpoint;
 pub use source::{ItemReader, Source};
-pub use store::{Bucket, Buckets};
+pub use store::{Body, Bucket, Buckets, Headers, Page, PageAsk, PageFrom};
 pub use writer::{Child, ResultWriter, Target};
 
 #[cfg(test)]

@@ -70,6 +70,64 @@ pub struct Listed {
     pub storage_class: String,
 }
 
+/// What a store says of an object besides its bytes: S3's response headers, their names in small letters.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Headers(Vec<(String, String)>);
+
+impl Headers {
+    pub(crate) fn new(headers: impl IntoIterator<Item = (String, String)>) -> Headers {
+        Headers(headers.into_iter().collect())
+    }
+
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Those whose names begin with `prefix`, which is left out.
+    pub fn below<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.0.iter().filter_map(move |(name, value)| Some((name.strip_prefix(prefix)?, value.as_str())))
+    }
+}
+
+/// Which page of a bucket's objects.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PageAsk {
+    pub prefix: String,
+    /// What lies behind it in a key is told as one prefix.
+    pub delimiter: Option<String>,
+    /// How many objects and prefixes at most.
+    pub max: Option<usize>,
+    pub from: PageFrom,
+}
+
+/// Where a page begins, and in which of S3's two operations.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PageFrom {
+    /// `ListObjects`
+    Marker(Option<String>),
+    /// `ListObjectsV2`
+    Token { token: Option<String>, start_after: Option<String> },
+}
+
+impl Default for PageFrom {
+    fn default() -> PageFrom {
+        PageFrom::Token { token: None, start_after: None }
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Page {
+    pub objects: Vec<Listed>,
+    pub prefixes: Vec<String>,
+    /// Whether there is more.
+    pub is_truncated: bool,
+    /// Where the next page begins; `ListObjects` says so only when there is a delimiter.
+    pub next: Option<String>,
+}
+
+/// Objects and prefixes in a page, as in S3.
+pub const PAGE_MAX: usize = 1000;
+
 impl Bucket {
     /// The object's bytes, from `version` or the present one.
     pub async fn get(&self, key: &str, version: Option<&str>) -> Result<Body, StoreError> {
@@ -79,15 +137,46 @@ impl Bucket {
         }
     }
 
+    /// What is known of an object.
+    pub async fn head(&self, key: &str, version: Option<&str>) -> Result<Headers, StoreError> {
+        let headers = match self {
+            Bucket::Folder(folder) => folder.get(key, version).await.map(folder::Body::into_headers),
+            Bucket::S3(bucket) => bucket.head(key, version).await,
+        };
+        headers.map_err(StoreError::of_head)
+    }
+
     /// Writes a small object as a whole.
     pub async fn put(&self, key: &str, bytes: Bytes) -> Result<(), StoreError> {
+        self.put_with(key, bytes, vec![]).await.map(drop)
+    }
+
+    /// The same with request headers, which say what S3 keeps beside the bytes. A folder keeps the bytes.
+    pub async fn put_with(&self, key: &str, bytes: Bytes, headers: Vec<(&str, String)>) -> Result<Headers, StoreError> {
         match self {
             Bucket::Folder(folder) => {
                 let mut upload = folder.upload(key).await?;
                 upload.write(&bytes).await?;
-                upload.finish().await
+                upload.finish().await?;
+                folder.get(key, None).await.map(folder::Body::into_headers)
             }
-            Bucket::S3(bucket) => bucket.put(key, bytes).await,
+            Bucket::S3(bucket) => bucket.put(key, bytes, headers).await,
+        }
+    }
+
+    /// Takes an object away; one that is not there is no error.
+    pub async fn delete(&self, key: &str, version: Option<&str>) -> Result<Headers, StoreError> {
+        match self {
+            Bucket::Folder(folder) => folder.delete(key, version).await.map(|()| Headers::default()),
+            Bucket::S3(bucket) => bucket.delete(key, version).await,
+        }
+    }
+
+    /// One page of the bucket's objects.
+    pub async fn page(&self, ask: &PageAsk) -> Result<Page, StoreError> {
+        match self {
+            Bucket::Folder(folder) => page_of(folder.list(&ask.prefix), ask).await,
+            Bucket::S3(bucket) => bucket.page(ask).await,
         }
     }
 
@@ -120,6 +209,14 @@ impl Body {
         match self {
             Body::Folder(body) => body.next().await,
             Body::S3(body) => body.next().await,
+        }
+    }
+
+    /// What the store said of the object.
+    pub fn headers(&self) -> &Headers {
+        match self {
+            Body::Folder(body) => body.headers(),
+            Body::S3(body) => body.headers(),
         }
     }
 }
@@ -168,4 +265,40 @@ impl Listing {
             Listing::S3(listing) => listing.next().await,
         }
     }
+}
+
+/// A page made of a listing of everything, as S3 makes one. A token is the last key or prefix of the page before.
+async fn page_of(mut listing: folder::Listing, ask: &PageAsk) -> Result<Page, StoreError> {
+    let max = ask.max.unwrap_or(PAGE_MAX).min(PAGE_MAX);
+    let after = match &ask.from {
+        PageFrom::Marker(marker) => marker.as_deref(),
+        PageFrom::Token { token, start_after } => token.as_deref().or(start_after.as_deref()),
+    };
+    let (mut page, mut last) = (Page::default(), None);
+    while let Some(objects) = listing.next().await? {
+        for object in objects {
+            let prefix = common_prefix(&object.key, ask);
+            let name = prefix.unwrap_or(&object.key);
+            if after.is_some_and(|after| *object.key <= *after || name == after) || last.as_deref() == Some(name) {
+                continue;
+            }
+            if page.objects.len() + page.prefixes.len() == max {
+                let tells = matches!(ask.from, PageFrom::Token { .. }) || ask.delimiter.is_some();
+                return Ok(Page { is_truncated: max > 0, next: last.filter(|_| tells), ..page });
+            }
+            last = Some(name.to_owned());
+            match prefix {
+                Some(prefix) => page.prefixes.push(prefix.to_owned()),
+                None => page.objects.push(object),
+            }
+        }
+    }
+    Ok(page)
+}
+
+/// The key as far as the first delimiter behind the prefix.
+fn common_prefix<'k>(key: &'k str, ask: &PageAsk) -> Option<&'k str> {
+    let delimiter = ask.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty())?;
+    let at = key.strip_prefix(&ask.prefix)?.find(delimiter)?;
+    key.get(..ask.prefix.len() + at + delimiter.len())
 }

@@ -155,6 +155,11 @@ impl Runtime {
         }
     }
 
+    /// Where the buckets are that Maps and tasks read and write.
+    pub fn buckets(&self) -> &objects::Buckets {
+        &self.inner.world.buckets
+    }
+
     /// Asks a value on a client's behalf.
     async fn ask(&self, id: base::Id, ask: Ask) -> Result<Reply, Refused> {
         let _turn = self.inner.requests.acquire().await.map_err(|_| Refused::Unknown)?;

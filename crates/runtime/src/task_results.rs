@@ -12,13 +12,15 @@ use crate::{Runtime, keys};
 impl Runtime {
     /// `SendTaskSuccess`; `output` is JSON text.
     pub async fn task_succeed(&self, caller: &Caller, token: &str, output: &str) -> Result<(), Refusal> {
+        // The token comes first, as AWS tells a call whose token and output are both wrong.
+        let named = named(caller, token)?;
         let output = Json::parse(output).map_err(|error| TaskRefusal::InvalidOutput(error.to_string()))?;
-        self.task_answer(caller, token, Ok(output)).await
+        self.task_answer(named, token, Ok(output)).await
     }
 
     /// `SendTaskFailure`.
     pub async fn task_fail(&self, caller: &Caller, token: &str, failure: Failure) -> Result<(), Refusal> {
-        self.task_answer(caller, token, Err(failure)).await
+        self.task_answer(named(caller, token)?, token, Err(failure)).await
     }
 
     /// `SendTaskHeartbeat`.
@@ -28,8 +30,7 @@ impl Runtime {
         self.task_ask(named, heartbeat).await
     }
 
-    async fn task_answer(&self, caller: &Caller, token: &str, outcome: Result<Json, Failure>) -> Result<(), Refusal> {
-        let named = named(caller, token)?;
+    async fn task_answer(&self, named: Token, token: &str, outcome: Result<Json, Failure>) -> Result<(), Refusal> {
         let answer = Command::Answer { task: named.task, token: token.into(), outcome };
         self.task_ask(named, answer).await
     }

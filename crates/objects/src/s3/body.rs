@@ -8,6 +8,7 @@ use tokio::time::timeout;
 
 use super::client::{Ask, CHUNK_TIMEOUT, chain, unreachable, unreadable};
 use super::{Bucket, StoreError};
+use crate::store::Headers;
 
 /// How often a body may break off in a row before it is given up.
 const BREAKS_MAX: u32 = 5;
@@ -16,8 +17,8 @@ pub struct Body {
     bucket: Bucket,
     key: String,
     version: Option<String>,
-    /// What the object is, so that its rest is not another one's.
-    etag: Option<String>,
+    /// What S3 says of it; the ETag shows that its rest is not another one's.
+    headers: Headers,
     /// Bytes that were given out.
     offset: u64,
     /// Bytes of the whole object, when the store says so.
@@ -34,17 +35,21 @@ impl Body {
             bucket,
             key: key.to_owned(),
             version: version.map(str::to_owned),
-            etag: None,
+            headers: Headers::default(),
             offset: 0,
             length: None,
             rest: None,
             breaks: 0,
         };
         let response = body.ask().await?;
-        body.etag = header(&response, "etag");
-        body.length = header(&response, "content-length").and_then(|text| text.parse().ok());
+        body.headers = headers(&response);
+        body.length = body.headers.get("content-length").and_then(|text| text.parse().ok());
         body.rest = Some(response.into_body());
         Ok(body)
+    }
+
+    pub(crate) fn headers(&self) -> &Headers {
+        &self.headers
     }
 
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, StoreError> {
@@ -76,7 +81,7 @@ impl Body {
         self.rest = None;
         self.breaks += 1;
         // Without a name for what it was, the rest might be another object's.
-        if self.breaks > BREAKS_MAX || self.etag.is_none() { Err(error) } else { Ok(()) }
+        if self.breaks > BREAKS_MAX || self.headers.get("etag").is_none() { Err(error) } else { Ok(()) }
     }
 
     async fn ask(&self) -> Result<Response<Incoming>, StoreError> {
@@ -86,13 +91,12 @@ impl Body {
     async fn ask_rest(&self) -> Result<Response<Incoming>, StoreError> {
         let mut ask = self.whole();
         ask.headers.push(("range", format!("bytes={}-", self.offset)));
-        ask.headers.extend(self.etag.iter().map(|etag| ("if-match", etag.clone())));
+        ask.headers.extend(self.headers.get("etag").map(|etag| ("if-match", etag.to_owned())));
         self.bucket.s3.send(&ask).await
     }
 
     fn whole(&self) -> Ask<'_> {
-        let version = self.version.iter().map(|version| ("versionId", version.clone()));
-        Ask { query: version.collect(), ..self.bucket.ask(Method::GET, &self.key) }
+        Ask { query: super::version_of(self.version.as_deref()), ..self.bucket.ask(Method::GET, &self.key) }
     }
 }
 
@@ -104,6 +108,8 @@ fn again(response: Response<Incoming>) -> Result<Incoming, StoreError> {
     }
 }
 
-fn header(response: &Response<Incoming>, name: &str) -> Option<String> {
-    Some(response.headers().get(name)?.to_str().ok()?.to_owned())
+/// Those that are text.
+pub(super) fn headers(response: &Response<Incoming>) -> Headers {
+    let headers = response.headers().iter();
+    Headers::new(headers.filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned()))))
 }

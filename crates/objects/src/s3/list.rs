@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::client::{Ask, unreadable};
 use super::{Bucket, StoreError};
-use crate::store::Listed;
+use crate::store::{self, Listed, PageAsk, PageFrom};
 
 pub struct Listing {
     bucket: Bucket,
@@ -38,9 +38,7 @@ impl Listing {
         let mut query = vec![("list-type", "2".to_owned()), ("encoding-type", "url".to_owned())];
         query.push(("prefix", self.prefix.clone()));
         query.extend(token);
-        let ask = Ask { query, ..self.bucket.ask(Method::GET, "") };
-        let text = self.bucket.s3.text(&ask).await?;
-        let page: Page = quick_xml::de::from_str(&text).map_err(|error| unreadable(&error.to_string()))?;
+        let page = read(&self.bucket, query).await?;
         self.next = match (page.is_truncated, page.next_continuation_token) {
             (true, Some(token)) => Next::Token(token),
             (true, None) => return Err(unreadable("a page of the listing does not say where the next one is")),
@@ -51,15 +49,67 @@ impl Listing {
     }
 }
 
+/// One page, of either operation.
+pub(super) async fn page(bucket: &Bucket, ask: &PageAsk) -> Result<store::Page, StoreError> {
+    let mut query = vec![("encoding-type", "url".to_owned()), ("prefix", ask.prefix.clone())];
+    let mut add = |name, value: Option<String>| query.extend(value.map(|value| (name, value)));
+    add("delimiter", ask.delimiter.clone());
+    add("max-keys", ask.max.map(|max| max.to_string()));
+    match &ask.from {
+        PageFrom::Marker(marker) => add("marker", marker.clone()),
+        PageFrom::Token { token, start_after } => {
+            add("list-type", Some("2".to_owned()));
+            add("continuation-token", token.clone());
+            add("start-after", start_after.clone());
+        }
+    }
+    read(bucket, query).await?.page()
+}
+
+async fn read(bucket: &Bucket, query: Vec<(&str, String)>) -> Result<Page, StoreError> {
+    let ask = Ask { query, ..bucket.ask(Method::GET, "") };
+    let text = bucket.s3.text(&ask).await?;
+    quick_xml::de::from_str(&text).map_err(|error| unreadable(&error.to_string()))
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Page {
     #[serde(default)]
     contents: Vec<Contents>,
     #[serde(default)]
+    common_prefixes: Vec<CommonPrefix>,
+    #[serde(default)]
     is_truncated: bool,
     next_continuation_token: Option<String>,
+    /// Of `ListObjects`, with a delimiter.
+    next_marker: Option<String>,
     encoding_type: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct CommonPrefix {
+    prefix: String,
+}
+
+impl Page {
+    fn page(self) -> Result<store::Page, StoreError> {
+        let is_encoded = self.encoding_type.as_deref() == Some("url");
+        let plain = |key: String| if is_encoded { decode(&key) } else { Ok(key) };
+        let objects = self.contents.into_iter().map(|object| object.listed(is_encoded));
+        let prefixes = self.common_prefixes.into_iter().map(|common| plain(common.prefix));
+        Ok(store::Page {
+            objects: objects.collect::<Result<_, _>>()?,
+            prefixes: prefixes.collect::<Result<_, _>>()?,
+            is_truncated: self.is_truncated,
+            // A token is no key.
+            next: match (self.next_continuation_token, self.next_marker) {
+                (Some(token), _) => Some(token),
+                (None, marker) => marker.filter(|marker| !marker.is_empty()).map(plain).transpose()?,
+            },
+        })
+    }
 }
 
 #[derive(Deserialize)]

@@ -1,7 +1,7 @@
 //! An S3 endpoint: Amazon's, or any that speaks as it does.
 //!
 //! Why not `object_store`: its listings have no storage class and its paths cannot name every key, and it brings chrono and
-//! a second cryptography library. What we need of S3 are seven requests.
+//! a second cryptography library. What we need of S3 are ten requests.
 //!
 //! **Invariant:** what failed for a passing reason is asked again, a few times; a body that breaks off goes on where it
 //! broke, and only if the object is still the same.
@@ -24,6 +24,7 @@ pub use upload::Upload;
 
 use crate::failure::StoreError;
 use crate::source::BucketName;
+use crate::store::{Headers, Page, PageAsk};
 use client::Ask;
 
 /// Where S3 is, and as whom we come.
@@ -106,8 +107,31 @@ impl Bucket {
         Body::open(self.clone(), key, version).await
     }
 
-    pub(crate) async fn put(&self, key: &str, bytes: Bytes) -> Result<(), StoreError> {
-        self.s3.send(&Ask { body: bytes, ..self.ask(Method::PUT, key) }).await.map(drop)
+    pub(crate) async fn head(&self, key: &str, version: Option<&str>) -> Result<Headers, StoreError> {
+        self.headers(Ask { query: version_of(version), ..self.ask(Method::HEAD, key) }).await
+    }
+
+    pub(crate) async fn put(
+        &self,
+        key: &str,
+        bytes: Bytes,
+        headers: Vec<(&str, String)>,
+    ) -> Result<Headers, StoreError> {
+        let mut ask = Ask { body: bytes, ..self.ask(Method::PUT, key) };
+        ask.headers.extend(headers);
+        self.headers(ask).await
+    }
+
+    pub(crate) async fn delete(&self, key: &str, version: Option<&str>) -> Result<Headers, StoreError> {
+        self.headers(Ask { query: version_of(version), ..self.ask(Method::DELETE, key) }).await
+    }
+
+    pub(crate) async fn page(&self, ask: &PageAsk) -> Result<Page, StoreError> {
+        list::page(self, ask).await
+    }
+
+    async fn headers(&self, ask: Ask<'_>) -> Result<Headers, StoreError> {
+        self.s3.send(&ask).await.map(|response| body::headers(&response))
     }
 
     pub(crate) fn upload(&self, key: &str) -> Upload {
@@ -122,4 +146,8 @@ impl Bucket {
         let owner = self.owner.iter().map(|owner| ("x-amz-expected-bucket-owner", owner.to_string()));
         Ask { method, bucket: &self.name, key, query: vec![], headers: owner.collect(), body: Bytes::new() }
     }
+}
+
+fn version_of(version: Option<&str>) -> Vec<(&'static str, String)> {
+    version.map(|version| ("versionId", version.to_owned())).into_iter().collect()
 }

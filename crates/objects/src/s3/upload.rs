@@ -41,7 +41,8 @@ impl Upload {
 
     pub(crate) async fn finish(mut self) -> Result<(), StoreError> {
         if self.id.is_none() {
-            return self.bucket.put(&self.key, std::mem::take(&mut self.part).into()).await;
+            let bytes = std::mem::take(&mut self.part).into();
+            return self.bucket.put(&self.key, bytes, vec![]).await.map(drop);
         }
         let done = self.complete().await;
         if done.is_err() {
