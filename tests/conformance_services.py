@@ -26,6 +26,7 @@ import threading
 import boto3
 import botocore.config
 import moto.server
+import werkzeug.serving
 
 import harness
 
@@ -74,10 +75,10 @@ def main(runner_path):
     runner = load(runner_path)
     directory = pathlib.Path(tempfile.mkdtemp(prefix="dandori-conformance-"))
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    moto_server = moto.server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    moto_server.start()
-    s3_url = "http://{}:{}".format(*moto_server.get_host_and_port())
-    server = harness.Server(directory, config=configuration(s3_url), env=harness.environment(account="s3")).start()
+    stand_in = werkzeug.serving.make_server("127.0.0.1", 0, as_s3(moto.server.DomainDispatcherApplication(moto.server.create_backend_app)), threaded=True)
+    threading.Thread(target=stand_in.serve_forever, daemon=True).start()
+    s3_url = f"http://127.0.0.1:{stand_in.server_port}"
+    server = harness.Server(directory, config=configuration(s3_url)).start()
     try:
         world = World(runner, server, s3_client(s3_url))
         cases = load_cases(pathlib.Path(runner_path).parent / "asl")
@@ -85,13 +86,28 @@ def main(runner_path):
             results = list(pool.map(lambda case: judge(world, case), cases))
     finally:
         server.stop()
-        moto_server.stop()
+        stand_in.shutdown()
     good = report(cases, results)
     if good:
         shutil.rmtree(directory)
     else:
         print(f"the server's log is in {server.log}")
     return 0 if good else 1
+
+
+def as_s3(application):
+    """moto with what it leaves out of S3's answers: the names of a request, and that a checksum is of the whole object."""
+
+    def answer(environ, start):
+        def started(status, headers, *rest):
+            told = {"x-amz-request-id": "request", "x-amz-id-2": "extended"}
+            if environ["REQUEST_METHOD"] == "PUT":
+                told["x-amz-checksum-type"] = "FULL_OBJECT"
+            return start(status, [*headers, *told.items()], *rest)
+
+        return application(environ, started)
+
+    return answer
 
 
 def load(path):
@@ -106,8 +122,7 @@ def load_cases(directory):
 
 
 def configuration(s3_url):
-    return ""
-    return f'[s3]\nendpoint = "{s3_url}"\nregion = "{harness.REGION}"\n'
+    return f'[s3]\nendpoint = "{s3_url}"\nregion = "{harness.REGION}"\naccess_key = "s3"\nsecret = "any"\n'
 
 
 def s3_client(url):
@@ -161,7 +176,9 @@ def judge(world, case):
 def same_words(runner, case, refused):
     """The runner compares the code of a refusal; here its words count as well."""
     marks = set(case["replacements"].values()) | set(case.get("placeholders") or [])
-    return runner.same(case["expected"].get("message", ""), refused[1], marks, set(), "$.message")
+    expected = case["expected"]
+    words = expected.get("message") or expected["exception_value"].split(" operation: ", 1)[1]
+    return runner.same(words, refused[1], marks, set(), "$.message")
 
 
 def compact(expected):
@@ -172,7 +189,9 @@ def compact(expected):
         return [compact(value) for value in expected]
     if isinstance(expected, str) and expected.startswith("["):
         with contextlib.suppress(ValueError):
-            return json.dumps(json.loads(expected), separators=(",", ":"), ensure_ascii=False)
+            text = json.dumps(json.loads(expected), separators=(",", ":"), ensure_ascii=False)
+            # The mark that was put in a number's place was a text.
+            return text.replace('"LastModified":"<date>"', '"LastModified":<date>')
     return expected
 
 

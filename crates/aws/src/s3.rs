@@ -143,7 +143,7 @@ pub(crate) fn operation(resource: &Resource) -> Option<&'static Operation> {
 /// Performs it. Doing so twice is doing it once.
 pub(crate) async fn perform(buckets: &Buckets, operation: &Operation, parameters: &Json) -> Result<Json, Failure> {
     let unfit = |why: String| not_started(parameters, &why);
-    let given = shape::from_task(operation.input, &with_text_body(parameters)).map_err(unfit)?;
+    let given = shape::from_task(operation.input, &with_json_body(parameters)).map_err(unfit)?;
     let checked = shape::check(operation.input, &given);
     checked.map_err(|error| unfit(error.message.unwrap_or_default()))?;
     let mut input = Input::new(given);
@@ -157,12 +157,11 @@ pub(crate) async fn perform(buckets: &Buckets, operation: &Operation, parameters
     Ok(json(out))
 }
 
-/// What is no text is written as one: a task may put any JSON into an object.
-fn with_text_body(parameters: &Json) -> Json {
+/// What a task puts into an object is JSON, whatever it is: a text has quotation marks around it (recorded).
+fn with_json_body(parameters: &Json) -> Json {
     let Some(members) = parameters.as_object() else { return parameters.clone() };
     Json::object(members.iter().map(|(name, value)| match (&**name, value) {
-        ("Body", Json::String(_) | Json::Null) => (name.clone(), value.clone()),
-        ("Body", value) => (name.clone(), Json::from(value.to_string())),
+        ("Body", value) if *value != Json::Null => (name.clone(), Json::from(value.to_string())),
         _ => (name.clone(), value.clone()),
     }))
 }
@@ -427,7 +426,7 @@ mod tests {
                 {"ETag":…}
                 {"ETag":…}
                 {"ETag":…}
-                {"AcceptRanges":"bytes","LastModified":…,"ContentLength":9,"ETag":…,"ContentType":"binary/octet-stream","Metadata":{},"Body":"text data"}
+                {"AcceptRanges":"bytes","LastModified":…,"ContentLength":11,"ETag":…,"ContentType":"binary/octet-stream","Metadata":{},"Body":"\"text data\""}
                 {"AcceptRanges":"bytes","LastModified":…,"ContentLength":7,"ETag":…,"ContentType":"binary/octet-stream","Metadata":{},"Body":"{\"n\":1}"}
                 {"AcceptRanges":"bytes","LastModified":…,"ContentLength":1,"ETag":…,"ContentType":"binary/octet-stream","Metadata":{},"Body":"0"}
                 {"AcceptRanges":"bytes","LastModified":…,"ContentLength":2,"ETag":…,"ContentType":"binary/octet-stream","Metadata":{},"Body":"/wA="}
@@ -435,7 +434,7 @@ mod tests {
                 {"IsTruncated":false,"Contents":[{"Key":"binary","LastModified":…,"ETag":…,"Size":2,"StorageClass":"STANDARD"},{"Key":"zero","LastModified":…,"ETag":…,"Size":1,"StorageClass":"STANDARD"}],"Name":"night","Prefix":"","Delimiter":"/","MaxKeys":1000,"CommonPrefixes":[{"Prefix":"in/"}],"KeyCount":3}
                 {"IsTruncated":true,"Contents":[{"Key":"binary","LastModified":…,"ETag":…,"Size":2,"StorageClass":"STANDARD"}],"Name":"night","Prefix":"","Delimiter":"/","MaxKeys":2,"CommonPrefixes":[{"Prefix":"in/"}],"KeyCount":2,"NextContinuationToken":"in/"}
                 {"IsTruncated":false,"Contents":[{"Key":"zero","LastModified":…,"ETag":…,"Size":1,"StorageClass":"STANDARD"}],"Name":"night","Prefix":"","Delimiter":"/","MaxKeys":1000,"KeyCount":1,"ContinuationToken":"in/"}
-                {"IsTruncated":true,"Contents":[{"Key":"in/a.txt","LastModified":…,"ETag":…,"Size":9,"StorageClass":"STANDARD"}],"Name":"night","Prefix":"in/","MaxKeys":1,"Marker":""}
+                {"IsTruncated":true,"Contents":[{"Key":"in/a.txt","LastModified":…,"ETag":…,"Size":11,"StorageClass":"STANDARD"}],"Name":"night","Prefix":"in/","MaxKeys":1,"Marker":""}
                 {"IsTruncated":false,"Name":"night","Prefix":"none","MaxKeys":1000,"Marker":""}
                 {}
                 {}

@@ -423,6 +423,8 @@ fn a_test_that_contradicts_its_state_is_refused() {
         expect!["refused: TestState does not support MapIterationFailureCount when a mock is not specified."],
     );
     check(map, r#"{"result":1}"#, expect!["refused: Mocked result must be an array."]);
+    let writing = r#"{"Type":"Map","End":true,"ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"},"StartAt":"I","States":{"I":{"Type":"Succeed"}}},"ResultWriter":{"Resource":"arn:aws:states:::s3:putObject","Parameters":{"Bucket":"b"}}}"#;
+    check(writing, r#"{"result":[1]}"#, expect!["refused: Mocked result must be a JSON object."]);
     check(
         map,
         r#"{"result":[1],"failed":2}"#,

@@ -19,7 +19,7 @@ const HEADER_BYTES_MAX: usize = 10 * 1024;
 pub(crate) struct Rows {
     delimiter: u8,
     /// The columns, when they are known.
-    columns: Option<Vec<Arc<str>>>,
+    columns: Option<Columns>,
     /// The fields of the row so far.
     fields: Vec<String>,
     field: Vec<u8>,
@@ -156,23 +156,47 @@ impl Rows {
         self.end_field();
         (self.place, self.bytes) = (Place::Row, 0);
         self.rows += 1;
-        let fields = std::mem::take(&mut self.fields);
+        let mut fields = std::mem::take(&mut self.fields);
         match &self.columns {
             None => self.columns = Some(columns(fields.into_iter().map(Arc::from).collect())?),
             Some(columns) => {
-                let fields = fields.into_iter().chain(std::iter::repeat(String::new()));
-                out.push_back(Json::object(columns.iter().cloned().zip(fields.map(Json::from))).into());
+                let mut field = |at: usize| fields.get_mut(at).map(std::mem::take).unwrap_or_default();
+                out.push_back(
+                    Json::object(columns.iter().map(|(at, name)| (name.clone(), Json::from(field(*at))))).into(),
+                );
             }
         }
         Ok(())
     }
 }
 
-fn columns(names: Vec<Arc<str>>) -> Result<Vec<Arc<str>>, Fault> {
+/// Where each column stands in a row, and its name; in the order of an item's members.
+type Columns = Vec<(usize, Arc<str>)>;
+
+fn columns(names: Vec<Arc<str>>) -> Result<Columns, Fault> {
     let mut seen = HashSet::new();
-    match names.iter().all(|name| seen.insert(name.clone())) {
-        true => Ok(names),
+    if !names.iter().all(|name| seen.insert(name.clone())) {
         // AWS's text.
-        false => Err("CSV headers cannot contain duplicates.".to_owned()),
+        return Err("CSV headers cannot contain duplicates.".to_owned());
     }
+    let slots = slots(names.len());
+    let mut columns: Columns = names.into_iter().enumerate().collect();
+    columns.sort_by_key(|(_, name)| slot(name, slots));
+    Ok(columns)
+}
+
+/// How many slots Java's `HashMap` has for so many keys. AWS keeps a row in one, and its order is the members' order
+/// (recorded: the columns `0`, `True` and `{}` come out as `0`, `{}`, `True`).
+fn slots(keys: usize) -> u32 {
+    let mut slots = 16;
+    while keys > slots as usize / 4 * 3 {
+        slots *= 2;
+    }
+    slots
+}
+
+/// The slot of a key: the hash of Java's `String`, its upper half folded into the lower.
+fn slot(name: &str, slots: u32) -> u32 {
+    let hash = name.encode_utf16().fold(0_u32, |hash, unit| hash.wrapping_mul(31).wrapping_add(unit.into()));
+    (hash ^ hash >> 16) & (slots - 1)
 }

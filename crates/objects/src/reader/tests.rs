@@ -94,8 +94,8 @@ async fn each_format_from_a_folder() {
         &[("items.csv", b"n,v\n1,x\n")],
         object("items.csv", csv()),
         expect![[r#"
-        0 S3://night/items.csv {"n":"1","v":"x"}
-    "#]],
+            0 S3://night/items.csv {"v":"x","n":"1"}
+        "#]],
     )
     .await;
     check(
@@ -287,13 +287,13 @@ async fn the_rows_of_an_inventory() {
     let two = gzip("\"src\",\"z%2Cz\",\"1\",\"2022-11-16T00:29:32.000Z\"\n");
     let files: &[(&str, &[u8])] = &[("manifest.json", manifest), ("data/1.csv.gz", &one), ("data/2.csv.gz", &two)];
     check(files, all(Dataset::Inventory(named("manifest.json"))), expect![[r#"
-        0 S3://night/data/1.csv.gz {"Bucket":"src","Key":"csvDataset/","Size":"0","LastModifiedDate":"2022-11-16T00:27:19.000Z"}
-        1 S3://night/data/1.csv.gz {"Bucket":"src","Key":"csvDataset/titles.csv","Size":"3399671","LastModifiedDate":"2022-11-16T00:29:32.000Z"}
-        2 S3://night/data/2.csv.gz {"Bucket":"src","Key":"z%2Cz","Size":"1","LastModifiedDate":"2022-11-16T00:29:32.000Z"}
+        0 S3://night/data/1.csv.gz {"LastModifiedDate":"2022-11-16T00:27:19.000Z","Bucket":"src","Size":"0","Key":"csvDataset/"}
+        1 S3://night/data/1.csv.gz {"LastModifiedDate":"2022-11-16T00:29:32.000Z","Bucket":"src","Size":"3399671","Key":"csvDataset/titles.csv"}
+        2 S3://night/data/2.csv.gz {"LastModifiedDate":"2022-11-16T00:29:32.000Z","Bucket":"src","Size":"1","Key":"z%2Cz"}
     "#]]).await;
     check(&files[..2], all(Dataset::Inventory(named("manifest.json"))), expect![[r#"
-        0 S3://night/data/1.csv.gz {"Bucket":"src","Key":"csvDataset/","Size":"0","LastModifiedDate":"2022-11-16T00:27:19.000Z"}
-        1 S3://night/data/1.csv.gz {"Bucket":"src","Key":"csvDataset/titles.csv","Size":"3399671","LastModifiedDate":"2022-11-16T00:29:32.000Z"}
+        0 S3://night/data/1.csv.gz {"LastModifiedDate":"2022-11-16T00:27:19.000Z","Bucket":"src","Size":"0","Key":"csvDataset/"}
+        1 S3://night/data/1.csv.gz {"LastModifiedDate":"2022-11-16T00:29:32.000Z","Bucket":"src","Size":"3399671","Key":"csvDataset/titles.csv"}
         States.ItemReaderFailed: The specified key does not exist. (Service: S3, Status Code: 404, Request ID: null) (S3://night/data/2.csv.gz)"#]]).await;
     let parquet = br#"{"fileFormat":"Parquet","fileSchema":"x","destinationBucket":"b","files":[]}"#;
     check(
