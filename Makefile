@@ -88,7 +88,9 @@ clients: tested $(VENV)/ready ## boto3 and the AWS CLI against the real binary
 
 conformance: tested $(VENV)/ready ## the cases recorded on AWS, where ../shared is there
 	$(call say,conformance)
-	@if [ -f $(SHARED)/conformance/run_cases.py ]; then $(PYTHON) tests/conformance.py $(SHARED)/conformance/run_cases.py; \
+	@if [ -f $(SHARED)/conformance/run_cases.py ]; then \
+		$(PYTHON) tests/conformance.py $(SHARED)/conformance/run_cases.py; \
+		$(PYTHON) tests/conformance_services.py $(SHARED)/conformance/run_cases.py; \
 	else echo "$(SHARED)/conformance is not there, so the cases recorded on AWS are NOT run here"; fi
 
 faults-short: tested $(VENV)/ready

@@ -1,4 +1,4 @@
-//! Objects in S3 or in folders, as the items and the results of Maps in distributed mode.
+//! Objects in S3 or in folders: the items and the results of Maps in distributed mode, and what tasks read and write.
 //!
 //! **It does not know** what a state or an execution is, nor where either is stored: evaluated JSON comes in, items
 //! go out; finished children come in, files are written.

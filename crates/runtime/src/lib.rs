@@ -73,7 +73,7 @@ pub struct Config {
     pub limits: engine::Limits,
     pub quotas: Quotas,
     pub map_runs: maprun::Limits,
-    /// Where the buckets are that Maps read and write.
+    /// Where the buckets are that Maps and tasks read and write.
     pub buckets: objects::Buckets,
     /// How an event of a history is written as a log event. Without it executions are not logged.
     pub log_form: Option<logs::LogForm>,
