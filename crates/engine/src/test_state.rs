@@ -6,7 +6,7 @@
 //!
 //! **Invariant:** nothing is retried and nothing is entered: the outcome says what would come next.
 //!
-//! **It does not know** AWS's models: a mocked result is compared with no service's answer.
+//! **It does not know** AWS's models: whether a mocked result is one that the service can give is asked before.
 
 use asl::{
     Body, Catcher, Choice, Fail, Flow, Map, MapMode, Name, Parallel, Pass, Pattern, Payload, Resource, ResultPath,

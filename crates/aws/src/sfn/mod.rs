@@ -10,6 +10,7 @@ mod activities;
 mod task_results;
 mod history;
 mod test_state;
+mod mocks;
 mod validate;
 
 pub use history::log_event;

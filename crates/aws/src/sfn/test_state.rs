@@ -5,6 +5,7 @@ use engine::Failure;
 use engine::test_state::{Inspection, Outcome, Tested};
 use runtime::test_state::{StateMock, StateTest, StateTestRefusal};
 
+use super::mocks::{self, Mode};
 use super::{ARN, DATA, DEFINITION};
 use crate::error::Error;
 use crate::operation::{Call, Fault};
@@ -31,7 +32,6 @@ const MOCK: &[Member] = &[
         "errorOutput",
         Shape::Structure(&[optional("error", sensitive(0, 256)), optional("cause", sensitive(0, 32_768))]),
     ),
-    // All three are let pass, and none compares a result with a model: this version has no models.
     optional("fieldValidationMode", Shape::Enum(&["STRICT", "PRESENT", "NONE"])),
 ];
 
@@ -47,7 +47,10 @@ const COUNT: Shape = Shape::Integer { min: 0, max: i32::MAX as i64 };
 
 pub(super) async fn test_state(mut call: Call<'_>) -> Result<(), Fault> {
     let inspects = matches!(call.input.text("inspectionLevel").as_deref(), Some("DEBUG" | "TRACE"));
-    let test = decode(&mut call.input);
+    let (test, mode) = decode(&mut call.input);
+    if let Some(result) = test.mock.as_ref().and_then(|mock| mock.result.as_deref()) {
+        mocks::check(&test.definition, test.state_name.as_deref(), mode, result).map_err(Error::validation)?;
+    }
     let tested = call.runtime.state_test(call.caller, test).await.map_err(fault)?;
     encode(call.out, &tested);
     if inspects {
@@ -56,23 +59,26 @@ pub(super) async fn test_state(mut call: Call<'_>) -> Result<(), Fault> {
     Ok(())
 }
 
-fn decode(input: &mut Input<'_>) -> StateTest {
+fn decode(input: &mut Input<'_>) -> (StateTest, Mode) {
     let mut configuration = input.input("stateConfiguration").unwrap_or_default();
     let count = |number: Option<i64>| number.and_then(|number| u32::try_from(number).ok());
-    StateTest {
+    let mut mock = input.input("mock");
+    let mode = Mode::of(mock.as_mut().and_then(|mock| mock.text("fieldValidationMode")).as_deref());
+    let test = StateTest {
         definition: input.required("definition"),
         state_name: input.text("stateName"),
         role_arn: input.text("roleArn"),
         input: input.text("input"),
         context: input.text("context"),
         variables: input.text("variables"),
-        mock: input.input("mock").map(decode_mock),
+        mock: mock.map(decode_mock),
         reveal_secrets: input.boolean("revealSecrets").unwrap_or(false),
         retrier_retry_count: count(configuration.integer("retrierRetryCount")).unwrap_or(0),
         error_caused_by: configuration.text("errorCausedByState"),
         map_iteration_failure_count: count(configuration.integer("mapIterationFailureCount")).map(u64::from),
         map_item_reader_data: configuration.text("mapItemReaderData"),
-    }
+    };
+    (test, mode)
 }
 
 fn decode_mock(mut mock: Input<'_>) -> StateMock {
