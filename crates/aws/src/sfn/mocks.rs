@@ -97,10 +97,7 @@ const EXECUTION: &[Field] = &[
     always(text("ExecutionArn")),
     always(text("StateMachineArn")),
     text("Name"),
-    always(field(
-        "Status",
-        Of::Enum(&["RUNNING", "SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED", "PENDING_REDRIVE"]),
-    )),
+    always(field("Status", Of::Enum(&["RUNNING", "SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED", "PENDING_REDRIVE"]))),
     always(text("StartDate")),
     text("StopDate"),
     text("TraceHeader"),
@@ -136,10 +133,7 @@ const COMMAND: &[Field] = &[
     field("Parameters", Of::Map),
     field("InstanceIds", Of::List(&Of::Text)),
     text("RequestedDateTime"),
-    field(
-        "Status",
-        Of::Enum(&["Pending", "InProgress", "Success", "Cancelled", "Failed", "TimedOut", "Cancelling"]),
-    ),
+    field("Status", Of::Enum(&["Pending", "InProgress", "Success", "Cancelled", "Failed", "TimedOut", "Cancelling"])),
     text("StatusDetails"),
     text("MaxConcurrency"),
     text("MaxErrors"),
@@ -252,8 +246,9 @@ pub(super) fn check(definition: &str, state: Option<&str>, mode: Mode, result: &
     let (Ok(lone), Ok(result)) = (asl::parse_state(definition, state), Json::parse(result)) else { return Ok(()) };
     let Body::Task(task) = &lone.state.body else { return Ok(()) };
     match answer(&task.resource) {
-        Some(fields) if mode != Mode::None => check_fields(fields, mode, &result)
-            .map_err(|why| format!("Mock result schema validation error: {why}")),
+        Some(fields) if mode != Mode::None => {
+            check_fields(fields, mode, &result).map_err(|why| format!("Mock result schema validation error: {why}"))
+        }
         _ => Ok(()),
     }
 }
