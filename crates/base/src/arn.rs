@@ -68,6 +68,22 @@ pub fn map_run(caller: &Caller, machine: &str, label: &str, uuid: &str) -> Strin
     format!("arn:aws:states:{}:{}:mapRun:{machine}/{label}:{uuid}", caller.region, caller.account)
 }
 
+/// What the ARN of an Express execution tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExpressArn<'a> {
+    pub machine: &'a str,
+    pub name: &'a str,
+}
+
+impl<'a> ExpressArn<'a> {
+    pub fn parse(arn: &'a str) -> Option<ExpressArn<'a>> {
+        let ("express", rest) = Arn::parse(arn)?.resource_parts() else { return None };
+        let (machine, rest) = rest.split_once(':')?;
+        let (name, _uuid) = rest.split_once(':')?;
+        Some(ExpressArn { machine, name })
+    }
+}
+
 /// What a Map run's ARN tells: the machine with the Map's label, and the run's own UUID.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MapRunArn<'a> {
@@ -106,5 +122,8 @@ mod tests {
             Some(("net/each", "each", "u"))
         );
         assert_eq!(MapRunArn::parse(text), None);
+        let arn = express(&Caller::new("111111111111", "us-east-1"), "net", "night-1", "u");
+        assert_eq!(ExpressArn::parse(&arn), Some(ExpressArn { machine: "net", name: "night-1" }));
+        assert_eq!(ExpressArn::parse(text), None);
     }
 }

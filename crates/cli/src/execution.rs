@@ -1,6 +1,7 @@
 //! `dandori execution …`
 
 use api::{Event, Execution, ExecutionSummary, Page, Progress, StateProgress};
+use base::arn::ExpressArn;
 use base::{Json, Timestamp};
 use hyper::Method;
 use serde::Serialize;
@@ -230,6 +231,9 @@ async fn start(client: &Client, out: &Out, command: args::ExecutionStart) -> Res
     let body = api::ExecutionStart { definition: command.definition, name: command.name, input };
     let started: ExecutionSummary = client.send(Method::POST, "/executions", &body).await?;
     let name = &started.name;
+    if ExpressArn::parse(&started.arn).is_some() {
+        return express(out, &started, command.watch || command.wait);
+    }
     if command.watch {
         out.message(&out.say(Say::Started { name }));
         return watch::follow(client, out, &Title::of(&started), &command.follow, Show::of(out)).await;
@@ -237,15 +241,25 @@ async fn start(client: &Client, out: &Out, command: args::ExecutionStart) -> Res
     if command.wait {
         return wait(client, out, &started, &command.follow).await;
     }
-    out.one(&started, || {
-        Table::fields([
-            (Column::Status, Cell::Status(started.status)),
-            (Column::Name, Cell::text(name)),
-            (Column::Arn, Cell::text(&started.arn)),
-        ])
-    })?;
+    out.one(&started, || begun(&started))?;
     out.message(&out.say(Say::HowToWatch { id: &Title::of(&started).id() }));
     Ok(Exit::Ok)
+}
+
+/// It has begun, and nobody can ask what became of it (Developer Guide, "Choosing workflow type"): whoever wanted to
+/// know that is told so.
+fn express(out: &Out, started: &ExecutionSummary, follow: bool) -> Result<Exit, Fault> {
+    out.one(started, || begun(started))?;
+    out.message(&out.say(Say::ExpressIsNotFollowed { definition: &started.definition }));
+    Ok(if follow { Exit::Unreachable } else { Exit::Ok })
+}
+
+fn begun(started: &ExecutionSummary) -> Fields {
+    Table::fields(vec![
+        (Column::Status, Cell::Status(started.status)),
+        (Column::Name, Cell::text(&started.name)),
+        (Column::Arn, Cell::text(&started.arn)),
+    ])
 }
 
 async fn wait(client: &Client, out: &Out, started: &ExecutionSummary, follow: &Follow) -> Result<Exit, Fault> {

@@ -54,6 +54,9 @@ pub enum Say<'a> {
     HowToSeeHistory {
         id: &'a str,
     },
+    ExpressIsNotFollowed {
+        definition: &'a str,
+    },
     TimedOutWatching {
         name: &'a str,
     },
@@ -243,6 +246,7 @@ impl Say<'_> {
             Say::HowToStop { id } => format!("To stop it: dandori execution stop {id}"),
             Say::HowToWatch { id } => format!("To follow it: dandori execution watch {id}"),
             Say::HowToSeeHistory { id } => format!("What happened: dandori execution history {id}"),
+            Say::ExpressIsNotFollowed { definition } => format!("It is Express: it is not listed, followed or described. What it does is in the log group of {definition}, if it has one; StartSyncExecution waits for its end."),
             Say::TimedOutWatching { name } => format!("Still running after the time given: {name}."),
             Say::Reconnecting => "The connection is lost; trying again ...".into(),
             Say::Hidden { count } => format!("{count} more"),
@@ -281,6 +285,7 @@ impl Say<'_> {
             Say::HowToStop { id } => format!("中断するには: dandori execution stop {id}"),
             Say::HowToWatch { id } => format!("監視するには: dandori execution watch {id}"),
             Say::HowToSeeHistory { id } => format!("履歴を見るには: dandori execution history {id}"),
+            Say::ExpressIsNotFollowed { definition } => format!("Express の実行なので、一覧、監視、表示はできません。経過は {definition} のロググループ（設定した場合）に残ります。終了を待つには StartSyncExecution を使ってください。"),
             Say::TimedOutWatching { name } => format!("指定の時間が過ぎても実行中です: {name}"),
             Say::Reconnecting => "接続が切れました。再接続しています…".into(),
             Say::Hidden { count } => format!("ほか {count} 件"),

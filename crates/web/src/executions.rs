@@ -45,6 +45,9 @@ pub(crate) async fn start(
     Body(body): Body<ExecutionStart>,
 ) -> Answer<ExecutionSummary> {
     let started = state.runtime.execution_start(&caller, wire::start(&caller, body)).await?;
+    if let Some(express) = wire::express(&caller, &started) {
+        return Ok(Json(express));
+    }
     let execution = state.runtime.execution(&caller, &started.arn).await?;
     Ok(Json(wire::summary(execution.summary)))
 }

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use api::execution::Frames;
 use api::{Detail, Status};
 use asl::{MachineKind, Resource};
+use base::arn::ExpressArn;
 use base::{Arn, Caller, Json};
 use engine::{Alarm, Event, Fact, Failure, FrameId, Kind};
 use runtime::Paged;
 use runtime::commands::Instance;
-use runtime::executions::{Execution, ExecutionStart, ExecutionStatus, ExecutionSummary};
+use runtime::executions::{Execution, ExecutionStart, ExecutionStarted, ExecutionStatus, ExecutionSummary};
 use runtime::machines::{StateMachine, StateMachineCreate, StateMachineSummary, StateMachineUpdate};
 
 pub(crate) fn page<T, U>(paged: Paged<T>, shape: impl FnMut(T) -> U) -> api::Page<U> {
@@ -59,6 +60,20 @@ pub(crate) fn summary(summary: ExecutionSummary) -> api::ExecutionSummary {
         started: summary.started,
         stopped: summary.stopped,
     }
+}
+
+/// What can be said of an Express execution, which began and is never described: `None` of every other.
+pub(crate) fn express(caller: &Caller, started: &ExecutionStarted) -> Option<api::ExecutionSummary> {
+    let ExpressArn { machine, name } = ExpressArn::parse(&started.arn)?;
+    Some(api::ExecutionSummary {
+        arn: started.arn.clone(),
+        name: name.to_owned(),
+        definition: machine.to_owned(),
+        definition_arn: base::arn::state_machine(caller, machine),
+        status: Status::Running,
+        started: started.started,
+        stopped: None,
+    })
 }
 
 pub(crate) fn execution(execution: Execution) -> api::Execution {
