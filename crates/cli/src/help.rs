@@ -27,6 +27,12 @@ fn translate(mut command: clap::Command, path: &str, lang: Lang, entries: &[Entr
     if let Some(about) = text(path) {
         command = command.about(about);
     }
+    if let Some((_, en, ja)) = AFTER.iter().find(|(entry, _, _)| *entry == path) {
+        command = command.after_help(match lang {
+            Lang::En => format!("{en}\n\n{TABLE}"),
+            Lang::Ja => format!("{ja}\n\n{TABLE}"),
+        });
+    }
     let words = Words::of(lang);
     command = command.mut_args(|arg| {
         let key = format!("{path} {}", arg.get_id()).trim_start().to_owned();
@@ -213,6 +219,65 @@ const ENTRIES: &[Entry] = &[
     ("command show id", "Id of the command", "コマンドの ID"),
 ];
 
+/// What stands below the options: the form of a table of tests, with [`TABLE`] as an example.
+const AFTER: &[Entry] = &[(
+    "definition test",
+    "\
+A table is JSON. StateMachines and MockedResponses are those of AWS Step Functions Local; the rest is:
+  Definition  the file of the definition, beside the table
+  Input       of the execution [default: {}]
+  StartTime   when it begins, as 2026-01-01T00:00:00Z
+  Mocks       for each state, what its task answers: a name under MockedResponses, or the answers themselves
+  Expect      any of these; without it, the execution has to succeed
+    Status      SUCCEEDED, FAILED or TIMED_OUT
+    Output      of the execution, the whole
+    Error       with which it failed; Cause likewise
+    Path        the states that it entered, in order, without those inside of Map and Parallel
+    Calls       for each state, how often it called its task
+    Parameters  for each state, what its task was given the first time
+    Seconds     from start to end, of the virtual clock
+An answer is for a call (\"0\" is the first, \"1-3\" are three more): Return with a result, or Throw with Error and Cause. After
+is how many seconds the task takes. Comment may stand in a table, at a state machine and in a case. An example:",
+    "\
+テスト表は JSON です。StateMachines と MockedResponses は AWS Step Functions Local の形式で、次の項目を加えられます。
+  Definition  定義のファイル（テスト表からの相対パス）
+  Input       実行の入力［既定値: {}］
+  StartTime   開始時刻。例: 2026-01-01T00:00:00Z
+  Mocks       ステートごとのタスクの応答。MockedResponses の名前、または応答そのもの
+  Expect      期待すること。次のうち必要なものだけを書く。省略すると、正常終了を期待する
+    Status      SUCCEEDED、FAILED、TIMED_OUT のいずれか
+    Output      実行の出力の全体
+    Error       失敗のエラー名。原因は Cause
+    Path        通ったステートを順に（Map と Parallel の内側は除く）
+    Calls       ステートごとの、タスクを呼んだ回数
+    Parameters  ステートごとの、最初の呼び出しでタスクに渡したもの
+    Seconds     開始から終了までの仮想時間（秒）
+応答は呼び出しの番号（\"0\" が最初、\"1-3\" は続く 3 回）ごとに、結果なら Return、失敗なら Throw（Error と Cause）で書きます。After は
+タスクにかかる秒数です。Comment はテスト表、ステートマシン、ケースに書けます。例:",
+)];
+
+/// A table of tests that shows each part once.
+const TABLE: &str = r#"  {
+    "StateMachines": {
+      "orders": {
+        "Definition": "orders.asl.json",
+        "TestCases": {
+          "busy at first": {
+            "Input": {"order": 1},
+            "Mocks": {"Charge": "Busy twice", "Ship": {"0": {"Return": {"shipped": true}, "After": 60}}},
+            "Expect": {"Status": "SUCCEEDED", "Path": ["Charge", "Ship"], "Calls": {"Charge": 3}}
+          }
+        }
+      }
+    },
+    "MockedResponses": {
+      "Busy twice": {
+        "0-1": {"Throw": {"Error": "Busy", "Cause": "try again"}},
+        "2": {"Return": {"paid": true}}
+      }
+    }
+  }"#;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -226,6 +291,15 @@ mod tests {
             let path = format!("{path} {}", sub.get_name()).trim_start().to_owned();
             into.push((path.clone(), path.clone()));
             keys(sub, &path, into);
+        }
+    }
+
+    #[test]
+    fn the_table_in_the_help_is_one() {
+        let suite = rehearsal::Suite::parse(TABLE).expect("a table");
+        assert_eq!(suite.machines.len(), 1);
+        for word in rehearsal::suite::EXPECTATIONS {
+            assert!(AFTER.iter().all(|(_, en, ja)| en.contains(word) && ja.contains(word)), "{word} is not explained");
         }
     }
 

@@ -86,6 +86,9 @@ pub enum Problem {
     Empty,
 }
 
+/// What may be expected.
+pub const EXPECTATIONS: [&str; 8] = ["Status", "Output", "Error", "Cause", "Path", "Calls", "Parameters", "Seconds"];
+
 /// When a case begins that does not say when.
 const STARTS_AT: &str = "2026-01-01T00:00:00Z";
 
@@ -247,7 +250,7 @@ impl Reader {
 
     fn expect(&mut self, json: &Json, at: &str) -> Expect {
         let Some(expect) = self.object(json, at) else { return Expect::default() };
-        self.only(expect, at, &["Status", "Output", "Error", "Cause", "Path", "Calls", "Parameters", "Seconds"]);
+        self.only(expect, at, &EXPECTATIONS);
         let status = self.text(expect, at, "Status");
         const STATUSES: [&str; 3] = ["SUCCEEDED", "FAILED", "TIMED_OUT"];
         if status.as_ref().is_some_and(|status| !STATUSES.contains(&&**status)) {
