@@ -74,7 +74,7 @@ impl Face {
             Ok(Route::Sts(action)) => {
                 (Form::Query, who(&self.config, &request).and_then(|caller| sts::answer(&action, &caller, &id)))
             }
-            Err(error) => (Form::Json(sfn::SERVICE.content_type), Err(error)),
+            Err(error) => (form_asked(&request), Err(error)),
         };
         match answer {
             Ok(body) => respond(200, form, body, id),
@@ -89,6 +89,17 @@ impl Face {
         let mut out = Writer::new(Style::Client);
         service.run(operation, &caller, &self.runtime, input, &mut out, None).await?;
         Ok(out.finish())
+    }
+}
+
+/// The form in which a client understands that what it asks is not here: those of S3 and of the query protocol read
+/// XML alone, and would show only the status.
+fn form_asked(request: &Request<'_>) -> Form {
+    let scope = request.header("authorization").and_then(sigv4::credential_scope);
+    if scope.is_some_and(|scope| scope.service == "s3") || action(request).is_some() {
+        Form::Query
+    } else {
+        Form::Json(sfn::SERVICE.content_type)
     }
 }
 

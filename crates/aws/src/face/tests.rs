@@ -175,6 +175,17 @@ fn a_body_that_cannot_be_read_is_told_why() {
 }
 
 #[test]
+fn who_reads_xml_is_told_in_xml_that_its_service_is_not_here() {
+    let of = |service: &str, body: &'static str| {
+        let scope = SCOPE.replace("/states/", &format!("/{service}/"));
+        form_asked(&request(&[("Authorization", &scope)], body))
+    };
+    assert!(matches!(of("s3", ""), Form::Query));
+    assert!(matches!(of("sns", "Action=ListTopics&Version=2010-03-31"), Form::Query));
+    assert!(matches!(of("lambda", ""), Form::Json(_)));
+}
+
+#[test]
 fn errors_are_told_in_the_form_of_the_protocol() {
     let error = Error::new("InvalidSignatureException", "a < b & \"c\"");
     let told = |form: Form| String::from_utf8(form.error(&error, "r-1")).expect("UTF-8");
