@@ -44,6 +44,28 @@ struct Server {
     turns: tokio::runtime::Runtime,
 }
 
+/// What is there before anything is asked, so that requests find something.
+const PRESENT: &[(&str, &str, &str)] = &[
+    (
+        "states",
+        "AWSStepFunctions.CreateStateMachine",
+        r#"{"name":"net","definition":"{\"StartAt\":\"A\",\"States\":{\"A\":{\"Type\":\"Pass\",\"Next\":\"W\"},\"W\":{\"Type\":\"Wait\",\"Seconds\":9,\"End\":true}}}","roleArn":"arn:aws:iam::111111111111:role/r","publish":true}"#,
+    ),
+    (
+        "states",
+        "AWSStepFunctions.StartExecution",
+        r#"{"stateMachineArn":"arn:aws:states:us-east-1:111111111111:stateMachine:net","name":"n"}"#,
+    ),
+    ("states", "AWSStepFunctions.CreateActivity", r#"{"name":"w"}"#),
+    ("logs", "Logs_20140328.CreateLogGroup", r#"{"logGroupName":"g"}"#),
+    ("logs", "Logs_20140328.CreateLogStream", r#"{"logGroupName":"g","logStreamName":"s"}"#),
+    (
+        "logs",
+        "Logs_20140328.PutLogEvents",
+        r#"{"logGroupName":"g","logStreamName":"s","logEvents":[{"timestamp":0,"message":"{\"a\":1,\"b\":\"xyz\"}"}]}"#,
+    ),
+];
+
 /// Requests until there is a new server: what was made until then is forgotten.
 const REQUESTS_MAX: usize = 500;
 
@@ -57,7 +79,24 @@ impl Server {
         let runtime = turns
             .block_on(Runtime::open(runtime::Config::default(), store, Arc::new(Tasks::default())))
             .expect("a store in memory opens");
-        Server { asked: 0, face: Face::new(runtime, Config::open(|| Timestamp(0))), turns }
+        let mut server = Server { asked: 0, face: Face::new(runtime, Config::open(|| Timestamp(0))), turns };
+        PRESENT.iter().for_each(|(service, target, body)| server.make(service, target, body));
+        server
+    }
+
+    fn make(&mut self, service: &str, target: &str, body: &'static str) {
+        let scope = format!(
+            "AWS4-HMAC-SHA256 Credential=111111111111/20150830/us-east-1/{service}/aws4_request, SignedHeaders=host, Signature=00"
+        );
+        let headers = vec![
+            ("content-type", "application/x-amz-json-1.1"),
+            ("x-amz-target", target),
+            ("authorization", scope.as_str()),
+        ];
+        let body = Bytes::from_static(body.as_bytes());
+        let request = Request { method: "POST", path: "/", query: "", headers, body, peer_is_loopback: true };
+        let status = self.ask(request).map(|answer| answer.status);
+        assert_eq!(status, Some(200), "{target} makes what the seeds ask for");
     }
 
     /// The answer; none where it is still waited for.

@@ -13,7 +13,9 @@ fn every_seed_goes_through_its_target() {
     let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds");
     for (name, target) in fuzz::TARGETS {
         let files = fs::read_dir(seeds.join(name)).unwrap_or_else(|error| panic!("seeds of {name}: {error}"));
-        for file in files.map(|file| file.expect("a file").path()) {
+        let mut files: Vec<_> = files.map(|file| file.expect("a file").path()).collect();
+        files.sort();
+        for file in files {
             let bytes = fs::read(&file).expect("a file can be read");
             let began = Instant::now();
             eprintln!("{}", file.display());
