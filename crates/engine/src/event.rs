@@ -1,7 +1,7 @@
 //! What happened: the facts of a history.
 //!
-//! Stored for as long as a history is kept. **Add to these types, never alter or remove**; old histories
-//! are test data (`tests/histories`).
+//! Stored for as long as a history is kept. **Add to these types, never alter or remove**; what earlier versions stored
+//! is test data (`what_was_stored_before_is_read`).
 
 use std::sync::Arc;
 

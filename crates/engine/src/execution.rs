@@ -240,12 +240,15 @@ pub(crate) struct Attempt {
     pub(crate) answer: Option<Result<Json, Failure>>,
 }
 
+/// What each child gave; none for those that have not ended well, and for those that gave null.
+type Outputs = Vec<Option<Json>>;
+
 /// A Parallel's branches. Branch `n` is frame `first + n` while it runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Branches {
     pub(crate) first: FrameId,
     pub(crate) open: u32,
-    pub(crate) outputs: Vec<Option<Json>>,
+    pub(crate) outputs: Outputs,
     /// Branches that failed or were given up, by their place, as they were.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) stopped: BTreeMap<u32, Frame>,
@@ -260,10 +263,15 @@ pub(crate) struct Iterations {
     /// The next item to start.
     pub(crate) next: u64,
     pub(crate) open: BTreeMap<u64, FrameId>,
-    pub(crate) outputs: Vec<Option<Json>>,
+    pub(crate) outputs: Outputs,
     /// Iterations that failed or were given up, by their place, as they were.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) stopped: BTreeMap<u64, (FrameId, Frame)>,
+}
+
+/// What all children together gave, once all have ended well.
+pub(crate) fn whole(outputs: &[Option<Json>]) -> Json {
+    Json::array(outputs.iter().map(|output| output.clone().unwrap_or(Json::Null)))
 }
 
 impl Execution {
@@ -661,20 +669,22 @@ impl Execution {
         if output.is_some() || failed {
             parent.last = frame.last;
         }
+        // A snapshot cannot tell null from nothing; when all have given something, nothing is null.
+        let kept = output.clone().filter(|output| !output.is_null());
         match (&mut parent.visit.as_mut().map(|visit| &mut visit.doing), frame.place) {
             (Some(Doing::Branches(branches)), Place::Branch { index, .. }) => {
                 branches.open -= 1;
                 if output.is_none() {
                     branches.stopped.insert(index, frame);
                 }
-                branches.outputs[index as usize] = output;
+                branches.outputs[index as usize] = kept;
             }
             (Some(Doing::Iterations(iterations)), Place::Iteration { index, .. }) => {
                 iterations.open.remove(&index);
                 if output.is_none() {
                     iterations.stopped.insert(index, (id, frame));
                 }
-                iterations.outputs[index as usize] = output;
+                iterations.outputs[index as usize] = kept;
             }
             _ => (),
         }

@@ -632,6 +632,15 @@ fn an_express_execution_is_redriven_as_a_whole() {
 }
 
 #[test]
+fn a_branch_may_give_null() {
+    let played = play(&parallel(""), "start {}\nok 0 null\nfire 0", Limits::default());
+    assert!(played.contains("ExecutionSucceeded [null,{}]"), "{played}");
+    let map = r#"{"StartAt":"M","States":{"M":{"Type":"Map","ItemProcessor":{"StartAt":"A","States":{"A":{"Type":"Task","Resource":"SYNC","End":true}}},"End":true}}}"#;
+    let played = play(&map.replace("SYNC", SYNC), "start [1,2]\nok 1 null\nok 0 0", Limits::default());
+    assert!(played.contains("ExecutionSucceeded [0,null]"), "{played}");
+}
+
+#[test]
 fn a_redrive_goes_on_with_the_branches_that_had_not_succeeded() {
     check(
         &parallel(""),

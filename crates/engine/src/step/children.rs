@@ -7,7 +7,7 @@ use super::{Go, Next, Run};
 use crate::Effect;
 use crate::data::{self};
 use crate::event::{Fact, Kind};
-use crate::execution::{Doing, Iterations, Place};
+use crate::execution::{Doing, Iterations, Place, whole};
 use crate::id::FrameId;
 use crate::quantity;
 
@@ -95,7 +95,7 @@ impl Run<'_> {
         if branches.open > 0 {
             return None;
         }
-        let result = Json::array(branches.outputs.iter().flatten().cloned());
+        let result = whole(&branches.outputs);
         self.record_here(frame, Fact::ParallelSucceeded);
         Some((frame, self.sized(frame, result)))
     }
@@ -112,7 +112,7 @@ impl Run<'_> {
 
     pub(super) fn map_over(&mut self, frame: FrameId) -> Next {
         let Doing::Iterations(iterations) = &self.execution.visit(frame).doing else { return None };
-        let result = Json::array(iterations.outputs.iter().flatten().cloned());
+        let result = whole(&iterations.outputs);
         self.record_here(frame, Fact::MapSucceeded);
         Some((frame, self.sized(frame, result)))
     }
