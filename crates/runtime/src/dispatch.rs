@@ -79,6 +79,11 @@ pub(crate) enum Dispatch {
         waiter: fleet::Waiter,
         waits: Waits,
     },
+    /// Ends an execution for which its starter waits no more.
+    CheckStarter {
+        id: Id,
+        waiter: fleet::Waiter,
+    },
     /// Ends a command for which nobody waits any more.
     CheckWaiter {
         id: Id,
@@ -98,6 +103,11 @@ impl Dispatch {
     pub(crate) fn ended(head: &ExecutionHead) -> Option<Dispatch> {
         let (waiter, waits) = head.waiter()?;
         Some(Dispatch::Ended { arn: head.arn.clone(), waiter, waits })
+    }
+
+    /// Whoever runs for a task has to know that the task is still there.
+    pub(crate) fn check_starter(id: Id, head: &ExecutionHead) -> Option<Dispatch> {
+        Some(Dispatch::CheckStarter { id, waiter: head.awaited_by()? })
     }
 }
 
@@ -245,7 +255,13 @@ impl World {
                 effects.into_iter().for_each(|effect| self.perform_fleet(id, &caller, &run, effect));
             }
             Dispatch::Ended { arn, waiter, waits } => self.notify_starter(arn, waiter, waits),
-            Dispatch::CheckWaiter { id, waiter } => self.check_waiter(id, waiter),
+            Dispatch::CheckWaiter { id, waiter } => {
+                self.unless_awaited(id, waiter, Ask::Run(fleet::Command::Cancel { instances: vec![] }));
+            }
+            Dispatch::CheckStarter { id, waiter } => {
+                let stop = engine::Command::Stop { failure: Failure::default() };
+                self.unless_awaited(id, waiter, Ask::Execution(stop));
+            }
         }
     }
 
@@ -415,13 +431,13 @@ impl World {
     }
 
     /// A server that ended between an execution's step and the cancelling of what it abandoned: what still runs is
-    /// cancelled by the next.
-    fn check_waiter(&self, id: Id, waiter: fleet::Waiter) {
+    /// ended by the next.
+    fn unless_awaited(&self, id: Id, waiter: fleet::Waiter, end: Ask) {
         let world = self.clone();
         tokio::spawn(async move {
             let awaits = world.ask(waiter.execution, Ask::Awaits(TaskId(waiter.task))).await;
             if matches!(awaits, Ok(Reply::Awaits(Awaits::Nothing))) {
-                world.tell(id, Ask::Run(fleet::Command::Cancel { instances: vec![] }));
+                world.tell(id, end);
             }
         });
     }

@@ -668,7 +668,7 @@ impl Shard {
         };
         let first = execution.seq();
         let before = (!head.arn.is_empty()).then_some((head.status, head.redrives));
-        let owed = execution.awaits_tasks();
+        let owed = head.owes(execution);
         let arn = match &command {
             engine::Command::Start(start) => start.identity.execution_arn.clone(),
             _ => head.arn.clone(),
@@ -680,7 +680,7 @@ impl Shard {
             _ => Refused::Execution(head_of(head)),
         })?;
         head.follow(execution);
-        let owes = execution.awaits_tasks();
+        let owes = head.owes(execution);
         let redrives = execution.redrives().count;
         let mut about_map_runs = map_runs::begins(execution, &step.effects);
         // Whoever starts a child that ends at once hears of it as an answer.
@@ -861,6 +861,7 @@ impl Shard {
                 });
                 turn.timers_set.extend(alarms);
                 turn.dispatches.extend(Dispatch::ended(&head));
+                turn.dispatches.extend(Dispatch::check_starter(id, &head));
                 turn.dispatches.extend(map_runs::ended(execution));
                 turn.dispatches.extend(map_runs::begins(execution, &effects));
                 turn.dispatches.push(Dispatch::Execution { id, arn, effects });

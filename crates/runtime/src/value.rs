@@ -428,6 +428,17 @@ impl ExecutionHead {
         Some((starter.task, starter.waits?))
     }
 
+    /// The task that waits for its end, while it runs for that task: what was redriven runs for itself.
+    pub(crate) fn awaited_by(&self) -> Option<Waiter> {
+        let starter = self.starter.filter(|_| self.status == HeadStatus::Running && self.redrives == 0)?;
+        starter.waits.map(|_| starter.task)
+    }
+
+    /// Whether a starting server has something to do for it: call its tasks, or see whether it is still waited for.
+    pub(crate) fn owes(&self, execution: &Execution) -> bool {
+        execution.awaits_tasks() || *execution.status() == Status::Running && self.awaited_by().is_some()
+    }
+
     /// Puts the execution into the lists of what it is now, and takes it out of those of what it was.
     /// `before`: its status and how often it had been redriven.
     pub(crate) fn index(&self, id: Id, before: Option<(HeadStatus, u64)>, step: &mut Step) {
@@ -565,5 +576,24 @@ impl From<HeadStatus> for ExecutionStatus {
             HeadStatus::TimedOut => ExecutionStatus::TimedOut,
             HeadStatus::Aborted => ExecutionStatus::Aborted,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// By the first version that had a form.
+    #[test]
+    fn what_was_stored_before_is_read() {
+        let arn = "arn:aws:states:us-east-1:111111111111:execution:net:n";
+        let head = format!(
+            r#"{{"arn":"{arn}","machine":"arn:aws:states:us-east-1:111111111111:stateMachine:net","name":"n","definition":"d.0","status":"Failed","started":1,"stopped":2,"input":"{{}}","failure":{{"error":"E"}}}}"#
+        );
+        let head: ExecutionHead = serde_json::from_str(&head).expect("a head");
+        assert_eq!((head.redrives, head.events, head.express, head.starter), (0, 0, false, None));
+        let line: Line = serde_json::from_str(&format!(r#"{{"a":"{arn}","e":2}}"#)).expect("a line");
+        let summary = line.summary(ExecutionStatus::Failed, Timestamp(1));
+        assert_eq!((summary.machine_arn, summary.stopped), (head.machine.to_string(), Some(Timestamp(2))));
     }
 }

@@ -9,7 +9,7 @@ use asl::MachineKind;
 use base::{Caller, Id, Json};
 use bytes::Bytes;
 use engine::Failure;
-use runtime::executions::{ExecutionStart, ExecutionStatus};
+use runtime::executions::{ExecutionStart, ExecutionStatus, Starter, Waits};
 use runtime::machines::StateMachineCreate;
 use runtime::tasks::{Replying, TaskCall, TaskPort, TaskReply};
 use runtime::{Config, Refusal, Runtime};
@@ -230,4 +230,30 @@ async fn a_childs_end_that_was_made_and_not_known_is_told() {
     tokio::time::sleep(Duration::from_millis(500)).await;
     world.next(UNKNOWN_MADE);
     assert_eq!(world.ends("night").await, ExecutionStatus::Succeeded);
+}
+
+/// As when the server was killed after the commit that gave the task up, and before what it had started was stopped.
+#[tokio::test]
+async fn what_a_task_started_and_nobody_waits_for_is_stopped_by_the_next_server() {
+    let world = World::with(r#""A":{"Type":"Wait","Seconds":600,"End":true}"#).await;
+    let starts = world.start("starts").await.expect("started");
+    let task = fleet::Waiter { execution: Id::of("execution", &starts), task: 7 };
+    for (name, waits) in [("waited-for", Some(Waits::Text)), ("on-its-own", None)] {
+        let start = ExecutionStart {
+            machine_arn: world.machine.clone(),
+            name: Some(name.to_owned()),
+            input: None,
+            trace_header: None,
+        };
+        world.runtime.execution_start_by(&world.caller, start, Starter { task, waits }).await.expect("started");
+    }
+    let World { store, caller, machine, .. } = world;
+    let runtime = Runtime::open(Config::default(), store.clone(), Arc::new(Echo)).await.expect("it opens");
+    let world = World { store, runtime, caller, machine };
+    assert_eq!(world.ends("waited-for").await, ExecutionStatus::Aborted);
+    for name in ["starts", "on-its-own"] {
+        let arn = world.machine.replace(":stateMachine:", ":execution:") + ":" + name;
+        let execution = world.runtime.execution(&world.caller, &arn).await.expect("there");
+        assert_eq!(execution.summary.status, ExecutionStatus::Running, "{name}");
+    }
 }
