@@ -351,3 +351,58 @@ fn a_child_that_ends_costs_the_same_in_a_run_of_any_size() {
     let failure = Failure::named("E");
     assert!(step(&mut run, Command::ReadFailed { from, failure }, env).is_err());
 }
+
+#[test]
+fn a_redrive_costs_the_same_in_a_run_of_any_size() {
+    // All of them are read before it is known that too many have failed: the last piece is not started.
+    const CHILDREN: u32 = 100_000;
+    const STARTED: u32 = 99_000;
+    let piece = || vec![Input { input: Json::from("x"), items: 1 }; 1_000];
+    let mut run = Run::default();
+    let env = Env { now: Timestamp(0), limits: Limits::default() };
+    let mut plan = begin();
+    plan.plan.tolerated_percentage = Some(10.0);
+    step(&mut run, Command::Begin(Box::new(plan)), env).expect("it begins");
+    let told = |index: u32, life: u64| Told {
+        index,
+        life,
+        fate: if life == 0 && index % 2 == 1 && index < STARTED { Fate::Failed } else { Fate::Succeeded },
+    };
+    for from in (0..CHILDREN).step_by(1_000) {
+        let end = from == STARTED;
+        step(&mut run, Command::Read(Read { from: u64::from(from), children: piece(), end }), env).expect("it is read");
+        let children = (from..from + 1_000).map(|index| told(index, 0)).collect();
+        step(&mut run, Command::Told { children }, env).expect("it is told");
+    }
+    assert_eq!((run.status(), run.executions().failed), (Status::Failed, u64::from(STARTED) / 2));
+    step(&mut run, Command::Notified { task: TaskId(0) }, env).expect("it is told");
+    let mut effects = step(&mut run, Command::Redrive { task: TaskId(1) }, env).expect("it goes on").effects;
+    let mut redriven = 0;
+    while let Some(effect) = effects.pop() {
+        let command = match effect {
+            Effect::Survey { from, until } => {
+                let until = until.min(from + 1_000);
+                let failed = (from..until).filter(|index| index % 2 == 1);
+                let found = failed.map(|index| Found { index, items: 1, life: 0, fate: Fate::Failed, is_final: false });
+                Command::Surveyed(Surveyed { from, until, found: found.collect() })
+            }
+            Effect::Redrive { index, life } => {
+                redriven += 1;
+                Command::Told { children: vec![told(index, life)] }
+            }
+            Effect::Read { from } => Command::Read(Read { from, children: piece(), end: true }),
+            Effect::Start { index, .. } => Command::Told { children: vec![told(index, 0)] },
+            Effect::Stop { .. }
+            | Effect::Ask { .. }
+            | Effect::Gather { .. }
+            | Effect::AskParent
+            | Effect::Notify { .. } => continue,
+        };
+        effects.extend(step(&mut run, command, env).expect("it is wanted").effects);
+        if redriven % 500 == 0 {
+            let text = serde_json::to_vec(&run).expect("a run has a text");
+            assert!(text.len() < 200_000, "{} bytes after {redriven} children", text.len());
+        }
+    }
+    assert_eq!((redriven, run.executions().succeeded), (STARTED / 2, u64::from(CHILDREN)));
+}
