@@ -33,7 +33,8 @@ impl Waiting {
     fn put(&self, run: Id, items: Items) {
         let mut waiting = self.lock();
         if waiting.len() >= WAITING_MAX {
-            waiting.clear();
+            let any = waiting.keys().next().copied();
+            any.and_then(|any| waiting.remove(&any));
         }
         waiting.insert(run, items);
     }
