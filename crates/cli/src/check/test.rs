@@ -44,7 +44,7 @@ pub fn run(out: &Out, command: &DefinitionTest) -> Result<Exit, Fault> {
         reports.extend(reports_of(file, command, out.look.lang)?);
     }
     if let (true, Some(part)) = (reports.is_empty(), &command.case) {
-        return Err(Fault::new(api::Code::TableInvalid, "", words::no_such_case(part, out.look.lang)));
+        return Err(Fault::new(api::Code::Usage, "", words::no_such_case(part, out.look.lang)));
     }
     match out.format {
         Format::Table => reports.iter().try_for_each(|report| out.data(&lines(report, out.look.lang)))?,
