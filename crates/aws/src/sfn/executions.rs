@@ -189,19 +189,27 @@ mod tests {
     fn a_listing_names_one_machine() {
         check_list(
             r#"{"stateMachineArn":"m","statusFilter":"TIMED_OUT"}"#,
-            expect![[r#"ExecutionFilter { machine_arn: Some("m"), map_run_arn: None, status: Some(TimedOut), redriven: None }"#]],
+            expect![[
+                r#"ExecutionFilter { machine_arn: Some("m"), map_run_arn: None, status: Some(TimedOut), redriven: None }"#
+            ]],
         );
         check_list(
             r#"{"stateMachineArn":"m","redriveFilter":"NOT_REDRIVEN"}"#,
-            expect![[r#"ExecutionFilter { machine_arn: Some("m"), map_run_arn: None, status: None, redriven: Some(false) }"#]],
+            expect![[
+                r#"ExecutionFilter { machine_arn: Some("m"), map_run_arn: None, status: None, redriven: Some(false) }"#
+            ]],
         );
         check_list(
             r#"{"stateMachineArn":"m","statusFilter":"PENDING_REDRIVE"}"#,
-            expect![[r#"ExecutionFilter { machine_arn: Some("m"), map_run_arn: None, status: Some(PendingRedrive), redriven: None }"#]],
+            expect![[
+                r#"ExecutionFilter { machine_arn: Some("m"), map_run_arn: None, status: Some(PendingRedrive), redriven: None }"#
+            ]],
         );
         check_list(
             r#"{"stateMachineArn":"m","redriveFilter":"REDRIVEN"}"#,
-            expect![[r#"ExecutionFilter { machine_arn: Some("m"), map_run_arn: None, status: None, redriven: Some(true) }"#]],
+            expect![[
+                r#"ExecutionFilter { machine_arn: Some("m"), map_run_arn: None, status: None, redriven: Some(true) }"#
+            ]],
         );
         check_list("{}", expect!["400 ValidationException: Either stateMachineArn or mapRunArn must be specified"]);
         check_list(
