@@ -44,7 +44,7 @@ def test_a_case_that_fails_says_what_was_expected(tmp_path):
     assert code == 1
     assert "✕ net / bad" in out and "expected: 1" in out and "1 passed, 1 failed" in err
     assert dandori("test", table, "--case", "good")[0] == 0
-    assert dandori("test", table, "--case", "nothing")[0] == 10
+    assert dandori("test", table, "--case", "nothing")[0] == 2
     table.write_text('{"StateMachines":{"net":{"TestCases":{"x":{"A":"None"}}}}}')
     code, _, err = dandori("test", table)
     assert code == 10 and "DN0108" in err and "/StateMachines/net/TestCases/x/A" in err
