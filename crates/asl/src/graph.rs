@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::tree::{Block, BlockId, Body, Catcher, Machine, Name, State, Then};
+use crate::tree::{Block, BlockId, Body, Catcher, Machine, Name, Retrier, State, Then};
 
 /// Why one state leads to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -70,6 +70,15 @@ impl State {
         match then {
             Then::Next(name) => Some(name),
             Then::End => None,
+        }
+    }
+
+    pub fn retriers(&self) -> &[Retrier] {
+        match &self.body {
+            Body::Task(task) => &task.retry,
+            Body::Parallel(parallel) => &parallel.retry,
+            Body::Map(map) => &map.retry,
+            Body::Pass(_) | Body::Choice(_) | Body::Wait(_) | Body::Succeed | Body::Fail(_) => &[],
         }
     }
 

@@ -13,7 +13,7 @@ mod map_run;
 mod failure;
 mod record;
 
-pub(crate) use failure::{ErrorNames, delay_seconds, handlers};
+pub(crate) use failure::{ErrorNames, delay_seconds};
 pub(crate) use record::within_limit;
 
 use std::cell::Cell;

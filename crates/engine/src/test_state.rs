@@ -21,7 +21,7 @@ use crate::event::Failure;
 use crate::map_run::{self, MapItem};
 use crate::quantity;
 use crate::scope::Chance;
-use crate::step::{ErrorNames, QUERY_ERROR, delay_seconds, handlers, within_limit};
+use crate::step::{ErrorNames, QUERY_ERROR, delay_seconds, within_limit};
 
 /// A state, and everything that it may look at.
 #[derive(Debug, Clone)]
@@ -499,7 +499,7 @@ impl<'a> Trial<'a> {
 
     /// Retry, else catch, else the end. What an execution does next is only told.
     fn fail(&mut self, failure: Failure) -> Outcome {
-        let (retriers, catchers) = handlers(&self.test.state.body);
+        let (retriers, catchers) = (self.test.state.retriers(), self.test.state.catchers());
         let names = ErrorNames { error: failure.error.as_deref(), also: None };
         if let Some((index, retrier)) =
             (0..).zip(retriers).find(|(_, retrier)| names.are_in_retry(&retrier.error_equals))

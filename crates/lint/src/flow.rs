@@ -22,11 +22,11 @@ pub(crate) fn doubts(machine: &Machine, places: &[Place]) -> Vec<Finding> {
     let mut findings = vec![];
     let mut known = BTreeMap::from([(Machine::ROOT, Shape::Open)]);
     // A block's places come before those of the blocks inside it.
-    let blocks: BTreeSet<BlockId> = places.iter().map(|place| place.block).collect();
-    let mut waiting: Vec<BlockId> = blocks.into_iter().rev().collect();
-    while let Some(block) = waiting.pop() {
-        let states: BTreeMap<&Arc<str>, &Place> =
-            places.iter().filter(|place| place.block == block).map(|place| (&place.state.name, place)).collect();
+    let mut blocks: BTreeMap<BlockId, BTreeMap<&Arc<str>, &Place>> = BTreeMap::new();
+    for place in places {
+        blocks.entry(place.block).or_default().insert(&place.state.name, place);
+    }
+    for (block, states) in blocks {
         let input = known.get(&block).cloned().unwrap_or(Shape::Open);
         let inputs = settle(machine, block, &states, input);
         for (name, place) in &states {
@@ -78,14 +78,8 @@ fn leads_to(place: &Place, raw: &Shape) -> Vec<(Arc<str>, Shape)> {
         Body::Choice(choice) => choice_ways(choice, &output),
         Body::Succeed | Body::Fail(_) => vec![],
     };
-    let catch = match &state.body {
-        Body::Task(task) => &task.catch[..],
-        Body::Parallel(parallel) => &parallel.catch[..],
-        Body::Map(map) => &map.catch[..],
-        Body::Pass(_) | Body::Choice(_) | Body::Wait(_) | Body::Succeed | Body::Fail(_) => &[],
-    };
     let dead = dead_catchers(place);
-    let alive = catch.iter().enumerate().filter(|(index, _)| !dead.contains(index));
+    let alive = state.catchers().iter().enumerate().filter(|(index, _)| !dead.contains(index));
     ways.extend(alive.map(|(_, catcher)| {
         let caught = match &catcher.output {
             CatchOutput::ResultPath(path) => placed(path, raw, error_output()),
@@ -198,7 +192,7 @@ fn of_source(source: &Json, input: &Shape) -> Shape {
 }
 
 fn of_jsonata(value: &Jsonata) -> Shape {
-    source(value).map_or(Shape::Open, |source| jsonata_source(&source))
+    jsonata_source(value.source())
 }
 
 fn jsonata_source(source: &Json) -> Shape {
@@ -209,11 +203,6 @@ fn jsonata_source(source: &Json) -> Shape {
         Json::String(text) if text.starts_with("{%") => Shape::Open,
         other => Shape::of(other),
     }
-}
-
-/// A JSONata field as it was written.
-pub(crate) fn source(value: &Jsonata) -> Option<Json> {
-    Some(value.source().clone())
 }
 
 /// What the blocks inside a state get.

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use asl::{Body, Catcher, Flow, MapMode, Pattern, Resource, Retrier, Task};
+use asl::{Body, Flow, MapMode, Pattern, Resource, Retrier, Task};
 
 use crate::finding::{Doubt, Finding, Unmatched};
 use crate::place::Place;
 
 pub(crate) fn doubts(place: &Place) -> Vec<Finding> {
-    let (retry, catch) = handlers(&place.state.body);
+    let (retry, catch) = (place.state.retriers(), place.state.catchers());
     let lists = [
         ("Retry", retry.iter().map(|retrier| &retrier.error_equals).collect::<Vec<_>>()),
         ("Catch", catch.iter().map(|catcher| &catcher.error_equals).collect()),
@@ -18,19 +18,9 @@ pub(crate) fn doubts(place: &Place) -> Vec<Finding> {
     unmatched.chain(repeated(place, retry)).collect()
 }
 
-fn handlers(body: &Body) -> (&[Retrier], &[Catcher]) {
-    match body {
-        Body::Task(task) => (&task.retry, &task.catch),
-        Body::Parallel(parallel) => (&parallel.retry, &parallel.catch),
-        Body::Map(map) => (&map.retry, &map.catch),
-        Body::Pass(_) | Body::Choice(_) | Body::Wait(_) | Body::Succeed | Body::Fail(_) => (&[], &[]),
-    }
-}
-
 /// The catchers of a state that can never match: nothing leads on through them.
 pub(crate) fn dead_catchers(place: &Place) -> BTreeSet<usize> {
-    let (_, catch) = handlers(&place.state.body);
-    let lists: Vec<_> = catch.iter().map(|catcher| &catcher.error_equals).collect();
+    let lists: Vec<_> = place.state.catchers().iter().map(|catcher| &catcher.error_equals).collect();
     let doubts = unmatched(place, "Catch", &lists);
     let dead = |index: &usize| {
         let at = format!("{}/Catch[{index}]/", place.at);
@@ -151,9 +141,9 @@ fn repeats(task: &Task) -> bool {
 /// The names of the parameters that the task gives.
 fn given(task: &Task) -> Vec<Arc<str>> {
     let source = match &task.parameters {
-        Some(asl::Payload::JsonPath(template)) => Some(template.source().clone()),
-        Some(asl::Payload::Jsonata(value)) => crate::flow::source(value),
-        None => None,
+        Some(asl::Payload::JsonPath(template)) => template.source(),
+        Some(asl::Payload::Jsonata(value)) => value.source(),
+        None => return vec![],
     };
-    source.as_ref().and_then(base::Json::as_object).map(|members| members.keys().cloned().collect()).unwrap_or_default()
+    source.as_object().map(|members| members.keys().cloned().collect()).unwrap_or_default()
 }

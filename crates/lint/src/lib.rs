@@ -23,7 +23,7 @@ pub use finding::{Doubt, Finding, Unmatched};
 
 use asl::Machine;
 
-/// Everything doubtful in `machine`, in the order of its blocks and the names of its states.
+/// Everything doubtful in `machine`, in the order of its places.
 pub fn lint(machine: &Machine) -> Vec<Finding> {
     let places = place::places(machine);
     let mut findings = vec![];
@@ -32,8 +32,7 @@ pub fn lint(machine: &Machine) -> Vec<Finding> {
         findings.extend(handlers::doubts(place));
     }
     findings.extend(flow::doubts(machine, &places));
-    let order = |finding: &Finding| places.iter().position(|place| finding.at.starts_with(&place.at));
-    findings.sort_by_key(|finding| (order(finding), finding.at.clone()));
+    findings.sort_by(|left, right| left.at.cmp(&right.at));
     findings
 }
 

@@ -30,7 +30,7 @@ impl Run<'_> {
 
     pub(super) fn fail(&mut self, frame: FrameId, failure: Failure, also: Option<&'static str>) -> Next {
         let state = self.state(frame);
-        let (retriers, catchers) = handlers(&state.body);
+        let (retriers, catchers) = (state.retriers(), state.catchers());
         let names = ErrorNames { error: failure.error.as_deref(), also };
         self.abort_children(frame, None);
         let retrier = (0..).zip(retriers).find(|(_, retrier)| names.are_in_retry(&retrier.error_equals));
@@ -129,15 +129,6 @@ impl Run<'_> {
     ) -> Next {
         self.abort_children(frame, Some(child));
         Some((frame, Go::Fail { failure, also }))
-    }
-}
-
-pub(crate) fn handlers(body: &Body) -> (&[Retrier], &[Catcher]) {
-    match body {
-        Body::Task(task) => (&task.retry, &task.catch),
-        Body::Parallel(parallel) => (&parallel.retry, &parallel.catch),
-        Body::Map(map) => (&map.retry, &map.catch),
-        Body::Pass(_) | Body::Choice(_) | Body::Wait(_) | Body::Succeed | Body::Fail(_) => (&[], &[]),
     }
 }
 
