@@ -6,6 +6,8 @@ use std::sync::Arc;
 use base::{Json, Timestamp, limits};
 use serde::{Deserialize, Serialize};
 
+use crate::tags;
+
 /// As of its latest event.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Activity {
@@ -71,15 +73,8 @@ pub(crate) fn decide(activity: &Activity, command: Command, now: Timestamp) -> R
         (None, Command::Delete) | (Some(_), Command::Look) => Ok(None),
         (None, Command::Look | Command::Tag(_) | Command::Untag(_)) => Err(Refusal::DoesNotExist),
         (Some(_), Command::Delete) => Ok(Some(Event::Deleted { at: now })),
-        (Some(registered), Command::Tag(added)) => {
-            let kept = registered.tags.iter().filter(|(key, _)| !added.iter().any(|(again, _)| again == key));
-            let tags = kept.chain(&added).cloned().collect();
-            retagged(registered, tags)
-        }
-        (Some(registered), Command::Untag(keys)) => {
-            let tags = registered.tags.iter().filter(|(key, _)| !keys.contains(key)).cloned().collect();
-            retagged(registered, tags)
-        }
+        (Some(registered), Command::Tag(added)) => retagged(registered, tags::with(&registered.tags, added)),
+        (Some(registered), Command::Untag(keys)) => retagged(registered, tags::without(&registered.tags, &keys)),
     }
 }
 

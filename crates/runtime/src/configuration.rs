@@ -73,17 +73,13 @@ pub(crate) fn valid_encryption(encryption: &Json) -> Result<(), Refusal> {
 
 /// `resource` is what they are for. Of two with one key, the latter counts.
 pub(crate) fn valid_tags(resource: &str, tags: Vec<(String, String)>) -> Result<Vec<(String, String)>, Refusal> {
-    let mut valid: Vec<(String, String)> = Vec::with_capacity(tags.len());
-    for (key, value) in tags {
+    for (key, value) in &tags {
         let reserved = key.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws:"));
         if key.is_empty() || reserved || !key.chars().chain(value.chars()).all(taggable) {
             return Err(Refusal::Validation(format!("Invalid tag: '{key}' = '{value}'")));
         }
-        match valid.iter_mut().find(|(known, _)| *known == key) {
-            Some(tag) => tag.1 = value,
-            None => valid.push((key, value)),
-        }
     }
+    let valid = crate::tags::with(&[], tags);
     if valid.len() > limits::TAGS_MAX { Err(Refusal::TooManyTags(resource.to_owned())) } else { Ok(valid) }
 }
 

@@ -15,7 +15,7 @@
 //! [`redrive`], [`map_runs`], [`commands`], [`activities`], [`express`], `task_results`, [`test_state`], [`logs`] (the use cases), [`tasks`] (the port through which
 //! tasks reach services), [`agents`] (the port through which agents come in); then the machinery: `shard` (the loop),
 //! `value` (what it loads and keeps), `machine`, `activity` and `instance` (values whose rules live here), `qualified`
-//! (which part of a machine an ARN means), `configuration` (what a machine may be given), `keys`, [`observe`] (who hears of
+//! (which part of a machine an ARN means), `configuration` (what a machine may be given), `tags`, `keys`, [`observe`] (who hears of
 //! what happened), [`metrics`], `dispatch` (what follows a commit), `exchange` (where workers meet tasks), `definitions`, `token`,
 //! `clock`.
 
@@ -44,6 +44,7 @@ mod quota;
 mod activity;
 mod exchange;
 mod instance;
+mod tags;
 mod keys;
 pub mod metrics;
 pub mod observe;

@@ -12,6 +12,8 @@ use std::sync::Arc;
 use base::{Json, Timestamp, limits};
 use serde::{Deserialize, Serialize};
 
+use crate::tags;
+
 /// As of its latest event.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Machine {
@@ -281,19 +283,8 @@ impl Registered {
                 Ok(self.deleting.is_none().then_some(Event::Deleting { at: now }))
             }
             Command::Vanish { deleting } => Ok((self.deleting == Some(deleting)).then_some(Event::Deleted { at: now })),
-            Command::Tag(added) => {
-                let mut tags = self.tags.clone();
-                for (key, value) in added {
-                    match tags.iter_mut().find(|(known, _)| *known == key) {
-                        Some(tag) => tag.1 = value,
-                        None => tags.push((key, value)),
-                    }
-                }
-                self.retag(tags)
-            }
-            Command::Untag(keys) => {
-                self.retag(self.tags.iter().filter(|(key, _)| !keys.contains(key)).cloned().collect())
-            }
+            Command::Tag(added) => self.retag(tags::with(&self.tags, added)),
+            Command::Untag(keys) => self.retag(tags::without(&self.tags, &keys)),
             Command::Publish { revision, publish } => {
                 self.not_deleting()?;
                 let present = self.revision_name();

@@ -8,6 +8,7 @@ use base::{Caller, Id, Timestamp, limits};
 use serde::{Deserialize, Serialize};
 
 use crate::refusal::LogRefusal;
+use crate::tags;
 
 /// As of its latest event.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -69,20 +70,8 @@ pub(crate) fn decide(group: &Group, command: Command, now: Timestamp) -> Result<
         }
         (Some(_), Command::Delete) => Ok(Some(Event::Deleted { at: now })),
         (Some(known), Command::Retain(days)) => Ok((known.retention_days != days).then_some(Event::Retained { days })),
-        (Some(known), Command::Tag(added)) => {
-            let mut tags = known.tags.clone();
-            for (key, value) in added {
-                match tags.iter_mut().find(|(known, _)| *known == key) {
-                    Some(tag) => tag.1 = value,
-                    None => tags.push((key, value)),
-                }
-            }
-            retagged(known, tags)
-        }
-        (Some(known), Command::Untag(keys)) => {
-            let tags = known.tags.iter().filter(|(key, _)| !keys.contains(key)).cloned().collect();
-            retagged(known, tags)
-        }
+        (Some(known), Command::Tag(added)) => retagged(known, tags::with(&known.tags, added)),
+        (Some(known), Command::Untag(keys)) => retagged(known, tags::without(&known.tags, &keys)),
     }
 }
 
