@@ -23,22 +23,6 @@ pub struct Way<'m> {
     pub via: Via,
 }
 
-/// The state that holds a block, and as what.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Holder<'m> {
-    pub block: BlockId,
-    pub state: &'m Name,
-    pub part: Part,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
-    /// A Parallel's branch with this index.
-    Branch(usize),
-    /// A Map's `ItemProcessor`.
-    Processor,
-}
-
 impl State {
     /// Every way on, in the order of the definition.
     pub fn ways(&self) -> Vec<Way<'_>> {
@@ -90,19 +74,6 @@ impl State {
             Body::Pass(_) | Body::Choice(_) | Body::Wait(_) | Body::Succeed | Body::Fail(_) => &[],
         }
     }
-
-    /// The blocks that it holds: a Parallel's branches, a Map's processor.
-    pub fn parts(&self) -> Vec<(Part, BlockId)> {
-        match &self.body {
-            Body::Parallel(parallel) => {
-                parallel.branches.iter().enumerate().map(|(index, block)| (Part::Branch(index), *block)).collect()
-            }
-            Body::Map(map) => vec![(Part::Processor, map.processor)],
-            Body::Pass(_) | Body::Task(_) | Body::Choice(_) | Body::Wait(_) | Body::Succeed | Body::Fail(_) => {
-                Vec::new()
-            }
-        }
-    }
 }
 
 impl Block {
@@ -122,15 +93,6 @@ impl Machine {
     /// Every state at any depth, block by block.
     pub fn states(&self) -> impl Iterator<Item = (BlockId, &State)> {
         self.block_ids().flat_map(|id| self.block(id).states.values().map(move |state| (id, state)))
-    }
-
-    /// For each block but the machine itself what holds it. A holder's block has a lower id than what it holds.
-    pub fn holders(&self) -> BTreeMap<BlockId, Holder<'_>> {
-        let held = self.states().flat_map(|(block, state)| {
-            let parts = state.parts().into_iter();
-            parts.map(move |(part, inner)| (inner, Holder { block, state: &state.name, part }))
-        });
-        held.collect()
     }
 
     fn block_ids(&self) -> impl Iterator<Item = BlockId> {
