@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use base::Caller;
 use runtime::Refusal;
-use runtime::refusal::{CommandRefusal, LogRefusal, TaskRefusal, ValidationReason};
+use runtime::refusal::{CommandRefusal, LogRefusal, ParameterRefusal, TaskRefusal, ValidationReason};
 
 use crate::operation::Service;
 
@@ -124,6 +124,7 @@ impl Error {
             Refusal::Task(refusal) => of_task(refusal),
             Refusal::Command(refusal) => of_command(refusal, caller),
             Refusal::Log(refusal) => of_log(refusal),
+            Refusal::Parameter(refusal) => of_parameter(&refusal),
             Refusal::Full => Error::new(
                 "ServiceUnavailable",
                 "There is no room for new work. What has been accepted goes on; try again later.",
@@ -228,4 +229,32 @@ fn of_command(refusal: CommandRefusal, caller: &Caller) -> Error {
         CommandRefusal::InvocationDoesNotExist => Error::bare("InvocationDoesNotExist"),
         CommandRefusal::InvalidNextToken => Error::new("InvalidNextToken", "The specified token is not valid."),
     }
+}
+
+/// The texts are the refusals' own.
+fn of_parameter(refusal: &ParameterRefusal) -> Error {
+    let code = match refusal {
+        ParameterRefusal::NotFound => return Error::bare("ParameterNotFound"),
+        ParameterRefusal::TooManyTags => return Error::bare("TooManyTagsError"),
+        ParameterRefusal::VersionNotFound { .. } | ParameterRefusal::LabelNotFound { .. } => "ParameterVersionNotFound",
+        ParameterRefusal::AlreadyExists => "ParameterAlreadyExists",
+        ParameterRefusal::LimitExceeded { .. } => "ParameterLimitExceeded",
+        ParameterRefusal::TooManyVersions { .. } => "ParameterMaxVersionLimitExceeded",
+        ParameterRefusal::TooManyLabels => "ParameterVersionLabelLimitExceeded",
+        ParameterRefusal::TypeMismatch { .. } => "HierarchyTypeMismatchException",
+        ParameterRefusal::TooManyLevels => "HierarchyLevelLimitExceededException",
+        ParameterRefusal::Reserved(_) => "AccessDeniedException",
+        ParameterRefusal::InvalidAllowedPattern(_) => "InvalidAllowedPatternException",
+        ParameterRefusal::PatternMismatch(_) => "ParameterPatternMismatchException",
+        ParameterRefusal::InvalidKeyId { .. } => "InvalidKeyId",
+        ParameterRefusal::TooManyPolicies => "PoliciesLimitExceededException",
+        ParameterRefusal::IncompatiblePolicy => "IncompatiblePolicyException",
+        ParameterRefusal::InvalidPolicyType(_) => "InvalidPolicyTypeException",
+        ParameterRefusal::InvalidPolicyAttribute(_) => "InvalidPolicyAttributeException",
+        ParameterRefusal::InvalidFilterKey(_) => "InvalidFilterKey",
+        ParameterRefusal::InvalidFilterOption(_) => "InvalidFilterOption",
+        ParameterRefusal::InvalidFilterValue(_) => "InvalidFilterValue",
+        ParameterRefusal::TooManyUpdates => "TooManyUpdates",
+    };
+    Error::new(code, refusal.to_string())
 }

@@ -68,6 +68,12 @@ pub fn map_run(caller: &Caller, machine: &str, label: &str, uuid: &str) -> Strin
     format!("arn:aws:states:{}:{}:mapRun:{machine}/{label}:{uuid}", caller.region, caller.account)
 }
 
+/// `arn:aws:ssm:REGION:ACCOUNT:parameter/NAME`; a name that begins with a slash brings that slash.
+pub fn parameter(caller: &Caller, name: &str) -> String {
+    let name = name.strip_prefix('/').unwrap_or(name);
+    format!("arn:aws:ssm:{}:{}:parameter/{name}", caller.region, caller.account)
+}
+
 /// What the ARN of an Express execution tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExpressArn<'a> {

@@ -49,3 +49,28 @@ pub const ACTIVITIES_MAX: u64 = 100_000;
 
 /// Executions of one account in one region that run at a time.
 pub const OPEN_EXECUTIONS_MAX: u64 = 1_000_000;
+
+/// Parameters of the standard tier of one account in one region (`Parameter Store, Managing parameter tiers`).
+pub const STANDARD_PARAMETERS_MAX: u64 = 10_000;
+
+/// Parameters of the advanced tier of one account in one region.
+pub const ADVANCED_PARAMETERS_MAX: u64 = 100_000;
+
+/// A parameter's value in bytes of UTF-8, in the standard and in the advanced tier.
+pub const STANDARD_VALUE_BYTES_MAX: usize = 4_096;
+pub const ADVANCED_VALUE_BYTES_MAX: usize = 8_192;
+
+/// Versions of one parameter that are kept.
+pub const PARAMETER_VERSIONS_MAX: usize = 100;
+
+/// Labels of one version of a parameter.
+pub const PARAMETER_LABELS_MAX: usize = 10;
+
+/// Levels of a parameter's name.
+pub const PARAMETER_LEVELS_MAX: usize = 15;
+
+/// Characters of a parameter's ARN.
+pub const PARAMETER_ARN_CHARS_MAX: usize = 1_011;
+
+/// Policies of one parameter.
+pub const PARAMETER_POLICIES_MAX: usize = 10;

@@ -12,6 +12,9 @@
 //! [limits]                      # the defaults are AWS's quotas
 //! history_events = 25000
 //!
+//! [secrets]                     # without it, master.key in the data directory, made when there is none
+//! master_key_file = "/etc/dandori/master.key"
+//!
 //! [log]                         # of this server, on standard error
 //! form = "json"
 //! level = "info"
@@ -52,6 +55,7 @@ pub(crate) struct Config {
     pub(crate) s3: S3,
     pub(crate) agent: Agent,
     pub(crate) telemetry: Telemetry,
+    pub(crate) secrets: Secrets,
     pub(crate) log: Log,
 }
 
@@ -84,6 +88,16 @@ pub(crate) struct Limits {
     pub(crate) state_machines: Option<u64>,
     pub(crate) activities: Option<u64>,
     pub(crate) open_executions: Option<u64>,
+    pub(crate) standard_parameters: Option<u64>,
+    pub(crate) advanced_parameters: Option<u64>,
+}
+
+/// How secrets are kept.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Secrets {
+    /// 32 bytes in base64.
+    pub(crate) master_key_file: Option<PathBuf>,
 }
 
 /// The server's own log.
@@ -191,6 +205,8 @@ impl Limits {
             ("state_machines", self.state_machines, 1),
             ("activities", self.activities, 1),
             ("open_executions", self.open_executions, 1),
+            ("standard_parameters", self.standard_parameters, 1),
+            ("advanced_parameters", self.advanced_parameters, 1),
         ];
         for (name, found, least) in given {
             if let Some(found) = found.filter(|found| *found < least) {
@@ -206,6 +222,8 @@ impl Limits {
             state_machines_max: self.state_machines.unwrap_or(default.state_machines_max),
             activities_max: self.activities.unwrap_or(default.activities_max),
             open_executions_max: self.open_executions.unwrap_or(default.open_executions_max),
+            standard_parameters_max: self.standard_parameters.unwrap_or(default.standard_parameters_max),
+            advanced_parameters_max: self.advanced_parameters.unwrap_or(default.advanced_parameters_max),
         }
     }
 

@@ -3,13 +3,14 @@
 //! Here the parts are wired: configuration is read, a store is picked, the faces are put on the runtime. Nothing is
 //! decided here.
 //!
-//! In reading order: [`args`] (what can be typed), [`config`] (the file), [`server`], [`agents`], [`demo`],
+//! In reading order: [`args`] (what can be typed), [`config`] (the file), [`server`], [`master_key`], [`agents`], [`demo`],
 //! [`words`] (what is said, in every language).
 
 mod args;
 mod buckets;
 mod config;
 mod server;
+mod master_key;
 mod agents;
 mod demo;
 mod words;

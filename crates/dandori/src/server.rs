@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::config::{self, Config};
-use crate::{agents, args, buckets, fail};
+use crate::{agents, args, buckets, fail, master_key};
 
 const LISTEN_DEFAULT: &str = "127.0.0.1:8333";
 const DATA_DEFAULT: &str = "./data";
@@ -56,6 +56,8 @@ pub(crate) enum Error {
     Config(#[from] config::Error),
     #[error(transparent)]
     Buckets(#[from] buckets::Error),
+    #[error(transparent)]
+    MasterKey(#[from] master_key::Error),
     #[error("use the store '{0}': sqlite and memory are known")]
     Store(String),
     #[error(
@@ -172,12 +174,18 @@ pub(crate) async fn start(settings: Settings) -> Result<Server, Error> {
     let address = listener.local_addr().map_err(cannot)?;
     let collector = collector(&settings.config.telemetry)?;
     let (store, poisoned) = open_store(settings.store, &settings.data)?;
+    let data = match settings.store {
+        StoreKind::Sqlite => Some(&*settings.data),
+        StoreKind::Memory => None,
+    };
+    let configured = settings.config.secrets.master_key_file.as_deref();
     let runtime_config = runtime::Config {
         limits: settings.config.limits.of_engine(),
         quotas: settings.config.limits.quotas(),
         log_form: Some(aws::log_event),
         map_runs: settings.config.limits.of_map_runs(),
         buckets: buckets::open(&settings.config)?,
+        master_key: Some(master_key::open(configured, data)?),
     };
     let runtime = Runtime::open(runtime_config, store, Arc::new(aws::Tasks::default())).await?;
     if let Some(collector) = collector {

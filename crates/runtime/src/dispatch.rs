@@ -21,6 +21,7 @@ use crate::logs::delivery::Delivery;
 use crate::machine::Registered;
 use crate::metrics::Metrics;
 use crate::observe::{Ended, Recorded};
+use crate::secrets::{MasterKey, Vault};
 use crate::shard::{Ask, Refused, Reply, Request, due_in, shard_of};
 use crate::tasks::{TaskCall, TaskPort, TaskReply};
 use crate::value::ExecutionHead;
@@ -133,6 +134,8 @@ pub(crate) struct Shared {
     closing: watch::Sender<bool>,
     pub(crate) tasks: Arc<dyn TaskPort>,
     pub(crate) buckets: objects::Buckets,
+    /// Seals secrets, and opens them.
+    pub(crate) vault: Vault,
     /// Readers of Maps that are in the midst of their objects.
     pub(crate) waiting: crate::map_runs::Waiting,
     shards: Vec<mpsc::UnboundedSender<Request>>,
@@ -169,6 +172,7 @@ impl World {
             closing: watch::Sender::new(false),
             tasks,
             buckets: config.buckets.clone(),
+            vault: Vault::new(&config.master_key.clone().unwrap_or_else(MasterKey::random)),
             waiting: crate::map_runs::Waiting::default(),
             shards,
             runtime: OnceLock::new(),

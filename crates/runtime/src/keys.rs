@@ -5,6 +5,7 @@
 use base::{Caller, Id, Timestamp};
 use bytes::Bytes;
 
+use crate::parameter::Tier;
 use crate::value::HeadStatus;
 
 pub(crate) fn machine(arn: &str) -> Id {
@@ -136,6 +137,24 @@ pub(crate) fn runs_of(caller: &Caller, instance_id: &str) -> Bytes {
 /// Managed instances, by instance id.
 pub(crate) fn instances(caller: &Caller) -> Bytes {
     scoped("i", caller)
+}
+
+/// A parameter, by its ARN.
+pub(crate) fn parameter(arn: &str) -> Id {
+    Id::of("parameter", arn)
+}
+
+/// Parameters, by name without a leading slash.
+pub(crate) fn parameters(caller: &Caller) -> Bytes {
+    scoped("p", caller)
+}
+
+/// The same, of one tier: what is counted.
+pub(crate) fn parameters_of(caller: &Caller, tier: Tier) -> Bytes {
+    match tier {
+        Tier::Standard => scoped("ps", caller),
+        Tier::Advanced => scoped("pa", caller),
+    }
 }
 
 /// A log group, by its ARN without `:*`.

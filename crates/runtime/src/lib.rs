@@ -12,9 +12,9 @@
 //! looks only at values of the caller's account and region.
 //!
 //! In reading order: [`refusal`] (why not), [`page`], [`machines`], [`versions`], [`aliases`], [`executions`],
-//! [`redrive`], [`map_runs`], [`commands`], [`activities`], [`express`], `task_results`, [`test_state`], [`logs`] (the use cases), [`tasks`] (the port through which
+//! [`redrive`], [`map_runs`], [`commands`], [`activities`], [`parameters`], [`express`], `task_results`, [`test_state`], [`logs`] (the use cases), [`tasks`] (the port through which
 //! tasks reach services), [`agents`] (the port through which agents come in); then the machinery: `shard` (the loop),
-//! `value` (what it loads and keeps), `machine`, `activity` and `instance` (values whose rules live here), `qualified`
+//! `value` (what it loads and keeps), `machine`, `activity`, `parameter` and `instance` (values whose rules live here), [`secrets`] (what is sealed on the disk), `qualified`
 //! (which part of a machine an ARN means), `configuration` (what a machine may be given), `tags`, `keys`, [`observe`] (who hears of
 //! what happened), [`metrics`], `dispatch` (what follows a commit), `exchange` (where workers meet tasks), `definitions`, `token`,
 //! `clock`.
@@ -29,6 +29,7 @@ pub mod redrive;
 pub mod map_runs;
 pub mod commands;
 pub mod activities;
+pub mod parameters;
 pub mod express;
 mod task_results;
 pub mod test_state;
@@ -42,6 +43,8 @@ mod qualified;
 mod configuration;
 mod quota;
 mod activity;
+mod parameter;
+pub mod secrets;
 mod exchange;
 mod instance;
 mod tags;
@@ -76,6 +79,8 @@ pub struct Config {
     pub map_runs: maprun::Limits,
     /// Where the buckets are that Maps and tasks read and write.
     pub buckets: objects::Buckets,
+    /// Seals what is secret. Without it there is one that ends with the server.
+    pub master_key: Option<secrets::MasterKey>,
     /// How an event of a history is written as a log event. Without it executions are not logged.
     pub log_form: Option<logs::LogForm>,
 }
@@ -95,6 +100,8 @@ struct Inner {
     state_machines: Quota,
     activities: Quota,
     open_executions: Quota,
+    standard_parameters: Quota,
+    advanced_parameters: Quota,
     requests: Semaphore,
     /// Places for Express executions that are waited for.
     sync: Arc<Semaphore>,
@@ -133,6 +140,8 @@ impl Runtime {
             state_machines: Quota::state_machines(config.quotas),
             activities: Quota::activities(config.quotas),
             open_executions: Quota::open_executions(config.quotas),
+            standard_parameters: Quota::standard_parameters(config.quotas),
+            advanced_parameters: Quota::advanced_parameters(config.quotas),
             requests: Semaphore::new(REQUESTS_MAX),
             sync: Arc::new(Semaphore::new(express::SYNC_MAX)),
             failed,

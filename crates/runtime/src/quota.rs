@@ -15,6 +15,7 @@ use store::{Direction, Store};
 use tokio::sync::{RwLock, RwLockReadGuard};
 
 use crate::keys;
+use crate::parameter::Tier;
 use crate::value::HeadStatus;
 
 /// Of each account in each region. The defaults are AWS's quotas.
@@ -23,15 +24,23 @@ pub struct Quotas {
     pub state_machines_max: u64,
     pub activities_max: u64,
     pub open_executions_max: u64,
+    pub standard_parameters_max: u64,
+    pub advanced_parameters_max: u64,
+}
+
+impl Quotas {
+    pub const OF_AWS: Quotas = Quotas {
+        state_machines_max: limits::STATE_MACHINES_MAX,
+        activities_max: limits::ACTIVITIES_MAX,
+        open_executions_max: limits::OPEN_EXECUTIONS_MAX,
+        standard_parameters_max: limits::STANDARD_PARAMETERS_MAX,
+        advanced_parameters_max: limits::ADVANCED_PARAMETERS_MAX,
+    };
 }
 
 impl Default for Quotas {
     fn default() -> Quotas {
-        Quotas {
-            state_machines_max: limits::STATE_MACHINES_MAX,
-            activities_max: limits::ACTIVITIES_MAX,
-            open_executions_max: limits::OPEN_EXECUTIONS_MAX,
-        }
+        Quotas::OF_AWS
     }
 }
 
@@ -63,6 +72,18 @@ impl Quota {
 
     pub(crate) fn open_executions(quotas: Quotas) -> Quota {
         Quota::new(quotas.open_executions_max, |caller| keys::executions(caller, HeadStatus::Running))
+    }
+
+    pub(crate) fn standard_parameters(quotas: Quotas) -> Quota {
+        Quota::new(quotas.standard_parameters_max, |caller| keys::parameters_of(caller, Tier::Standard))
+    }
+
+    pub(crate) fn advanced_parameters(quotas: Quotas) -> Quota {
+        Quota::new(quotas.advanced_parameters_max, |caller| keys::parameters_of(caller, Tier::Advanced))
+    }
+
+    pub(crate) fn max(&self) -> u64 {
+        self.max
     }
 
     fn new(max: u64, list: fn(&Caller) -> Bytes) -> Quota {

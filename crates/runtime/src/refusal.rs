@@ -1,5 +1,7 @@
 //! Why a request was refused: values that the faces match on and put into their own words.
 
+use crate::parameter::{self, Tier};
+
 /// A refusal of ours. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
@@ -72,6 +74,9 @@ pub enum Refusal {
     /// CloudWatch Logs' refusals.
     #[error(transparent)]
     Log(#[from] LogRefusal),
+    /// Parameter Store's refusals.
+    #[error(transparent)]
+    Parameter(#[from] ParameterRefusal),
     /// The store is full: new work is refused, old work goes on.
     #[error("the store is full")]
     Full,
@@ -141,6 +146,82 @@ pub enum CommandRefusal {
     InvalidNextToken,
 }
 
+/// Why Parameter Store refused. The texts are AWS's where it has one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ParameterRefusal {
+    #[error("the parameter does not exist")]
+    NotFound,
+    #[error("Systems Manager could not find version {version} of {name}. Verify the version and try again.")]
+    VersionNotFound { version: u64, name: String },
+    #[error("Systems Manager could not find label {label} of {name}. Verify the label and try again.")]
+    LabelNotFound { label: String, name: String },
+    #[error("The parameter already exists. To overwrite this value, set the overwrite option in the request to true.")]
+    AlreadyExists,
+    #[error(
+        "You have reached the maximum number of {} parameters for this AWS account and Region ({max}). To add more parameters, {}.",
+        .tier.name().to_lowercase(),
+        match .tier {
+            Tier::Standard => "either delete existing parameters or upgrade to the advanced-parameter tier",
+            Tier::Advanced => "delete existing parameters",
+        }
+    )]
+    LimitExceeded { tier: Tier, max: u64 },
+    #[error(
+        "You attempted to create a new version of {name} by calling the PutParameter API with the overwrite flag. Version {oldest}, the \
+         oldest version, can't be deleted because it has a label associated with it. Move the label to another version of the \
+         parameter, and try again."
+    )]
+    TooManyVersions { name: String, oldest: u64 },
+    #[error(
+        "A parameter version can have maximum 10 labels. Move one or more labels to another version and try again."
+    )]
+    TooManyLabels,
+    #[error("the parameter has too many tags")]
+    TooManyTags,
+    #[error(
+        "Parameter Store doesn't support changing a parameter type in a hierarchy: this parameter is of the type {was}, not {wanted}. \
+         Create a new, unique parameter."
+    )]
+    TypeMismatch { was: &'static str, wanted: &'static str },
+    #[error("A hierarchy can have a maximum of 15 levels.")]
+    TooManyLevels,
+    /// The name is not for users.
+    #[error("No access to reserved parameter name: {0}.")]
+    Reserved(String),
+    /// The text is complete.
+    #[error("{0}")]
+    InvalidAllowedPattern(String),
+    #[error("Parameter value, cannot be validated against allowedPattern: {0}")]
+    PatternMismatch(String),
+    #[error("Version {version} of {name} cannot be decrypted: {why}.")]
+    InvalidKeyId { version: u64, name: String, why: &'static str },
+    #[error("You specified more than the maximum number of allowed policies for the parameter. The maximum is 10.")]
+    TooManyPolicies,
+    #[error(
+        "There is a conflict in the policies specified for this parameter. You can't, for example, specify two Expiration policies for \
+         a parameter. Review your policies, and try again."
+    )]
+    IncompatiblePolicy,
+    /// The text is complete.
+    #[error("{0}")]
+    InvalidPolicyType(String),
+    /// The text is complete.
+    #[error("{0}")]
+    InvalidPolicyAttribute(String),
+    /// The text is complete.
+    #[error("{0}")]
+    InvalidFilterKey(String),
+    /// The text is complete.
+    #[error("{0}")]
+    InvalidFilterOption(String),
+    /// The text is complete.
+    #[error("{0}")]
+    InvalidFilterValue(String),
+    /// Others change it all the time.
+    #[error("There are concurrent updates for a resource that supports one update at a time.")]
+    TooManyUpdates,
+}
+
 /// Why CloudWatch Logs refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LogRefusal {
@@ -183,10 +264,12 @@ impl From<crate::Refused> for Refusal {
             },
             Refused::Run(refusal) => refusal.into(),
             Refused::Log(refusal) => refusal.into(),
+            Refused::Parameter(parameter::Refused::For(refusal)) => refusal,
             Refused::Internal(error) => Refusal::Internal(error),
             Refused::Unknown
             | Refused::Machine(_)
             | Refused::Activity(_)
+            | Refused::Parameter(parameter::Refused::NeedsPlace(_))
             | Refused::Token
             | Refused::Execution(_)
             | Refused::Exists

@@ -31,7 +31,7 @@ use crate::metrics::ShardLabel;
 use crate::observe::Recorded;
 use crate::refusal::LogRefusal;
 use crate::value::{self, ExecutionHead, HeadStatus, InstanceHead, RunHead, Value, What};
-use crate::{activity, instance, machine};
+use crate::{activity, instance, machine, parameter};
 
 /// Into how many parts the values are divided. Fixed: a value's part follows from its name.
 pub(crate) const SHARDS: u16 = 8;
@@ -78,6 +78,7 @@ pub(crate) type Answerer = oneshot::Sender<Result<Reply, Refused>>;
 pub(crate) enum Ask {
     Machine(machine::Command),
     Activity(activity::Command),
+    Parameter(parameter::Command),
     Start(Box<Start>),
     Execution(engine::Command),
     /// A worker takes an activity's task.
@@ -133,6 +134,7 @@ pub(crate) struct Start {
 pub(crate) enum Reply {
     Machine(Option<Arc<machine::Registered>>),
     Activity(Option<Box<activity::Registered>>),
+    Parameter(Box<ParameterChange>),
     Taken(Box<ActivityTask>),
     Execution(Box<ExecutionHead>),
     Run(Box<fleet::Run>),
@@ -141,10 +143,17 @@ pub(crate) enum Reply {
     Done,
 }
 
+/// What a parameter was, and what it is.
+pub(crate) struct ParameterChange {
+    pub(crate) before: Option<Arc<parameter::Registered>>,
+    pub(crate) after: Option<Arc<parameter::Registered>>,
+}
+
 /// Why nothing came of it.
 pub(crate) enum Refused {
     Machine(machine::Refusal),
     Activity(activity::Refusal),
+    Parameter(parameter::Refused),
     /// The token that was shown is not the task's.
     Token,
     /// The execution does not want that now; with how it stands.
@@ -468,6 +477,7 @@ impl Shard {
                 | Ask::Instance { .. }
                 | Ask::Machine(machine::Command::Create { .. })
                 | Ask::Activity(activity::Command::Create { .. })
+                | Ask::Parameter(parameter::Command::Put(_))
         );
         // What is logged can be done without, an execution's next event cannot.
         let logs = matches!(&ask, Ask::LogStream(stream::Command::Put(_) | stream::Command::Append(..)));
@@ -480,6 +490,7 @@ impl Shard {
         match ask {
             Ask::Machine(command) => self.step_machine(id, command, turn),
             Ask::Activity(command) => self.step_activity(id, command, turn),
+            Ask::Parameter(command) => self.step_parameter(id, command, None, turn),
             Ask::Start(start) => self.start(id, *start, turn),
             Ask::Execution(command) => self.step_execution(id, command, None, turn),
             Ask::Take { task, worker } => self.take(id, task, worker, turn),
@@ -512,6 +523,7 @@ impl Shard {
                 self.step_execution(id, command, Some(timer), turn)
             }
             Some(What::Run { .. }) => self.step_run(id, fleet::Command::Fire { timer: timer.timer }, Some(timer), turn),
+            Some(What::Parameter(_)) => self.step_parameter(id, parameter::Command::Expire, Some(timer), turn),
             Some(
                 What::Machine(_)
                 | What::Instance { .. }
@@ -623,6 +635,36 @@ impl Shard {
         }
         let Some(What::Activity(activity)) = self.what(id) else { return Err(Refused::Missing) };
         Ok(Reply::Activity(activity.now.clone().map(Box::new)))
+    }
+}
+
+// Parameters.
+impl Shard {
+    fn step_parameter(
+        &mut self,
+        id: Id,
+        command: parameter::Command,
+        fired: Option<Timer>,
+        turn: &mut Turn,
+    ) -> Result<Reply, Refused> {
+        if self.what(id).is_none() {
+            self.insert(id, What::Parameter(parameter::Parameter::default()));
+        }
+        let world = self.world.clone();
+        let Some(What::Parameter(parameter)) = self.what(id) else { return Err(Refused::Missing) };
+        let (before, first) = (parameter.now.clone(), parameter.seq);
+        let env = parameter::Env { now: world.now(), vault: &world.vault };
+        let event = parameter::decide(parameter, command, env).map_err(Refused::Parameter)?;
+        event.iter().for_each(|event| parameter.apply(event));
+        let after = parameter.now.clone();
+        if let Some(event) = event {
+            let rows = |step: &mut store::Step| {
+                step.timers_cleared.extend(fired);
+                crate::parameters::index(before.as_deref(), after.as_deref(), step);
+            };
+            self.keep(id, value::chunk(first, &[event]), rows, turn);
+        }
+        Ok(Reply::Parameter(Box::new(ParameterChange { before, after })))
     }
 }
 
@@ -750,6 +792,7 @@ impl Shard {
                 | What::Run { .. }
                 | What::Instance { .. }
                 | What::Activity(_)
+                | What::Parameter(_)
                 | What::LogGroup(_)
                 | What::LogStream(_)
                 | What::MapRun { .. },
@@ -887,7 +930,9 @@ impl Shard {
                     turn.dispatches.push(Dispatch::MapRun { id, begin, effects: run.outstanding() });
                 }
             }
-            Some(What::Instance { .. } | What::Activity(_) | What::LogGroup(_) | What::LogStream(_)) => (),
+            Some(
+                What::Instance { .. } | What::Activity(_) | What::Parameter(_) | What::LogGroup(_) | What::LogStream(_),
+            ) => (),
             None => return Err(Refused::Missing),
         }
         Ok(Reply::Done)

@@ -17,7 +17,7 @@ use crate::executions::{ExecutionStatus, ExecutionSummary, Starter, Waits};
 use crate::keys;
 use crate::logs::delivery::Logging;
 use crate::logs::{group, stream};
-use crate::{activity, instance, machine};
+use crate::{activity, instance, machine, parameter};
 
 pub(crate) const MACHINE: Kind = Kind(1);
 pub(crate) const EXECUTION: Kind = Kind(2);
@@ -27,6 +27,7 @@ pub(crate) const MAP_RUN: Kind = Kind(8);
 pub(crate) const LOG_GROUP: Kind = Kind(20);
 pub(crate) const LOG_STREAM: Kind = Kind(21);
 pub(crate) const ACTIVITY: Kind = Kind(7);
+pub(crate) const PARAMETER: Kind = Kind(30);
 
 /// Events of one chunk. A step that makes more is kept in several, so that a page of a long history does not
 /// read all of it.
@@ -57,6 +58,7 @@ pub(crate) enum What {
     LogGroup(group::Group),
     LogStream(Box<stream::Stream>),
     Activity(activity::Activity),
+    Parameter(parameter::Parameter),
     MapRun { run: Box<maprun::Run>, seq: u64 },
 }
 
@@ -192,6 +194,9 @@ impl Value {
             ACTIVITY => {
                 What::Activity(rebuild(loaded, |activity: &mut activity::Activity, event| activity.apply(event))?)
             }
+            PARAMETER => {
+                What::Parameter(rebuild(loaded, |parameter: &mut parameter::Parameter, event| parameter.apply(event))?)
+            }
             MAP_RUN => What::MapRun {
                 run: Box::new(rebuild(loaded, |run: &mut maprun::Run, event| run.apply(event))?),
                 seq: loaded.seq.0,
@@ -211,6 +216,7 @@ impl Value {
             What::LogGroup(group) => group.seq,
             What::LogStream(stream) => stream.seq,
             What::Activity(activity) => activity.seq,
+            What::Parameter(parameter) => parameter.seq,
             What::MapRun { seq, .. } => *seq,
         }
     }
@@ -225,6 +231,8 @@ impl Value {
             What::LogGroup(_) => true,
             What::LogStream(stream) => stream.now.is_none(),
             What::Activity(activity) => activity.now.is_none(),
+            // Who reads it reads the store; it may be large, and changes seldom.
+            What::Parameter(_) => true,
             What::MapRun { run, .. } => run.is_over(),
         }
     }
@@ -238,6 +246,7 @@ impl Value {
             What::LogGroup(_) => LOG_GROUP,
             What::LogStream(_) => LOG_STREAM,
             What::Activity(_) => ACTIVITY,
+            What::Parameter(_) => PARAMETER,
             What::MapRun { .. } => MAP_RUN,
         }
     }
@@ -259,7 +268,7 @@ impl Value {
 
     fn header(&self) -> Bytes {
         let text = match &self.what {
-            What::Machine(_) | What::Activity(_) | What::MapRun { .. } => Ok(vec![]),
+            What::Machine(_) | What::Activity(_) | What::Parameter(_) | What::MapRun { .. } => Ok(vec![]),
             What::Execution { head, .. } => serde_json::to_vec(head),
             What::Run { head, .. } => serde_json::to_vec(head),
             What::Instance { head, .. } => serde_json::to_vec(head),
@@ -283,6 +292,7 @@ impl Value {
             // Only to say that the chunks before it need not be read to load it.
             What::LogGroup(_) | What::LogStream(_) => vec![],
             What::Activity(activity) => serde_json::to_vec(activity).expect("a value has a text"),
+            What::Parameter(parameter) => serde_json::to_vec(parameter).expect("a value has a text"),
             What::MapRun { run, .. } => serde_json::to_vec(run).expect("a value has a text"),
         }
         .into();

@@ -252,7 +252,7 @@ impl World {
 }
 
 /// Of each, as many as the tests have at a time.
-const QUOTAS: Quotas = Quotas { state_machines_max: 3, activities_max: 3, open_executions_max: 70 };
+const QUOTAS: Quotas = Quotas { state_machines_max: 3, activities_max: 3, open_executions_max: 70, ..Quotas::OF_AWS };
 
 async fn open(store: Arc<dyn Store>) -> Runtime {
     let config = Config { quotas: QUOTAS, ..Config::default() };

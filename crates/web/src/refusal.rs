@@ -83,6 +83,7 @@ impl From<Refusal> for Refused {
             | Refusal::StateMachineTypeNotSupported
             | Refusal::TooManyTags(_)
             | Refusal::Log(_)
+            | Refusal::Parameter(_)
             | Refusal::Conflict(_)
             | Refusal::Validation(_)
             | Refusal::ValidationFor { .. } => new(Code::ValueInvalid),

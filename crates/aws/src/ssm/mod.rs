@@ -1,7 +1,8 @@
-//! Run Command, of Systems Manager.
+//! Run Command and Parameter Store, of Systems Manager.
 
 mod commands;
 mod instances;
+mod parameters;
 pub(crate) mod encode;
 
 use runtime::Page;
@@ -11,7 +12,7 @@ use crate::operation::{Operation, Service};
 use crate::shape::{ANY_TEXT, Member, Shape, list, optional, pattern, required, sensitive, text};
 use crate::value::Input;
 
-/// `AWS Systems Manager API Reference`, 2014-11-06: the part that runs commands.
+/// `AWS Systems Manager API Reference`, 2014-11-06: the parts that run commands and keep parameters.
 pub(crate) const SERVICE: Service = Service {
     name: "ssm",
     target: "AmazonSSM",
@@ -112,6 +113,16 @@ const OPERATIONS: &[Operation] = &[
         ],
         run: |call| Box::pin(instances::describe(call)),
     },
+    parameters::PUT,
+    parameters::GET,
+    parameters::GET_MANY,
+    parameters::GET_BY_PATH,
+    parameters::DELETE,
+    parameters::DELETE_MANY,
+    parameters::DESCRIBE,
+    parameters::HISTORY,
+    parameters::LABEL,
+    parameters::UNLABEL,
 ];
 
 const COMMAND_ID: Shape = text(36, 36);
