@@ -9,7 +9,7 @@ use base::Json;
 
 use crate::error::Error;
 use crate::value::{Members, Value};
-use crate::write::capitalized;
+use crate::write::in_tasks;
 
 /// One member of a structure.
 #[derive(Debug)]
@@ -306,7 +306,7 @@ pub(crate) fn from_task<'a>(members: &[Member], parameters: &Json) -> Result<Mem
     let empty = base::Object::default();
     let given = parameters.as_object().unwrap_or(&empty);
     let known = given.iter().map(|(key, value)| {
-        let member = members.iter().find(|member| capitalized(member.name) == **key);
+        let member = members.iter().find(|member| in_tasks(member.name) == **key);
         let member = member.ok_or_else(|| format!("The field \"{key}\" is not supported by Step Functions"))?;
         Ok((member.name.into(), value_from_task(&member.shape, value)?))
     });

@@ -275,9 +275,9 @@ mod tests {
         check_target("arn:aws:states:::ssm:sendCommand", expect!["ssm SendCommand waits: false"]);
         check_target("arn:aws:states:::ssm:sendCommand.sync", expect!["ssm SendCommand waits: true"]);
         check_target(
-            "arn:aws:states:::aws-sdk:ssm:getParameter",
+            "arn:aws:states:::aws-sdk:ssm:startAutomationExecution",
             expect![
-                "States.Runtime: The resource arn:aws:states:::aws-sdk:ssm:getParameter is not available in this version of Dandori."
+                "States.Runtime: The resource arn:aws:states:::aws-sdk:ssm:startAutomationExecution is not available in this version of Dandori."
             ],
         );
         check_target(

@@ -174,7 +174,7 @@ impl Writer {
         self.comma();
         match self.style {
             Style::Client => self.put_text(name),
-            Style::Task => self.put_text(&capitalized(name)),
+            Style::Task => self.put_text(&in_tasks(name)),
         }
         self.out.push(b':');
     }
@@ -191,7 +191,26 @@ impl Writer {
     }
 }
 
-/// With its first letter in upper case: how the service integrations of AWS's SDK name members.
+/// How tasks name a member: as AWS's SDK for Java does, with a capital. There an abbreviation is a word like others (`ARN` is
+/// `Arn`, `IPAddress` is `IpAddress`).
+pub(crate) fn in_tasks(name: &str) -> String {
+    let mut told = String::with_capacity(name.len());
+    let mut chars = name.chars().peekable();
+    let mut before = None;
+    while let Some(char) = chars.next() {
+        let within = before.is_some_and(|before: char| before.is_ascii_uppercase());
+        let ends = chars.peek().is_some_and(char::is_ascii_lowercase);
+        told.push(match before {
+            None => char.to_ascii_uppercase(),
+            Some(_) if within && !ends => char.to_ascii_lowercase(),
+            Some(_) => char,
+        });
+        before = Some(char);
+    }
+    told
+}
+
+/// With its first letter in upper case.
 pub(crate) fn capitalized(name: &str) -> String {
     let mut chars = name.chars();
     chars.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(chars).collect()
@@ -200,6 +219,14 @@ pub(crate) fn capitalized(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_abbreviation_is_a_word_to_tasks() {
+        let names =
+            ["stateMachineArn", "ARN", "IPAddress", "ETag", "SSEKMSKeyId", "OutputS3BucketName", "KeyId", "key"];
+        let told = ["StateMachineArn", "Arn", "IpAddress", "ETag", "SsekmsKeyId", "OutputS3BucketName", "KeyId", "Key"];
+        assert_eq!(names.map(in_tasks), told);
+    }
 
     #[test]
     fn the_same_answer_for_a_client_and_for_a_task() {
