@@ -173,7 +173,11 @@ impl Journal {
         fs::DirBuilder::new().mode(0o700).create(directory.join("work"))?;
         let stored = Stored { instance_id: instance_id.to_owned(), offer: offer.clone() };
         write_flushed(&directory.join("offer.json"), &to_json(&stored)?, 0o600)?;
-        write_flushed(&directory.join("script"), offer.script.as_bytes(), 0o700)?;
+        write_flushed(
+            &directory.join("script"),
+            offer.plan.first_script().map_or("", |script| &script.text).as_bytes(),
+            0o700,
+        )?;
         flush_directory(&self.attempts())?;
         replace(&directory.join("accepted"), b"{}")
     }
@@ -248,6 +252,8 @@ impl Journal {
             stderr_truncated: exit.stderr_truncated || stderr_cut,
             started_at: exit.started_at,
             finished_at: Some(exit.finished_at),
+            verdict: Default::default(),
+            steps: vec![],
         })
     }
 
@@ -447,10 +453,14 @@ mod tests {
     fn offer(attempt: &str) -> Offer {
         Offer {
             attempt: attempt.to_owned(),
-            script: "true\n".to_owned(),
-            working_directory: String::new(),
-            execution_timeout_seconds: 1,
-            environment: vec![],
+            document: "AWS-RunShellScript".to_owned(),
+            plan: document::Plan::shell(document::Script {
+                text: "true\n".to_owned(),
+                working_directory: String::new(),
+                execution_timeout_seconds: 1,
+                environment: vec![],
+            }),
+            secrets: vec![],
             expires_at: Timestamp(0),
         }
     }

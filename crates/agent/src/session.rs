@@ -203,7 +203,9 @@ impl Session {
             ToAgent::Go { attempt } => self.go(attempt, actions),
             ToAgent::Cancel { attempt } => self.cancel(attempt, actions),
             ToAgent::Acknowledged { attempt } => self.acknowledged(attempt, actions),
-            ToAgent::Pong | ToAgent::Unknown => (),
+            ToAgent::OutputTaken(_) | ToAgent::Content(_) | ToAgent::Settings(_) | ToAgent::Pong | ToAgent::Unknown => {
+                ()
+            }
         }
     }
 
@@ -283,6 +285,8 @@ impl Session {
             stderr_truncated: false,
             started_at: None,
             finished_at: None,
+            verdict: Default::default(),
+            steps: vec![],
         })));
     }
 

@@ -126,7 +126,7 @@ async fn run_to_end(
         biased;
         _ = &mut gone => None,
         _ = cancel.recv() => Some(Cause::Cancelled),
-        () = sleep(Duration::from_secs(offer.execution_timeout_seconds)) => Some(Cause::TimedOut),
+        () = sleep(Duration::from_secs(u64::from(offer.plan.execution_timeout_seconds()))) => Some(Cause::TimedOut),
     };
     if cause.is_some() {
         let _already_gone = killpg(group, Signal::SIGTERM);
@@ -151,9 +151,10 @@ fn ended(status: io::Result<ExitStatus>, cause: Option<Cause>, offer: &Offer) ->
     };
     let exit_code = status.code().map(i64::from).or(status.signal().map(|signal| 128 + i64::from(signal)));
     let (code, message) = match (cause, status.code(), status.signal()) {
-        (Some(Cause::TimedOut), _, _) => {
-            (failure::TIMED_OUT, format!("script ran for longer than {} seconds", offer.execution_timeout_seconds))
-        }
+        (Some(Cause::TimedOut), _, _) => (
+            failure::TIMED_OUT,
+            format!("script ran for longer than {} seconds", offer.plan.execution_timeout_seconds()),
+        ),
         (Some(Cause::Cancelled), _, _) => (failure::CANCELLED, "cancelled while it ran".to_owned()),
         (None, Some(code), _) => return Ended::ExitCode(i64::from(code)),
         (None, None, Some(signal)) => (failure::KILLED, format!("script was killed by {}", signal_name(signal))),
@@ -164,8 +165,11 @@ fn ended(status: io::Result<ExitStatus>, cause: Option<Cause>, offer: &Offer) ->
 
 fn spawn(directory: &Path, stored: &Stored) -> Result<Child, Failure> {
     let offer = &stored.offer;
+    let Some(script) = offer.plan.first_script() else {
+        return Err(because(failure::START_FAILED, "this agent runs shell scripts only".to_owned()));
+    };
     let path = directory.join("script");
-    let working_directory = match &*offer.working_directory {
+    let working_directory = match &*script.working_directory {
         "" => directory.join("work"),
         named => Path::new(named).to_owned(),
     };
@@ -178,7 +182,7 @@ fn spawn(directory: &Path, stored: &Stored) -> Result<Child, Failure> {
     }
 
     // A script that names its interpreter gets it, as under amazon-ssm-agent.
-    let names_interpreter = offer.script.starts_with("#!");
+    let names_interpreter = script.text.starts_with("#!");
     let mut command = if names_interpreter { Command::new(&path) } else { Command::new("/bin/sh") };
     if !names_interpreter {
         command.arg(&path);
@@ -194,7 +198,7 @@ fn spawn(directory: &Path, stored: &Stored) -> Result<Child, Failure> {
         command.env_remove(name);
     }
     command.env("AWS_SSM_INSTANCE_ID", &stored.instance_id).env("DANDORI_ATTEMPT", &offer.attempt);
-    for variable in &offer.environment {
+    for variable in &script.environment {
         let nameable =
             !variable.name.is_empty() && !variable.name.contains(['=', '\0']) && !variable.value.contains('\0');
         if !nameable {
@@ -211,7 +215,7 @@ fn spawn(directory: &Path, stored: &Stored) -> Result<Child, Failure> {
             io::ErrorKind::PermissionDenied => failure::NOT_EXECUTABLE,
             _ => failure::START_FAILED,
         };
-        let interpreter = offer.script.lines().next().filter(|_| names_interpreter).unwrap_or("/bin/sh");
+        let interpreter = script.text.lines().next().filter(|_| names_interpreter).unwrap_or("/bin/sh");
         because(code, format!("{interpreter} could not be started: {error}"))
     })
 }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 use agent::Config;
 use api::agent::{AttemptState, Ended, Finished, FromAgent, Hello, Offer, ToAgent, Variable, Welcome, failure};
 use base::Timestamp;
+use document::{Plan, Script};
 use futures_util::{SinkExt, StreamExt};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -241,7 +242,13 @@ impl Server {
 
     async fn welcome(&mut self) {
         let server_time = now();
-        self.say(ToAgent::Welcome(Welcome { server_time, lost_after_seconds: 60, ping_seconds: 10 })).await;
+        self.say(ToAgent::Welcome(Welcome {
+            server_time,
+            lost_after_seconds: 60,
+            ping_seconds: 10,
+            settings: Default::default(),
+        }))
+        .await;
     }
 
     async fn offer_and_go(&mut self, offer: Offer) {
@@ -315,13 +322,25 @@ impl tracing::Subscriber for Log {
 }
 
 fn offer(script: &str) -> Offer {
+    scripted(Script { text: script.to_owned(), ..script_default() })
+}
+
+fn scripted(script: Script) -> Offer {
     Offer {
         attempt: "c.mi-1.1".to_owned(),
-        script: script.to_owned(),
+        document: "AWS-RunShellScript".to_owned(),
+        plan: Plan::shell(script),
+        secrets: vec![],
+        expires_at: now().plus_seconds(60),
+    }
+}
+
+fn script_default() -> Script {
+    Script {
+        text: "true".to_owned(),
         working_directory: String::new(),
         execution_timeout_seconds: 60,
         environment: vec![],
-        expires_at: now().plus_seconds(60),
     }
 }
 
@@ -371,7 +390,7 @@ async fn a_script_runs_and_is_forgotten() {
 
     let environment = vec![Variable { name: "GREETING".to_owned(), value: "$(id); 'hi'".to_owned() }];
     let script = "echo \"$GREETING $AWS_SSM_INSTANCE_ID $DANDORI_ATTEMPT\"; echo oh >&2; cat; ls -A; exit 3\n";
-    let finished = server.run(Offer { environment, ..offer(script) }).await;
+    let finished = server.run(scripted(Script { environment, text: script.to_owned(), ..script_default() })).await;
     assert_eq!(finished.ended, Ended::ExitCode(3));
     assert_eq!(finished.stdout, format!("$(id); 'hi' {INSTANCE} c.mi-1.1\n"));
     assert_eq!(
@@ -443,7 +462,7 @@ async fn what_cannot_be_started_says_why() {
     let finished = stage.run(offer("#!/etc/passwd\n")).await;
     assert_eq!(failure_of(&finished).0, failure::NOT_EXECUTABLE);
 
-    let finished = stage.run(Offer { working_directory: "/no/such".to_owned(), ..offer("true") }).await;
+    let finished = stage.run(scripted(Script { working_directory: "/no/such".to_owned(), ..script_default() })).await;
     assert_eq!(
         failure_of(&finished),
         (failure::WORKING_DIRECTORY_MISSING, "working directory /no/such does not exist", None)
@@ -460,7 +479,9 @@ async fn what_cannot_be_started_says_why() {
 #[tokio::test]
 async fn a_working_directory_is_where_a_script_runs() {
     let stage = Stage::new().await;
-    let finished = stage.run(Offer { working_directory: "/usr".to_owned(), ..offer("pwd") }).await;
+    let finished = stage
+        .run(scripted(Script { text: "pwd".to_owned(), working_directory: "/usr".to_owned(), ..script_default() }))
+        .await;
     assert_eq!(finished.stdout, "/usr\n");
 }
 
@@ -499,7 +520,8 @@ async fn a_script_that_takes_too_long_is_killed_with_its_children() {
     let stage = Stage::new().await;
     let started = Instant::now();
     let script = "sleep 300 & echo $!; trap '' TERM; sleep 300";
-    let finished = stage.run(Offer { execution_timeout_seconds: 1, ..offer(script) }).await;
+    let finished =
+        stage.run(scripted(Script { text: script.to_owned(), execution_timeout_seconds: 1, ..script_default() })).await;
     // The shell outlives the TERM, loses its sleep to it, and is at its end.
     assert_eq!(failure_of(&finished).0, failure::TIMED_OUT);
     assert!(started.elapsed() >= Duration::from_secs(1));
@@ -511,7 +533,8 @@ async fn a_script_that_takes_too_long_is_killed_with_its_children() {
 async fn a_script_that_will_not_end_is_killed_for_good() {
     let stage = Stage::new().await;
     let script = "trap '' TERM; while :; do sleep 1; done";
-    let finished = stage.run(Offer { execution_timeout_seconds: 1, ..offer(script) }).await;
+    let finished =
+        stage.run(scripted(Script { text: script.to_owned(), execution_timeout_seconds: 1, ..script_default() })).await;
     assert_eq!(failure_of(&finished), (failure::TIMED_OUT, "script ran for longer than 1 seconds", Some(137)));
 }
 

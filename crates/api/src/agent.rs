@@ -31,10 +31,13 @@
 //! reads a message it does not know as `Unknown`. What an old reader could not survive raises [`PROTOCOL`].
 
 use base::Timestamp;
+use document::{Plan, Script, Stream, Verdict};
 use serde::{Deserialize, Serialize};
 
+pub use document::Variable;
+
 /// The protocol's version, told in [`Hello`].
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 /// Where agents connect.
 pub const CONNECT_PATH: &str = "/api/v1/agents/connect";
@@ -66,6 +69,10 @@ pub enum FromAgent {
     Started { attempt: String, started_at: Timestamp },
     /// The attempt has ended and its result is on disk. Said again after each `Welcome` until acknowledged.
     Finished(Finished),
+    /// What a step has written. Answered with `OutputTaken`.
+    Output(Output),
+    /// Answered with `Content`.
+    Fetch(Fetch),
     /// Still here. Answered with `Pong`.
     Ping,
     /// A message of a later version. Ignored.
@@ -80,16 +87,29 @@ pub enum ToAgent {
     /// The answer to `Hello`: the agent may work.
     Welcome(Welcome),
     /// The answer to `Hello`: the agent may not. The connection closes; the agent tries again later.
-    Refused { code: String, message: String },
+    Refused {
+        code: String,
+        message: String,
+    },
     /// Asks whether the agent will take this attempt. Repeating it changes nothing.
     Offer(Offer),
     /// Begin. Only for an attempt that was accepted; repeating it changes nothing.
-    Go { attempt: String },
+    Go {
+        attempt: String,
+    },
     /// End the attempt: if it has not begun it never will, if it runs it is killed. Answered with `Finished`
     /// unless the agent does not know the attempt.
-    Cancel { attempt: String },
+    Cancel {
+        attempt: String,
+    },
     /// The server needs nothing more of this attempt: forget it. One that has not begun never will.
-    Acknowledged { attempt: String },
+    Acknowledged {
+        attempt: String,
+    },
+    OutputTaken(OutputTaken),
+    Content(Content),
+    /// How the agent is to work from now on.
+    Settings(Settings),
     /// The answer to `Ping`.
     Pong,
     /// A message of a later version. Ignored.
@@ -159,29 +179,73 @@ pub struct Welcome {
     pub lost_after_seconds: u64,
     /// How often the agent pings.
     pub ping_seconds: u64,
+    #[serde(default)]
+    pub settings: Settings,
+}
+
+/// What operators have set for this agent.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Settings {
+    /// Attempts at a time; the agent's own number when none, and never more than that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency_max: Option<u32>,
+    /// Takes nothing new: what it has goes on to its end.
+    #[serde(default)]
+    pub draining: bool,
 }
 
 /// One attempt, with all that the agent needs to run it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "StoredOffer")]
 pub struct Offer {
     pub attempt: String,
-    /// The text of a file that `/bin/sh` runs.
-    pub script: String,
-    /// An empty directory of the attempt's own when empty.
-    #[serde(default)]
-    pub working_directory: String,
-    pub execution_timeout_seconds: u64,
-    /// Set for the script besides the agent's own environment.
+    /// The document's name, for the host's own rules about what may run on it.
+    pub document: String,
+    pub plan: Plan,
+    /// Values of the plan's secrets, by the variable's name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub environment: Vec<Variable>,
+    pub secrets: Vec<Variable>,
     /// Not begun by then, it never will. The server's clock.
     pub expires_at: Timestamp,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Variable {
-    pub name: String,
-    pub value: String,
+/// An offer as any version of an agent has put it on disk.
+#[derive(Deserialize)]
+struct StoredOffer {
+    attempt: String,
+    #[serde(default)]
+    document: String,
+    plan: Option<Plan>,
+    #[serde(default)]
+    secrets: Vec<Variable>,
+    /// Before there were plans: one shell script.
+    #[serde(default)]
+    script: String,
+    #[serde(default)]
+    working_directory: String,
+    #[serde(default)]
+    execution_timeout_seconds: u32,
+    #[serde(default)]
+    environment: Vec<Variable>,
+    expires_at: Timestamp,
+}
+
+impl From<StoredOffer> for Offer {
+    fn from(stored: StoredOffer) -> Offer {
+        let script = Script {
+            text: stored.script,
+            working_directory: stored.working_directory,
+            execution_timeout_seconds: stored.execution_timeout_seconds,
+            environment: stored.environment,
+        };
+        Offer {
+            attempt: stored.attempt,
+            document: stored.document,
+            plan: stored.plan.unwrap_or_else(|| Plan::shell(script)),
+            secrets: stored.secrets,
+            expires_at: stored.expires_at,
+        }
+    }
 }
 
 /// How an attempt ended.
@@ -205,6 +269,110 @@ pub struct Finished {
     pub started_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Timestamp>,
+    /// How the whole was judged.
+    #[serde(default)]
+    pub verdict: Verdict,
+    /// Each step that the plan has, where it has more than one; else the attempt is the step.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<StepFinished>,
+}
+
+/// How one of several steps ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepFinished {
+    /// As the plan names it.
+    pub name: String,
+    #[serde(flatten)]
+    pub ended: StepEnded,
+    #[serde(default)]
+    pub verdict: Verdict,
+    #[serde(default)]
+    pub stdout: String,
+    #[serde(default)]
+    pub stderr: String,
+    #[serde(default)]
+    pub stdout_truncated: bool,
+    #[serde(default)]
+    pub stderr_truncated: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepEnded {
+    ExitCode(i64),
+    Failure(Failure),
+    /// It was not run, and that is well: another platform, or an earlier step ended the document.
+    Skipped(String),
+}
+
+/// A part of what a step has written, in order and without gaps. Said from the beginning, while the step runs and
+/// after, until [`OutputTaken`] says that all of it is there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Output {
+    pub attempt: String,
+    /// The step's place in the plan, from 0.
+    pub step: u32,
+    pub stream: Stream,
+    /// Bytes of this stream before these.
+    pub offset: u64,
+    /// At most [`OUTPUT_BYTES_MAX`] bytes, in Base64.
+    pub data: String,
+    /// Nothing follows: the step has ended and this is the end of what was kept.
+    #[serde(default)]
+    pub end: bool,
+    /// The agent kept no more than this, and more was written.
+    #[serde(default)]
+    pub cut: bool,
+}
+
+/// So many bytes of a stream are kept by the server: the agent goes on from there, whatever it believed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutputTaken {
+    pub attempt: String,
+    pub step: u32,
+    pub stream: Stream,
+    pub offset: u64,
+    /// All of it is there and durable, or nothing more is wanted: the agent need keep no copy.
+    #[serde(default)]
+    pub done: bool,
+}
+
+/// Bytes of one [`Output`], and of what an agent says ahead of what was taken.
+pub const OUTPUT_BYTES_MAX: usize = 65_536;
+pub const OUTPUT_AHEAD_MAX: u64 = 262_144;
+
+/// Asks for content that a step of the plan downloads: the server reads it for the agent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fetch {
+    pub attempt: String,
+    pub step: u32,
+    /// Which file of the source, from 0.
+    pub file: u32,
+    pub offset: u64,
+}
+
+/// A part of what was asked for by [`Fetch`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Content {
+    pub attempt: String,
+    pub step: u32,
+    pub file: u32,
+    /// The file's path relative to the source, without `..`.
+    pub name: String,
+    pub offset: u64,
+    /// In Base64.
+    pub data: String,
+    /// This file ends here.
+    pub file_end: bool,
+    /// No file follows this one.
+    pub last: bool,
+    /// Why there is none of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
 }
 
 /// `"exit_code": 3`, or `"failure": { "code": "Agent.TimedOut", … }`.
@@ -249,6 +417,16 @@ pub mod failure {
     pub const WORKING_DIRECTORY_MISSING: &str = "Agent.WorkingDirectoryMissing";
     /// It could not be started for another reason.
     pub const START_FAILED: &str = "Agent.StartFailed";
+    /// The host's own rules do not allow it. It never began.
+    pub const ACCESS_DENIED: &str = "Agent.AccessDenied";
+    /// There is no such user on the host, or the agent may not become that user.
+    pub const USER_MISSING: &str = "Agent.UserMissing";
+    /// What a step downloads could not be had.
+    pub const CONTENT_MISSING: &str = "Agent.ContentMissing";
+    /// It used more memory or processor time than it may, and was killed.
+    pub const LIMIT_EXCEEDED: &str = "Agent.LimitExceeded";
+    /// By its file or its output it was judged abnormal, whatever its exit code.
+    pub const ABNORMAL: &str = "Agent.Abnormal";
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use base::Timestamp;
 use fleet::message::{Decider, Event};
-use fleet::{AttemptId, CommandId, Ended, FailureCode, InstanceId, Outcome, Run, Script, Send};
+use fleet::{AttemptId, CommandId, Ended, FailureCode, InstanceId, Outcome, Plan, Run, Script, Send};
 
 use crate::error::Error;
 use crate::operation::Operation;
@@ -37,12 +37,16 @@ fn instance(number: u32) -> InstanceId {
 }
 
 fn sent(instances: u32, commands: &str) -> Event {
-    let script =
-        Script { text: commands.to_owned(), working_directory: String::new(), execution_timeout_seconds: 3600 };
+    let script = Script {
+        text: commands.to_owned(),
+        working_directory: String::new(),
+        execution_timeout_seconds: 3600,
+        environment: vec![],
+    };
     let mut send = Send::new(
         CommandId::from("0d3a0b3e-0000-4000-8000-000000000001"),
         (1..=instances).map(instance).collect(),
-        script,
+        Plan::shell(script),
     );
     send.parameters = BTreeMap::from([("commands".to_owned(), vec![commands.to_owned()])]);
     Event::Sent { at: SENT, send: Box::new(send) }

@@ -139,6 +139,8 @@ impl Server {
                             stderr_truncated: false,
                             started_at: Some(Timestamp(0)),
                             finished_at: Some(Timestamp(20)),
+                            verdict: Default::default(),
+                            steps: vec![],
                         };
                         vec![FromAgent::Started { attempt, started_at: Timestamp(0) }, FromAgent::Finished(finished)]
                     }

@@ -290,6 +290,14 @@ impl Plan {
         self.steps.iter().filter_map(asked).min()
     }
 
+    /// The first step's, where it is a shell script.
+    pub fn first_script(&self) -> Option<&Script> {
+        match self.steps.first()?.action {
+            Action::Shell(ref script) => Some(script),
+            Action::PowerShell(_) | Action::Job(_) | Action::Download(_) | Action::Document(_) => None,
+        }
+    }
+
     /// Bytes of text that it holds: what it costs to keep and to send.
     pub fn bytes(&self) -> usize {
         self.steps.iter().map(|step| step.name.len() + step.action.bytes()).sum()

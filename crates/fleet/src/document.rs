@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use document::Script;
 
 use crate::limits::{
     EXECUTION_TIMEOUT_SECONDS_DEFAULT, EXECUTION_TIMEOUT_SECONDS_MAX, SCRIPT_BYTES_MAX, WORKING_DIRECTORY_CHARS_MAX,
@@ -14,17 +14,6 @@ use crate::limits::{
 /// The document's name, and the plugin's in results.
 pub const RUN_SHELL_SCRIPT: &str = "AWS-RunShellScript";
 pub const RUN_SHELL_SCRIPT_PLUGIN: &str = "aws:runShellScript";
-
-/// What to run on each instance.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Script {
-    /// The whole file.
-    pub text: String,
-    /// The agent's choice when empty.
-    #[serde(default)]
-    pub working_directory: String,
-    pub execution_timeout_seconds: u32,
-}
 
 /// Why a document cannot be run, by the name of AWS's error.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -90,7 +79,7 @@ fn run_shell_script(mut parameters: BTreeMap<String, Vec<String>>) -> Result<Scr
         Some(text) => seconds(&text)
             .ok_or_else(|| invalid(format!("parameter executionTimeout does not match the allowed pattern: {text}")))?,
     };
-    Ok(Script { text, working_directory, execution_timeout_seconds })
+    Ok(Script { text, working_directory, execution_timeout_seconds, environment: vec![] })
 }
 
 /// AWS's pattern, which says 1 to 172800 without a leading zero:
@@ -138,14 +127,16 @@ mod tests {
             None,
             &[("commands", &["cd /tmp", "echo '$HOME' \"; rm -rf /\""])],
             expect![[
-                r#"Script { text: "cd /tmp\necho '$HOME' \"; rm -rf /\"\n", working_directory: "", execution_timeout_seconds: 3600 }"#
+                r#"Script { text: "cd /tmp\necho '$HOME' \"; rm -rf /\"\n", working_directory: "", execution_timeout_seconds: 3600, environment: [] }"#
             ]],
         );
         check(
             "arn:aws:ssm:us-east-1::document/AWS-RunShellScript",
             Some("$LATEST"),
             &[("commands", &["true"]), ("workingDirectory", &["/srv"]), ("executionTimeout", &["172800"])],
-            expect![[r#"Script { text: "true\n", working_directory: "/srv", execution_timeout_seconds: 172800 }"#]],
+            expect![[
+                r#"Script { text: "true\n", working_directory: "/srv", execution_timeout_seconds: 172800, environment: [] }"#
+            ]],
         );
     }
 

@@ -32,10 +32,10 @@ pub mod run;
 mod step;
 pub mod output;
 
-pub use document::Script;
+pub use ::document::{Plan, Script, Verdict};
 pub use message::{
-    AttemptId, AttemptState, Command, CommandId, Effect, Ended, Event, Failure, FailureCode, InstanceId, Outcome,
-    Refusal, Send, Waiter,
+    AttemptId, AttemptState, Command, CommandId, Destinations, Effect, Ended, Event, Failure, FailureCode, InstanceId,
+    Notification, NotificationEvent, Outcome, Per, Place, Refusal, Send, StepEnded, StepOutcome, Target, Waiter,
 };
 pub use rate::Rate;
 pub use run::{Counts, Invocation, Run, Stage};

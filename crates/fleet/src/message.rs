@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use ::document::{Plan, Script, Verdict};
 use base::{Id, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::document::Script;
 use crate::limits;
 use crate::rate::Rate;
 use crate::status::CommandStatus;
@@ -107,10 +107,17 @@ pub enum Command {
 
 /// A SendCommand. [`Send::new`] fills in AWS's defaults.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(from = "StoredSend")]
 pub struct Send {
     pub command: CommandId,
+    /// Named one by one. Shown; what counts is [`Send::places`].
     pub instances: Vec<InstanceId>,
-    pub script: Arc<Script>,
+    /// As they were asked for. Shown, and otherwise without meaning here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub targets: Vec<Target>,
+    /// Where it runs: one invocation each.
+    pub places: Vec<Place>,
+    pub plan: Arc<Plan>,
     /// As it was asked for; shown, and otherwise without meaning here.
     pub document_name: String,
     pub document_version: String,
@@ -122,14 +129,141 @@ pub struct Send {
     pub max_errors: Rate,
     #[serde(default)]
     pub waiter: Option<Waiter>,
+    #[serde(default)]
+    pub destinations: Destinations,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notification: Option<Notification>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub service_role: String,
+}
+
+/// `Targets`: a key and its values.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    pub key: String,
+    pub values: Vec<String>,
+}
+
+/// Where one invocation runs: on its first candidate, and on the next ones while none before has begun it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// At least one.
+    pub candidates: Vec<InstanceId>,
+    /// The agent group that it was chosen from, or whose limit counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<Arc<str>>,
+    /// The group lets only so many run at a time: a slot of it is needed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub limited: bool,
+}
+
+impl Place {
+    pub fn on(instance: InstanceId) -> Place {
+        Place { candidates: vec![instance], group: None, limited: false }
+    }
+}
+
+/// Where outputs go besides our own keeping.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Destinations {
+    /// `OutputS3BucketName`; none when empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub bucket: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub key_prefix: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub region: String,
+    /// `CloudWatchLogGroupName`, where it is enabled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_group: Option<String>,
+}
+
+/// `NotificationConfig`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notification {
+    pub arn: String,
+    pub events: Vec<NotificationEvent>,
+    pub per: Per,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum NotificationEvent {
+    All,
+    InProgress,
+    Success,
+    TimedOut,
+    Cancelled,
+    Failed,
+}
+
+/// `NotificationType`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Per {
+    Command,
+    Invocation,
+}
+
+/// A [`Send`] as any version has stored it.
+#[derive(Deserialize)]
+struct StoredSend {
+    command: CommandId,
+    instances: Vec<InstanceId>,
+    #[serde(default)]
+    targets: Vec<Target>,
+    places: Option<Vec<Place>>,
+    plan: Option<Arc<Plan>>,
+    /// Before there were plans.
+    script: Option<Script>,
+    document_name: String,
+    document_version: String,
+    parameters: BTreeMap<String, Vec<String>>,
+    #[serde(default)]
+    comment: String,
+    timeout_seconds: u32,
+    max_concurrency: Rate,
+    max_errors: Rate,
+    #[serde(default)]
+    waiter: Option<Waiter>,
+    #[serde(default)]
+    destinations: Destinations,
+    #[serde(default)]
+    notification: Option<Notification>,
+    #[serde(default)]
+    service_role: String,
+}
+
+impl From<StoredSend> for Send {
+    fn from(stored: StoredSend) -> Send {
+        let plan = stored.plan.unwrap_or_else(|| Arc::new(stored.script.map(Plan::shell).unwrap_or_default()));
+        Send {
+            places: stored.places.unwrap_or_else(|| stored.instances.iter().cloned().map(Place::on).collect()),
+            command: stored.command,
+            instances: stored.instances,
+            targets: stored.targets,
+            plan,
+            document_name: stored.document_name,
+            document_version: stored.document_version,
+            parameters: stored.parameters,
+            comment: stored.comment,
+            timeout_seconds: stored.timeout_seconds,
+            max_concurrency: stored.max_concurrency,
+            max_errors: stored.max_errors,
+            waiter: stored.waiter,
+            destinations: stored.destinations,
+            notification: stored.notification,
+            service_role: stored.service_role,
+        }
+    }
 }
 
 impl Send {
-    pub fn new(command: CommandId, instances: Vec<InstanceId>, script: Script) -> Send {
+    pub fn new(command: CommandId, instances: Vec<InstanceId>, plan: Plan) -> Send {
         Send {
             command,
+            places: instances.iter().cloned().map(Place::on).collect(),
             instances,
-            script: Arc::new(script),
+            targets: vec![],
+            plan: Arc::new(plan),
             document_name: crate::document::RUN_SHELL_SCRIPT.to_owned(),
             document_version: "$DEFAULT".to_owned(),
             parameters: BTreeMap::new(),
@@ -138,6 +272,9 @@ impl Send {
             max_concurrency: Rate::CONCURRENCY_DEFAULT,
             max_errors: Rate::ERRORS_DEFAULT,
             waiter: None,
+            destinations: Destinations::default(),
+            notification: None,
+            service_role: String::new(),
         }
     }
 }
@@ -176,6 +313,40 @@ pub struct Outcome {
     pub started_at: Option<Timestamp>,
     #[serde(default)]
     pub finished_at: Option<Timestamp>,
+    #[serde(default)]
+    pub verdict: Verdict,
+    /// Each step of the plan, where it has more than one; else the attempt is the step.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<StepOutcome>,
+}
+
+/// How one of several steps ended, and the first part of what it wrote.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepOutcome {
+    pub name: String,
+    pub ended: StepEnded,
+    #[serde(default)]
+    pub verdict: Verdict,
+    #[serde(default)]
+    pub stdout: String,
+    #[serde(default)]
+    pub stderr: String,
+    #[serde(default)]
+    pub stdout_truncated: bool,
+    #[serde(default)]
+    pub stderr_truncated: bool,
+    #[serde(default)]
+    pub started_at: Option<Timestamp>,
+    #[serde(default)]
+    pub finished_at: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StepEnded {
+    ExitCode(i64),
+    Failure(Failure),
+    /// It was not run, and that is well.
+    Skipped(String),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -211,6 +382,8 @@ impl Outcome {
             stderr_truncated: false,
             started_at: None,
             finished_at: None,
+            verdict: Verdict::Normal,
+            steps: vec![],
         }
     }
 
@@ -285,6 +458,16 @@ failure_codes! {
     NotExecutable = "Agent.NotExecutable",
     WorkingDirectoryMissing = "Agent.WorkingDirectoryMissing",
     StartFailed = "Agent.StartFailed",
+    /// The host's own rules do not allow it. It never began.
+    AccessDenied = "Agent.AccessDenied",
+    UserMissing = "Agent.UserMissing",
+    ContentMissing = "Agent.ContentMissing",
+    /// It used more memory or processor time than it may, and was killed.
+    LimitExceeded = "Agent.LimitExceeded",
+    /// Its file or its output was judged abnormal, whatever its exit code.
+    Abnormal = "Agent.Abnormal",
+    /// It may have begun, and its agent has not been heard of since.
+    Lost = "Agent.Lost",
     /// For a reason that only the cause tells.
     Failed = "Agent.Failed",
 }
@@ -385,7 +568,7 @@ pub enum Effect {
     Offer {
         instance: InstanceId,
         attempt: AttemptId,
-        script: Arc<Script>,
+        plan: Arc<Plan>,
         expires_at: Timestamp,
     },
     /// Let the agent begin. May be repeated.

@@ -133,7 +133,7 @@ impl Run {
     /// AWS's `ExpiresAfter`: when it was asked for, and its delivery and execution timeouts.
     pub fn expires_after(&self) -> Option<Timestamp> {
         let (send, at) = self.sent()?;
-        Some(at.plus_seconds(i64::from(send.timeout_seconds) + i64::from(send.script.execution_timeout_seconds)))
+        Some(at.plus_seconds(i64::from(send.timeout_seconds) + i64::from(send.plan.execution_timeout_seconds())))
     }
 
     /// The attempt that `instance` holds or is asked to hold: what its agent must report when it comes back.
@@ -247,8 +247,8 @@ impl Run {
     }
 
     pub(crate) fn offer(&self, instance: &InstanceId, attempt: &AttemptId, alarm: Alarm) -> Option<Effect> {
-        let script = self.sent.as_ref()?.send.script.clone();
-        Some(Effect::Offer { instance: instance.clone(), attempt: attempt.clone(), script, expires_at: alarm.due })
+        let plan = self.sent.as_ref()?.send.plan.clone();
+        Some(Effect::Offer { instance: instance.clone(), attempt: attempt.clone(), plan, expires_at: alarm.due })
     }
 
     pub(crate) fn notification(&self) -> Option<Effect> {

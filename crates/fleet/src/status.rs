@@ -40,6 +40,12 @@ impl InvocationStatus {
             | FailureCode::NotExecutable
             | FailureCode::WorkingDirectoryMissing
             | FailureCode::StartFailed
+            | FailureCode::AccessDenied
+            | FailureCode::UserMissing
+            | FailureCode::ContentMissing
+            | FailureCode::LimitExceeded
+            | FailureCode::Abnormal
+            | FailureCode::Lost
             | FailureCode::Failed => InvocationStatus::Failed,
         }
     }

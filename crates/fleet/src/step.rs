@@ -72,8 +72,8 @@ impl Cx<'_> {
         if !(TIMEOUT_SECONDS_MIN..=TIMEOUT_SECONDS_MAX).contains(&send.timeout_seconds) {
             return Err(Refusal::InvalidTimeout { seconds: send.timeout_seconds });
         }
-        if send.script.text.len() > SCRIPT_BYTES_MAX {
-            return Err(Refusal::ScriptTooLong { bytes: send.script.text.len() });
+        if send.plan.bytes() > SCRIPT_BYTES_MAX {
+            return Err(Refusal::ScriptTooLong { bytes: send.plan.bytes() });
         }
         if send.comment.chars().count() > COMMENT_CHARS_MAX {
             return Err(Refusal::CommentTooLong);
@@ -379,7 +379,7 @@ impl Cx<'_> {
     }
 
     fn backstop_from(&self, start: Timestamp) -> Timestamp {
-        let execution = self.run.sent.as_ref().map_or(0, |sent| sent.send.script.execution_timeout_seconds);
+        let execution = self.run.sent.as_ref().map_or(0, |sent| sent.send.plan.execution_timeout_seconds());
         start.plus_seconds(i64::from(execution) + i64::from(BACKSTOP_SECONDS))
     }
 

@@ -194,8 +194,13 @@ fn parse(line: &str) -> Command {
 }
 
 fn send(instances: Vec<InstanceId>) -> Send {
-    let script = Script { text: "true\n".to_owned(), working_directory: String::new(), execution_timeout_seconds: 600 };
-    Send { timeout_seconds: 60, ..Send::new(CommandId::from("c"), instances, script) }
+    let script = Script {
+        text: "true\n".to_owned(),
+        working_directory: String::new(),
+        execution_timeout_seconds: 600,
+        environment: vec![],
+    };
+    Send { timeout_seconds: 60, ..Send::new(CommandId::from("c"), instances, crate::Plan::shell(script)) }
 }
 
 fn outcome(word: &str) -> Outcome {

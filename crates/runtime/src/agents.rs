@@ -193,13 +193,12 @@ fn key(caller: &Caller, instance_id: &str) -> (String, String, String) {
 }
 
 /// An offer as it goes over the wire.
-pub(crate) fn offer(attempt: fleet::AttemptId, script: &fleet::Script, expires_at: Timestamp) -> ToAgent {
+pub(crate) fn offer(attempt: fleet::AttemptId, document: &str, plan: &fleet::Plan, expires_at: Timestamp) -> ToAgent {
     ToAgent::Offer(agent::Offer {
         attempt: attempt.to_string(),
-        script: script.text.to_string(),
-        working_directory: script.working_directory.to_string(),
-        execution_timeout_seconds: u64::from(script.execution_timeout_seconds),
-        environment: vec![],
+        document: document.to_owned(),
+        plan: plan.clone(),
+        secrets: vec![],
         expires_at,
     })
 }
@@ -298,7 +297,7 @@ impl Runtime {
                 world.hub.send(&session.caller, &fleet::InstanceId::from(&*session.instance_id), ToAgent::Pong);
                 return Ok(());
             }
-            FromAgent::Hello(_) | FromAgent::Unknown => return Ok(()),
+            FromAgent::Hello(_) | FromAgent::Output(_) | FromAgent::Fetch(_) | FromAgent::Unknown => return Ok(()),
             FromAgent::Accepted { attempt } => {
                 let attempt = fleet::AttemptId::from(&*attempt);
                 (attempt.clone(), fleet::Command::AgentAccepted { attempt })
@@ -358,6 +357,7 @@ fn welcome(now: Timestamp) -> ToAgent {
         server_time: now,
         lost_after_seconds: fleet::limits::LOST_AFTER_SECONDS as u64,
         ping_seconds: PING_SECONDS,
+        settings: agent::Settings::default(),
     })
 }
 
@@ -390,11 +390,7 @@ fn state(state: agent::AttemptState) -> fleet::AttemptState {
 fn outcome(finished: agent::Finished) -> fleet::Outcome {
     let ended = match finished.ended {
         agent::Ended::ExitCode(code) => fleet::Ended::ExitCode(code),
-        agent::Ended::Failure(failure) => fleet::Ended::Failure(fleet::Failure {
-            code: fleet::FailureCode::parse(&failure.code),
-            cause: failure.message,
-            exit_code: failure.exit_code,
-        }),
+        agent::Ended::Failure(told) => fleet::Ended::Failure(failure(told)),
     };
     fleet::Outcome {
         ended,
@@ -404,5 +400,29 @@ fn outcome(finished: agent::Finished) -> fleet::Outcome {
         stderr_truncated: finished.stderr_truncated,
         started_at: finished.started_at,
         finished_at: finished.finished_at,
+        verdict: finished.verdict,
+        steps: finished.steps.into_iter().map(step_outcome).collect(),
     }
+}
+
+fn step_outcome(step: agent::StepFinished) -> fleet::StepOutcome {
+    fleet::StepOutcome {
+        name: step.name,
+        ended: match step.ended {
+            agent::StepEnded::ExitCode(code) => fleet::StepEnded::ExitCode(code),
+            agent::StepEnded::Failure(told) => fleet::StepEnded::Failure(failure(told)),
+            agent::StepEnded::Skipped(why) => fleet::StepEnded::Skipped(why),
+        },
+        verdict: step.verdict,
+        stdout: step.stdout,
+        stderr: step.stderr,
+        stdout_truncated: step.stdout_truncated,
+        stderr_truncated: step.stderr_truncated,
+        started_at: step.started_at,
+        finished_at: step.finished_at,
+    }
+}
+
+fn failure(told: agent::Failure) -> fleet::Failure {
+    fleet::Failure { code: fleet::FailureCode::parse(&told.code), cause: told.message, exit_code: told.exit_code }
 }

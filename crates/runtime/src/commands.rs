@@ -124,7 +124,7 @@ impl Runtime {
                 .map_err(document_refusal)?;
         let instances = self.named_instances(caller, &send).await?;
         let command_id = send.command_id.unwrap_or_else(clock::uuid);
-        let mut sending = fleet::Send::new(fleet::CommandId::from(&*command_id), instances, script);
+        let mut sending = fleet::Send::new(fleet::CommandId::from(&*command_id), instances, fleet::Plan::shell(script));
         sending.document_name = send.document_name;
         sending.document_version = send.document_version.unwrap_or(sending.document_version);
         sending.parameters = send.parameters;

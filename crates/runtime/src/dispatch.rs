@@ -419,8 +419,9 @@ impl World {
         match effect {
             fleet::Effect::SetTimer { .. } | fleet::Effect::ClearTimer { .. } => (),
             fleet::Effect::Notify { waiter } => self.notify(id, run, waiter),
-            fleet::Effect::Offer { instance, attempt, script, expires_at } => {
-                self.hub.send(caller, &instance, crate::agents::offer(attempt, &script, expires_at));
+            fleet::Effect::Offer { instance, attempt, plan, expires_at } => {
+                let document = run.sent().map_or("", |(send, _)| &send.document_name);
+                self.hub.send(caller, &instance, crate::agents::offer(attempt, document, &plan, expires_at));
             }
             fleet::Effect::Go { instance, attempt } => {
                 self.hub.send(caller, &instance, api::agent::ToAgent::Go { attempt: attempt.to_string() });

@@ -42,7 +42,12 @@ fn parse(line: &str, now: Timestamp) -> Input {
         // The server's clock is 1000 seconds ahead.
         "welcome" => {
             let server_time = now.plus_seconds(1000);
-            Input::Said(ToAgent::Welcome(Welcome { server_time, lost_after_seconds: 60, ping_seconds: 10 }))
+            Input::Said(ToAgent::Welcome(Welcome {
+                server_time,
+                lost_after_seconds: 60,
+                ping_seconds: 10,
+                settings: Default::default(),
+            }))
         }
         "refused" => Input::Said(ToAgent::Refused { code: "NotAllowed".to_owned(), message: String::new() }),
         "offer" => Input::Said(ToAgent::Offer(offer(words[1]))),
@@ -61,10 +66,14 @@ fn parse(line: &str, now: Timestamp) -> Input {
 fn offer(attempt: &str) -> Offer {
     Offer {
         attempt: attempt.to_owned(),
-        script: "true\n".to_owned(),
-        working_directory: String::new(),
-        execution_timeout_seconds: 600,
-        environment: vec![],
+        document: "AWS-RunShellScript".to_owned(),
+        plan: document::Plan::shell(document::Script {
+            text: "true\n".to_owned(),
+            working_directory: String::new(),
+            execution_timeout_seconds: 600,
+            environment: vec![],
+        }),
+        secrets: vec![],
         expires_at: Timestamp(0).plus_seconds(1060),
     }
 }
@@ -517,7 +526,7 @@ fn what_cannot_be_kept_is_undeliverable() {
             offer a
               > keep a
             not-kept a
-              > say Finished(Finished { attempt: "a", ended: Failure(Failure { code: "Agent.Undeliverable", message: "disk full", exit_code: None }), stdout: "", stderr: "", stdout_truncated: false, stderr_truncated: false, started_at: None, finished_at: None })
+              > say Finished(Finished { attempt: "a", ended: Failure(Failure { code: "Agent.Undeliverable", message: "disk full", exit_code: None }), stdout: "", stderr: "", stdout_truncated: false, stderr_truncated: false, started_at: None, finished_at: None, verdict: Normal, steps: [] })
             acknowledged a
         "#]],
     );
