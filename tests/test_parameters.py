@@ -10,6 +10,7 @@ import re
 import threading
 import time
 import typing
+import urllib.request
 
 import botocore.session
 import pytest
@@ -515,7 +516,7 @@ def test_a_secret_is_given_plain_or_sealed(w):
 
 @pytest.fixture
 def own(directories):
-    server = harness.Server(directories.make("secrets"), env=harness.environment(DANDORI_LOG="trace", RUST_LOG="trace")).start()
+    server = harness.Server(directories.make("secrets"), env=harness.environment(DANDORI_LOG="trace")).start()
     yield server
     server.kill()
 
@@ -532,7 +533,11 @@ def test_a_secret_is_nowhere_in_plain_text(own):
     for parameters in refusals:
         code, words = refused(ssm.put_parameter, **parameters)
         assert CANARY not in words, (code, words)
+    for body in ('{"Name":"/b","Value":"' + CANARY, '{"Name":"/b","Value":"' + CANARY + '","Type":3}', '["' + CANARY + '"]', '"' + CANARY):
+        status, _, told = harness.request(own, body, "AmazonSSM.PutParameter", service="ssm")
+        assert status == 400 and CANARY.encode() not in told, told
     assert CANARY not in json.dumps(ssm.describe_parameters(), default=str)
+    assert CANARY not in urllib.request.urlopen(own.url + "/metrics").read().decode()
     own.stop()
     own.start()
     assert own.client("ssm").get_parameter(Name="/a:1", WithDecryption=True)["Parameter"]["Value"] == CANARY

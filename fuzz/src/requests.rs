@@ -57,6 +57,8 @@ const PRESENT: &[(&str, &str, &str)] = &[
         r#"{"stateMachineArn":"arn:aws:states:us-east-1:111111111111:stateMachine:net","name":"n"}"#,
     ),
     ("states", "AWSStepFunctions.CreateActivity", r#"{"name":"w"}"#),
+    ("ssm", "AmazonSSM.PutParameter", r#"{"Name":"/net/a","Value":"v","Type":"SecureString"}"#),
+    ("ssm", "AmazonSSM.LabelParameterVersion", r#"{"Name":"/net/a","Labels":["prod"]}"#),
     ("logs", "Logs_20140328.CreateLogGroup", r#"{"logGroupName":"g"}"#),
     ("logs", "Logs_20140328.CreateLogStream", r#"{"logGroupName":"g","logStreamName":"s"}"#),
     (

@@ -35,6 +35,7 @@ impl Server {
     /// The answer's status and body.
     async fn ask(&self, operation: &str, body: &str) -> (u16, String) {
         let (service, prefix) = match operation {
+            parameters if parameters.contains("Parameter") => ("ssm", "AmazonSSM"),
             "SendCommand"
             | "CancelCommand"
             | "ListCommands"
@@ -415,4 +416,47 @@ async fn a_command_is_followed_by_a_client() {
         ListCommands: 200 {"Commands":[{"CommandId":"UUID","DocumentName":"AWS-RunShellScript","DocumentVersion":"$DEFAULT","Comment":"","ExpiresAfter":TIME,"Parameters":{"commands":["ls"]},"InstanceIds":["mi-0123456789abcdef0"],"Targets":[],"RequestedDateTime":TIME,"Status":"Success","StatusDetails":"Success","OutputS3BucketName":"","OutputS3KeyPrefix":"","MaxConcurrency":"50","MaxErrors":"0","TargetCount":1,"CompletedCount":1,"ErrorCount":0,"DeliveryTimedOutCount":0,"ServiceRole":"","NotificationConfig":{"NotificationArn":"","NotificationEvents":[],"NotificationType":""},"CloudWatchOutputConfig":{"CloudWatchLogGroupName":"","CloudWatchOutputEnabled":false},"TimeoutSeconds":3600}]}
         DescribeInstanceInformation: 200 {"InstanceInformationList":[{"InstanceId":"mi-0123456789abcdef0","PingStatus":"Online","LastPingDateTime":TIME,"AgentVersion":"0.1.0","IsLatestVersion":true,"PlatformType":"Linux","PlatformName":"Debian GNU/Linux","PlatformVersion":"13","RegistrationDate":TIME,"ResourceType":"ManagedInstance","Name":"web-1","ComputerName":"web-1","SourceId":"mi-0123456789abcdef0","SourceType":"AWS::SSM::ManagedInstance"}]}
     "#]]).await;
+}
+
+#[tokio::test]
+async fn parameters_have_versions_labels_and_secrets() {
+    let server = Server::open().await;
+    server
+        .check(
+            r#"
+            PutParameter {"Name":"/net/a","Value":"one","Type":"String","Description":"d"}
+            PutParameter {"Name":"/net/a","Value":"two"}
+            PutParameter {"Name":"/net/a","Value":"two","Overwrite":true}
+            LabelParameterVersion {"Name":"/net/a","ParameterVersion":1,"Labels":["prod","1st"]}
+            GetParameter {"Name":"/net/a:prod"}
+            GetParameter {"Name":"/net/a:3"}
+            GetParameterHistory {"Name":"/net/a"}
+            PutParameter {"Name":"/net/b","Value":"canary","Type":"SecureString","Tier":"Advanced"}
+            GetParameter {"Name":"/net/b","WithDecryption":true}
+            DescribeParameters {"ParameterFilters":[{"Key":"Type","Values":["SecureString"]}]}
+            GetParametersByPath {"Path":"/net","MaxResults":1}
+            GetParameters {"Names":["/net/none","/net/a"]}
+            UnlabelParameterVersion {"Name":"/net/a","ParameterVersion":1,"Labels":["prod","test"]}
+            DeleteParameters {"Names":["/net/none","/net/a"]}
+            DeleteParameter {"Name":"/net/a"}
+            "#,
+            expect![[r#"
+                PutParameter: 200 {"Version":1,"Tier":"Standard"}
+                PutParameter: 400 {"__type":"ParameterAlreadyExists","message":"The parameter already exists. To overwrite this value, set the overwrite option in the request to true."}
+                PutParameter: 200 {"Version":2,"Tier":"Standard"}
+                LabelParameterVersion: 200 {"InvalidLabels":["1st"],"ParameterVersion":1}
+                GetParameter: 200 {"Parameter":{"Name":"/net/a","Type":"String","Value":"one","Version":1,"Selector":":prod","LastModifiedDate":TIME,"ARN":"arn:aws:ssm:us-east-1:111111111111:parameter/net/a","DataType":"text"}}
+                GetParameter: 400 {"__type":"ParameterVersionNotFound","message":"Systems Manager could not find version 3 of /net/a. Verify the version and try again."}
+                GetParameterHistory: 200 {"Parameters":[{"Name":"/net/a","Value":"one","Labels":["prod"],"Type":"String","LastModifiedDate":TIME,"LastModifiedUser":"arn:aws:iam::111111111111:root","Description":"d","Version":1,"Tier":"Standard","Policies":[],"DataType":"text"},{"Name":"/net/a","Value":"two","Labels":[],"Type":"String","LastModifiedDate":TIME,"LastModifiedUser":"arn:aws:iam::111111111111:root","Description":"d","Version":2,"Tier":"Standard","Policies":[],"DataType":"text"}]}
+                PutParameter: 200 {"Version":1,"Tier":"Advanced"}
+                GetParameter: 200 {"Parameter":{"Name":"/net/b","Type":"SecureString","Value":"canary","Version":1,"LastModifiedDate":TIME,"ARN":"arn:aws:ssm:us-east-1:111111111111:parameter/net/b","DataType":"text"}}
+                DescribeParameters: 200 {"Parameters":[{"Name":"/net/b","ARN":"arn:aws:ssm:us-east-1:111111111111:parameter/net/b","Type":"SecureString","KeyId":"alias/aws/ssm","LastModifiedDate":TIME,"LastModifiedUser":"arn:aws:iam::111111111111:root","Version":1,"Tier":"Advanced","Policies":[],"DataType":"text"}]}
+                GetParametersByPath: 200 {"Parameters":[{"Name":"/net/a","Type":"String","Value":"two","Version":2,"LastModifiedDate":TIME,"ARN":"arn:aws:ssm:us-east-1:111111111111:parameter/net/a","DataType":"text"}],"NextToken":"TOKEN"}
+                GetParameters: 200 {"Parameters":[{"Name":"/net/a","Type":"String","Value":"two","Version":2,"LastModifiedDate":TIME,"ARN":"arn:aws:ssm:us-east-1:111111111111:parameter/net/a","DataType":"text"}],"InvalidParameters":["/net/none"]}
+                UnlabelParameterVersion: 200 {"RemovedLabels":["prod"],"InvalidLabels":["test"]}
+                DeleteParameters: 200 {"DeletedParameters":["/net/a"],"InvalidParameters":["/net/none"]}
+                DeleteParameter: 400 {"__type":"ParameterNotFound"}
+            "#]],
+        )
+        .await;
 }

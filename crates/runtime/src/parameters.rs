@@ -526,12 +526,13 @@ impl Walk {
     }
 }
 
-/// A key after which all keys with this prefix come.
+/// A key after which all keys with this prefix come, and as few others as may be. None: the list's beginning.
 fn before(prefix: &str) -> Option<Bytes> {
     let (last, start) = prefix.as_bytes().split_last()?;
     let mut key = start.to_vec();
-    key.push(last - 1);
-    key.push(u8::MAX);
+    if let Some(less) = last.checked_sub(1) {
+        key.extend([less, u8::MAX]);
+    }
     Some(key.into())
 }
 
@@ -621,4 +622,21 @@ fn of_line(caller: &Caller, line: Line) -> ParameterMetadata {
 
 fn of_expiration(expiration: &policy::Expiration) -> ParameterPolicy {
     ParameterPolicy { text: expiration.text.to_string(), policy_type: "Expiration", status: "Pending" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_walk_begins_before_what_it_looks_for() {
+        let begins = |prefix: &str| before(prefix).map(|key| key.to_vec());
+        assert_eq!(begins(""), None);
+        assert_eq!(begins("net/"), Some(b"net.\xff".to_vec()));
+        assert_eq!(begins("a\0"), Some(b"a".to_vec()));
+        for prefix in ["\0", "a", "net/", "日本", "\u{10ffff}"] {
+            let begin = begins(prefix).expect("a key");
+            assert!(*begin < *prefix.as_bytes() && !begin.starts_with(prefix.as_bytes()), "{prefix:?}");
+        }
+    }
 }
