@@ -20,7 +20,7 @@ use crate::shard::{self, Ask, ParameterChange, Reply};
 use crate::value::{Value, What};
 use crate::{Runtime, keys, token};
 
-pub use crate::parameter::filter::ParameterFilter;
+pub use crate::parameter::filter::{Depth, ParameterFilter};
 pub use crate::parameter::{Kind as ParameterType, Tier, TierWish};
 
 /// `PutParameter`
@@ -109,12 +109,6 @@ pub struct ParametersByPath {
     pub depth: Depth,
     pub filters: Vec<ParameterFilter>,
     pub decryption: Decryption,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Depth {
-    OneLevel,
-    Recursive,
 }
 
 /// What `GetParameters` and `DeleteParameters` found, and the names that lead to nothing.
@@ -241,7 +235,7 @@ impl Runtime {
         let question =
             format!("parameters of {} {} {:?} {:?}", caller.account, caller.region, by_path, by_path.filters);
         let path = name::path(&by_path.path)?;
-        let mut filters = vec![Filter::below(path, by_path.depth == Depth::Recursive)];
+        let mut filters = vec![Filter::below(path, by_path.depth)];
         for filter in by_path.filters {
             filters.push(Filter::parse(filter, For::Path)?);
         }

@@ -241,3 +241,29 @@ async fn of_many_that_create_one_parameter_one_does() {
         (1, 19)
     );
 }
+
+/// So much that it is kept as a snapshot meanwhile.
+#[tokio::test]
+async fn a_hundred_long_secrets_are_there_after_a_restart() {
+    let key = MasterKey::random();
+    let config = || Config { master_key: Some(key.clone()), ..Config::default() };
+    let mut world = World::new(config()).await;
+    let value = |number: u64| format!("{number:08}").repeat(1024);
+    for number in 1..=120 {
+        let existing = if number == 1 { Existing::Refuse } else { Existing::Overwrite };
+        let tier = Some(TierWish::This(Tier::Advanced));
+        let put = ParameterPut { existing, tier, ..put("/long", ParameterType::SecureString, &value(number)) };
+        assert_eq!(world.runtime.parameter_put(&world.caller, put).await.expect("accepted").0, number);
+    }
+    world.runtime.parameter_label(&world.caller, "/long", Some(21), vec!["old".to_owned()]).await.expect("labelled");
+    world.runtime = Runtime::open(config(), world.store.clone(), Arc::new(Nobody)).await.expect("it opens");
+    for (name, number) in [("/long", 120), ("/long:21", 21), ("/long:old", 21), ("/long:64", 64)] {
+        let found = world.runtime.parameter(&world.caller, name, Decryption::Plain).await.expect(name);
+        assert!(found.version == number && found.value.expose() == value(number), "{name}");
+    }
+    let gone = world.runtime.parameter(&world.caller, "/long:20", Decryption::Plain).await;
+    assert!(matches!(gone, Err(Refusal::Parameter(ParameterRefusal::VersionNotFound { .. }))));
+    let put = ParameterPut { existing: Existing::Overwrite, ..put("/long", ParameterType::SecureString, "v") };
+    let full = world.runtime.parameter_put(&world.caller, put).await;
+    assert!(matches!(full, Err(Refusal::Parameter(ParameterRefusal::TooManyVersions { oldest: 21, .. }))));
+}

@@ -44,6 +44,13 @@ pub(crate) enum For {
     Path,
 }
 
+/// How far below a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    OneLevel,
+    Recursive,
+}
+
 /// A filter as it came.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ParameterFilter {
@@ -83,9 +90,13 @@ impl Filter {
         Ok(Filter { of, how, values })
     }
 
-    /// What is right below the path, or all below it.
-    pub(crate) fn below(path: String, recursive: bool) -> Filter {
-        Filter { of: Property::Path, how: if recursive { How::Recursive } else { How::OneLevel }, values: vec![path] }
+    /// What is below the path.
+    pub(crate) fn below(path: String, depth: Depth) -> Filter {
+        let how = match depth {
+            Depth::OneLevel => How::OneLevel,
+            Depth::Recursive => How::Recursive,
+        };
+        Filter { of: Property::Path, how, values: vec![path] }
     }
 
     pub(crate) fn has(&self, line: &Line) -> bool {
