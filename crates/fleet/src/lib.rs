@@ -21,7 +21,7 @@
 //!
 //! In reading order: [`limits`], [`document`] (what to run), [`rate`] (on how many at a time), [`message`]
 //! (commands, events, effects), [`status`] (in AWS's words), [`run`] (the value), [`step()`] (the rules),
-//! [`output`] (what AWS shows of an output).
+//! [`output`] (what AWS shows of an output), [`destination`] (where else it goes).
 
 pub mod limits;
 pub mod document;
@@ -31,6 +31,7 @@ pub mod status;
 pub mod run;
 mod step;
 pub mod output;
+pub mod destination;
 
 pub use ::document::{Plan, Script, Verdict};
 pub use message::{
@@ -38,7 +39,7 @@ pub use message::{
     Notification, NotificationEvent, Outcome, Per, Place, Refusal, Send, StepEnded, StepOutcome, Target, Waiter,
 };
 pub use rate::Rate;
-pub use run::{Counts, Invocation, Run, Stage};
+pub use run::{Counts, Delivery, Invocation, Run, Stage};
 pub use status::{CommandStatus, InvocationStatus};
 pub use step::{Env, Step, step};
 

@@ -103,6 +103,11 @@ pub enum Command {
     Notified {
         waiter: Waiter,
     },
+    /// The output of an invocation is where [`Destinations`] want it, or cannot be brought there.
+    OutputDelivered {
+        instance: InstanceId,
+        problem: Option<String>,
+    },
 }
 
 /// A SendCommand. [`Send::new`] fills in AWS's defaults.
@@ -176,6 +181,13 @@ pub struct Destinations {
     /// `CloudWatchLogGroupName`, where it is enabled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_group: Option<String>,
+}
+
+impl Destinations {
+    /// Whether outputs go nowhere else.
+    pub fn is_empty(&self) -> bool {
+        self.bucket.is_empty() && self.log_group.is_none()
+    }
 }
 
 /// `NotificationConfig`
@@ -552,6 +564,13 @@ pub enum Event {
     Notified {
         at: Timestamp,
     },
+    /// The output of an ended invocation is where it was wanted, or for this reason is not.
+    OutputDelivered {
+        at: Timestamp,
+        instance: InstanceId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        problem: Option<String>,
+    },
 }
 
 /// Who said how an invocation ended.
@@ -597,6 +616,11 @@ pub enum Effect {
     /// Tell the waiter that the run has ended; answered with [`Command::Notified`].
     Notify {
         waiter: Waiter,
+    },
+    /// Bring what the attempt has written to the run's [`Destinations`]; answered with [`Command::OutputDelivered`].
+    DeliverOutput {
+        instance: InstanceId,
+        attempt: AttemptId,
     },
 }
 

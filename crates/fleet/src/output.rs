@@ -17,6 +17,12 @@ pub(crate) fn bounded(mut outcome: Outcome) -> Outcome {
     outcome
 }
 
+/// A cause, cut to what is kept of it.
+pub(crate) fn cause(mut text: String) -> String {
+    cut(&mut text, CAUSE_CHARS_MAX);
+    text
+}
+
 /// Both outputs in one text of at most [`PLUGIN_OUTPUT_CHARS_MAX`] characters. Where both are too long, each
 /// gets half of the room.
 pub fn plugin_output(outcome: &Outcome) -> String {

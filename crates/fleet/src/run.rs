@@ -1,5 +1,6 @@
 //! What a run remembers: the fold of its events.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use base::Timestamp;
@@ -20,6 +21,18 @@ pub struct Run {
     pub(crate) cancelled_whole: bool,
     pub(crate) ended_at: Option<Timestamp>,
     pub(crate) notified: bool,
+    /// What became of outputs that were wanted elsewhere.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) deliveries: BTreeMap<InstanceId, Delivery>,
+}
+
+/// An output is where it was wanted, or is not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delivery {
+    pub at: Timestamp,
+    /// Why it is not there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -210,12 +223,16 @@ impl Run {
             }),
             Event::Ended { at, .. } => self.ended_at = Some(*at),
             Event::Notified { .. } => self.notified = true,
+            Event::OutputDelivered { at, instance, problem } => {
+                self.deliveries.insert(instance.clone(), Delivery { at: *at, problem: problem.clone() });
+            }
         }
     }
 
     /// Every effect still owed: what a restarted server dispatches.
     pub fn outstanding(&self) -> Vec<Effect> {
         let mut owed: Vec<Effect> = self.invocations.iter().flat_map(|invocation| self.owed_for(invocation)).collect();
+        owed.extend(self.invocations.iter().filter_map(|invocation| self.undelivered(invocation)));
         owed.extend(self.notification());
         owed
     }
@@ -254,6 +271,24 @@ impl Run {
     pub(crate) fn notification(&self) -> Option<Effect> {
         let waiter = self.sent.as_ref()?.send.waiter?;
         (self.is_terminal() && !self.notified).then_some(Effect::Notify { waiter })
+    }
+
+    /// An output that has to be brought somewhere: of an invocation that has ended and may have begun.
+    pub(crate) fn undelivered(&self, invocation: &Invocation) -> Option<Effect> {
+        let wanted = self.sent.as_ref().is_some_and(|sent| !sent.send.destinations.is_empty());
+        match &invocation.stage {
+            Stage::Ended { attempt: Some(attempt), .. }
+                if wanted && !self.deliveries.contains_key(&invocation.instance) =>
+            {
+                Some(Effect::DeliverOutput { instance: invocation.instance.clone(), attempt: attempt.clone() })
+            }
+            Stage::Queued | Stage::Offered { .. } | Stage::Begun { .. } | Stage::Ended { .. } => None,
+        }
+    }
+
+    /// What became of an instance's output, where it was wanted elsewhere and that has been done.
+    pub fn delivery(&self, instance: &InstanceId) -> Option<&Delivery> {
+        self.deliveries.get(instance)
     }
 
     pub(crate) fn errors_max(&self) -> usize {

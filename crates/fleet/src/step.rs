@@ -48,6 +48,7 @@ pub fn step(run: &mut Run, command: Command, env: Env) -> Result<Step, Refusal> 
         Command::Fire { timer } => cx.fire(timer)?,
         Command::Cancel { instances } => cx.cancel(&instances)?,
         Command::Notified { waiter } => cx.notified(waiter)?,
+        Command::OutputDelivered { instance, problem } => cx.output_delivered(&instance, problem)?,
     }
     cx.settle();
     Ok(cx.step)
@@ -249,6 +250,15 @@ impl Cx<'_> {
         }
     }
 
+    fn output_delivered(&mut self, instance: &InstanceId, problem: Option<String>) -> Result<(), Refusal> {
+        let invocation = self.run.invocation(instance).ok_or_else(|| Refusal::InvalidInstanceId(instance.clone()))?;
+        if self.run.undelivered(invocation).is_some() {
+            let problem = problem.map(output::cause);
+            self.record(Event::OutputDelivered { at: self.now, instance: instance.clone(), problem });
+        }
+        Ok(())
+    }
+
     /// What follows whatever happened: free places are filled, and when nothing is left the run ends.
     fn settle(&mut self) {
         if self.run.is_terminal() {
@@ -355,6 +365,8 @@ impl Cx<'_> {
         let alarm = self.run.invocation(instance).and_then(|invocation| invocation.stage.alarm());
         self.record(Event::Finished { at: self.now, instance: instance.clone(), decider, outcome: Arc::new(outcome) });
         self.step.effects.extend(alarm.map(Alarm::clear));
+        let ended = self.run.invocation(instance);
+        self.step.effects.extend(ended.and_then(|invocation| self.run.undelivered(invocation)));
     }
 
     /// Says again what this agent is owed: it asked.

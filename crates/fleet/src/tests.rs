@@ -84,9 +84,11 @@ impl Play {
             let held = match effect {
                 Effect::Acknowledge { .. } | Effect::ClearTimer { .. } => true,
                 Effect::Cancel { attempt, .. } => owed.contains(effect) || ended(attempt),
-                Effect::Offer { .. } | Effect::Go { .. } | Effect::SetTimer { .. } | Effect::Notify { .. } => {
-                    owed.contains(effect)
-                }
+                Effect::Offer { .. }
+                | Effect::Go { .. }
+                | Effect::SetTimer { .. }
+                | Effect::Notify { .. }
+                | Effect::DeliverOutput { .. } => owed.contains(effect),
             };
             assert!(held, "{effect:?} was asked for and is not owed: {owed:?}");
             if let Effect::Go { attempt, .. } = effect {
@@ -94,7 +96,8 @@ impl Play {
             }
         }
         if self.run.is_terminal() {
-            assert!(owed.iter().all(|effect| matches!(effect, Effect::Notify { .. })), "an ended run owes {owed:?}");
+            let told = |effect: &Effect| matches!(effect, Effect::Notify { .. } | Effect::DeliverOutput { .. });
+            assert!(owed.iter().all(told), "an ended run owes {owed:?}");
             assert!(self.run.status().is_terminal());
         } else if self.run.sent().is_some() {
             let awake = owed.iter().any(|effect| matches!(effect, Effect::SetTimer { .. }));
@@ -149,9 +152,11 @@ fn told_attempt(command: &Command) -> Option<AttemptId> {
 fn owed_attempt(effect: &Effect) -> Option<&AttemptId> {
     match effect {
         Effect::Offer { attempt, .. } | Effect::Go { attempt, .. } | Effect::Cancel { attempt, .. } => Some(attempt),
-        Effect::Acknowledge { .. } | Effect::SetTimer { .. } | Effect::ClearTimer { .. } | Effect::Notify { .. } => {
-            None
-        }
+        Effect::Acknowledge { .. }
+        | Effect::SetTimer { .. }
+        | Effect::ClearTimer { .. }
+        | Effect::Notify { .. }
+        | Effect::DeliverOutput { .. } => None,
     }
 }
 
@@ -177,6 +182,7 @@ fn parse(line: &str) -> Command {
                 ("errors", rate) => send.max_errors = Rate::parse_errors(rate).expect("a rate"),
                 ("timeout", seconds) => send.timeout_seconds = seconds.parse().expect("seconds"),
                 ("waiter", _) => send.waiter = Some(WAITER),
+                ("bucket", name) => send.destinations.bucket = name.to_owned(),
                 (other, _) => panic!("no such option: {other}"),
             }
             send
@@ -189,6 +195,10 @@ fn parse(line: &str) -> Command {
         "fire" => Command::Fire { timer: word(1).parse().expect("a timer") },
         "cancel" => Command::Cancel { instances: list(word(1)) },
         "notified" => Command::Notified { waiter: WAITER },
+        "delivered" => Command::OutputDelivered {
+            instance: instance(word(1)),
+            problem: Some(word(2).to_owned()).filter(|problem| !problem.is_empty()),
+        },
         other => panic!("no such command: {other}"),
     }
 }
@@ -250,6 +260,7 @@ fn event_text(event: &Event) -> String {
         Event::ReportedLate { instance, outcome, .. } => format!("reported late {instance}: {}", ended(outcome)),
         Event::Ended { status, .. } => format!("ended {status:?}"),
         Event::Notified { .. } => "notified".to_owned(),
+        Event::OutputDelivered { instance, problem, .. } => format!("output delivered {instance}: {problem:?}"),
     }
 }
 
@@ -264,7 +275,66 @@ fn effect_text(effect: &Effect) -> String {
         Effect::SetTimer { timer, due } => format!("set timer {timer} at {}", due.0 / 1000),
         Effect::ClearTimer { timer, .. } => format!("clear timer {timer}"),
         Effect::Notify { waiter } => format!("notify task {}", waiter.task),
+        Effect::DeliverOutput { attempt, .. } => format!("deliver output {attempt}"),
     }
+}
+
+#[test]
+fn an_output_is_owed_until_it_is_delivered_or_cannot_be() {
+    check(
+        "
+        send a,b,c bucket=night concurrency=2
+        delivered a
+        accept a
+        finish a 0
+        cancel b,c
+        delivered b
+        delivered a AccessDenied
+        delivered a
+        delivered d
+        ",
+        expect![[r#"
+            send a,b,c bucket=night concurrency=2
+              + sent c to 3
+              + offered a as c.a.1, timer 0 at 60
+              + offered b as c.b.1, timer 1 at 60
+              > offer a c.a.1 until 60
+              > set timer 0 at 60
+              > offer b c.b.1 until 60
+              > set timer 1 at 60
+            delivered a
+            accept a
+              + accepted a, timer 2 at 780
+              > go c.a.1
+              > clear timer 0
+              > set timer 2 at 780
+            finish a 0
+              + finished a by Agent: exit 0
+              + offered c as c.c.1, timer 3 at 60
+              > clear timer 2
+              > deliver output c.a.1
+              > acknowledge c.a.1
+              > offer c c.c.1 until 60
+              > set timer 3 at 60
+            cancel b,c
+              + finished b by Server: Agent.Cancelled (cancelled before it began)
+              + finished c by Server: Agent.Cancelled (cancelled before it began)
+              + ended Incomplete
+              > clear timer 1
+              > deliver output c.b.1
+              > acknowledge c.b.1
+              > clear timer 3
+              > deliver output c.c.1
+              > acknowledge c.c.1
+            delivered b
+              + output delivered b: None
+            delivered a AccessDenied
+              + output delivered a: Some("AccessDenied")
+            delivered a
+            delivered d
+              refused: instance d is not part of this command
+        "#]],
+    );
 }
 
 #[test]

@@ -103,7 +103,8 @@ pub(crate) fn alarms(effects: &[fleet::Effect], step: &mut store::Step) {
             | fleet::Effect::Go { .. }
             | fleet::Effect::Cancel { .. }
             | fleet::Effect::Acknowledge { .. }
-            | fleet::Effect::Notify { .. } => (),
+            | fleet::Effect::Notify { .. }
+            | fleet::Effect::DeliverOutput { .. } => (),
         }
     }
 }

@@ -417,6 +417,8 @@ impl World {
 
     fn perform_fleet(&self, id: Id, caller: &Caller, run: &fleet::Run, effect: fleet::Effect) {
         match effect {
+            // Nobody brings outputs anywhere yet.
+            fleet::Effect::DeliverOutput { .. } => (),
             fleet::Effect::SetTimer { .. } | fleet::Effect::ClearTimer { .. } => (),
             fleet::Effect::Notify { waiter } => self.notify(id, run, waiter),
             fleet::Effect::Offer { instance, attempt, plan, expires_at } => {
