@@ -5,6 +5,7 @@
 //!
 //! ```text
 //! agent                                             server
+//!                                               ◄──  Challenge { its nonce, its key, its signature over both nonces }
 //!   Hello { attempts: what the journal knows }  ──►
 //!                                               ◄──  Welcome, or Refused and the connection closes
 //!                                               ◄──  what is still owed: Offer, Go, Cancel, Acknowledged
@@ -20,6 +21,10 @@
 //!                                               ◄──  Acknowledged
 //!   (the journal forgets the attempt)
 //! ```
+//!
+//! A host registers once, by `POST /api/v1/agents/register` with [`Register`]. From then on its agent knows the server's
+//! key and says nothing before the challenge shows it; its hello proves its own. What is signed is in the crate
+//! `identity`. The agent's nonce comes with the request, in the header [`NONCE_HEADER`].
 //!
 //! **Invariant:** an attempt begins at most once. Nothing begins without `Go`, an attempt's start is on the
 //! agent's disk before the script runs, and what is on disk is never begun again. Every message may therefore
@@ -42,6 +47,12 @@ pub const PROTOCOL: u32 = 2;
 /// Where agents connect.
 pub const CONNECT_PATH: &str = "/api/v1/agents/connect";
 
+/// Where hosts register.
+pub const REGISTER_PATH: &str = "/api/v1/agents/register";
+
+/// The header that carries the agent's nonce.
+pub const NONCE_HEADER: &str = "x-dandori-nonce";
+
 /// Bytes of one message.
 pub const MESSAGE_BYTES_MAX: usize = 1_048_576;
 
@@ -55,6 +66,61 @@ pub fn valid_instance_id(id: &str) -> bool {
     rest.is_some_and(|rest| {
         (8..=17).contains(&rest.len()) && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
     })
+}
+
+/// An instance id of a host that has no other: `mi-` and 17 hexadecimal digits, of bits drawn by chance.
+pub fn made_up_instance_id(high: u64, low: u64) -> String {
+    format!("mi-{high:016x}{:x}", low & 0xf)
+}
+
+/// A host wants to be an instance. `POST` [`REGISTER_PATH`].
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Register {
+    pub activation_id: String,
+    pub activation_code: String,
+    /// With which the agent will prove itself: 32 bytes in base 64.
+    pub public_key: String,
+    /// Tells this machine from others.
+    #[serde(default)]
+    pub machine: String,
+    #[serde(default)]
+    pub name: String,
+    #[serde(default)]
+    pub agent_version: String,
+    #[serde(default)]
+    pub platform_type: String,
+    #[serde(default)]
+    pub platform_name: String,
+    #[serde(default)]
+    pub platform_version: String,
+    #[serde(default)]
+    pub computer_name: String,
+}
+
+/// The code is a secret.
+impl std::fmt::Debug for Register {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Register").field("activation_id", &self.activation_id).finish_non_exhaustive()
+    }
+}
+
+/// Who the host is from now on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Registered {
+    pub instance_id: String,
+    pub account: String,
+    pub region: String,
+}
+
+/// The answer to [`Register`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RegisterAnswer {
+    #[serde(flatten)]
+    pub registered: Registered,
+    /// The server's: the agent keeps it, and speaks with nobody else.
+    pub server_key: String,
+    /// The server's, over the registration.
+    pub signature: String,
 }
 
 /// What an agent says.
@@ -73,6 +139,8 @@ pub enum FromAgent {
     Output(Output),
     /// Answered with `Content`.
     Fetch(Fetch),
+    /// This agent's next key. Answered with `KeyRotated` when it is durable.
+    RotateKey(RotateKey),
     /// Still here. Answered with `Pong`.
     Ping,
     /// A message of a later version. Ignored.
@@ -84,6 +152,8 @@ pub enum FromAgent {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ToAgent {
+    /// Always first. Who is there.
+    Challenge(Challenge),
     /// The answer to `Hello`: the agent may work.
     Welcome(Welcome),
     /// The answer to `Hello`: the agent may not. The connection closes; the agent tries again later.
@@ -110,11 +180,63 @@ pub enum ToAgent {
     Content(Content),
     /// How the agent is to work from now on.
     Settings(Settings),
+    /// A message with the server's signature: an agent that knows the server's key takes no `Offer` without.
+    Signed(Signed),
+    /// The answer to `RotateKey`: from now on this key proves the agent, and the one before does not.
+    KeyRotated { public_key: String },
     /// The answer to `Ping`.
     Pong,
     /// A message of a later version. Ignored.
     #[serde(other)]
     Unknown,
+}
+
+/// The server shows who it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Challenge {
+    pub nonce: String,
+    pub server_key: String,
+    /// Over both nonces. Empty when the agent sent none.
+    #[serde(default)]
+    pub signature: String,
+}
+
+/// A message of the server, with its signature.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Signed {
+    /// The text of a [`ToAgent`], as it was signed.
+    pub message: String,
+    /// Grows with each signed message of a connection: what was heard before is not taken again.
+    pub number: u64,
+    pub signature: String,
+}
+
+/// An agent's next key, named by its present one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RotateKey {
+    pub key: String,
+    pub next: String,
+    pub signature: String,
+}
+
+/// On whose behalf an agent comes, and what it shows for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Credentials {
+    pub account: String,
+    pub region: String,
+    /// Drawn at the agent's start: tells two agents apart that have the same data.
+    #[serde(default)]
+    pub life: String,
+    /// None of an agent that was never registered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Proof>,
+}
+
+/// That the agent has a key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proof {
+    pub key: String,
+    pub signature: String,
 }
 
 /// Who the agent is.
@@ -142,6 +264,9 @@ pub struct Hello {
     pub incarnation: u64,
     /// Every attempt in the agent's journal, and no other: what is missing here the agent does not know.
     pub attempts: Vec<AttemptReport>,
+    /// Without them it comes on behalf of whoever has the server to themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<Credentials>,
 }
 
 /// What an agent knows about one attempt.

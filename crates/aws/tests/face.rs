@@ -10,6 +10,7 @@ use base::{Caller, Json, Timestamp};
 use bytes::Bytes;
 use expect_test::{Expect, expect};
 use runtime::Runtime;
+use runtime::agents::Comes;
 use store::memory::MemoryStore;
 
 const INSTANCE: &str = "mi-0123456789abcdef0";
@@ -119,10 +120,11 @@ impl Server {
             boot_id: "b".into(),
             incarnation: 1,
             attempts: Vec::new(),
+            credentials: None,
         };
         let mut link = self
             .runtime
-            .agent_connect(&Caller::new("111111111111", "us-east-1"), hello)
+            .agent_connect(&Caller::new("111111111111", "us-east-1"), hello, Comes::FromThisHost)
             .await
             .expect("the agent is let in");
         let (runtime, session) = (self.runtime.clone(), link.session());

@@ -7,11 +7,10 @@ use std::time::Duration;
 
 use api::agent::{self, FromAgent, ToAgent};
 use base::{Caller, Id, Timestamp};
-use bytes::Bytes;
-use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
-use crate::refusal::Refusal;
+pub use crate::instance::Comes;
+use crate::refusal::{EnrolmentRefusal, Refusal};
 use crate::shard::{Ask, Refused, Reply};
 use crate::{Runtime, instance, keys};
 
@@ -138,6 +137,13 @@ impl Hub {
         current
     }
 
+    /// Ends the host's connection, if it has one.
+    pub(crate) fn send_away(&self, caller: &Caller, instance_id: &str) {
+        if let Some(host) = self.lock().get_mut(&key(caller, instance_id)) {
+            host.connected = None;
+        }
+    }
+
     fn heard(&self, session: &Session, now: Timestamp) {
         if let Some(host) = self.lock().get_mut(&key(&session.caller, &session.instance_id)) {
             host.heard = Some(now);
@@ -203,46 +209,44 @@ pub(crate) fn offer(attempt: fleet::AttemptId, document: &str, plan: &fleet::Pla
     })
 }
 
-/// An instance's row in the list of instances: everything that `DescribeInstanceInformation` shows.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Row {
-    pub(crate) card: instance::Card,
-    pub(crate) first_seen: Timestamp,
-    pub(crate) seen: Timestamp,
-}
-
-/// The instance's row follows the instance.
-pub(crate) fn index(caller: &Caller, now: Option<&instance::Registered>, step: &mut store::Step) {
-    let Some(now) = now else { return };
-    let row = Row { card: now.card.clone(), first_seen: now.first_seen, seen: now.seen };
-    step.index_put.push(store::IndexRow {
-        at: store::IndexKey {
-            list: keys::instances(caller),
-            key: Bytes::copy_from_slice(now.card.instance_id.as_bytes()),
-        },
-        value: serde_json::to_vec(&row).expect("a row has a text").into(),
-    });
-}
-
 impl Runtime {
-    /// An agent said hello (its first message). Registers it, tells it `Welcome` and whatever it is owed.
-    pub async fn agent_connect(&self, caller: &Caller, hello: agent::Hello) -> Result<AgentLink, Refusal> {
+    /// An agent said hello (its first message), and `comes` with what it can show. Tells it `Welcome` and whatever it
+    /// is owed. One that is not let in learns nothing: why is in the log.
+    pub async fn agent_connect(
+        &self,
+        caller: &Caller,
+        hello: agent::Hello,
+        comes: Comes,
+    ) -> Result<AgentLink, Refusal> {
+        let refused = || Refusal::from(EnrolmentRefusal::AgentRefused);
         if !agent::valid_instance_id(&hello.instance_id) {
-            return Err(Refusal::Validation(format!(
-                "'{}' is not an instance id: i- or mi- and 8 to 17 letters or digits",
-                hello.instance_id
-            )));
+            tracing::warn!(instance = %hello.instance_id.escape_debug(), "an agent comes with what is no instance id");
+            return Err(refused());
         }
         let world = &self.inner.world;
         let id = keys::instance(caller, &hello.instance_id);
-        let command = instance::Command::Hello(card(&hello));
+        let command = instance::Command::Hello { card: card(&hello), comes };
+        let log = |why: &dyn std::fmt::Debug| {
+            tracing::warn!(instance = %hello.instance_id, account = %caller.account, region = %caller.region, incarnation = hello.incarnation, ?why, "an agent is not let in");
+        };
         match world.ask(id, Ask::Instance { caller: caller.clone(), command }).await {
+            Ok(Reply::Instance(instance)) if instance.now.as_ref().is_some_and(|now| now.suspended.is_some()) => {
+                tracing::error!(
+                    instance = %hello.instance_id,
+                    incarnation = hello.incarnation,
+                    "this instance is there twice: its data directory was copied or restored. It is suspended; deregister it, and register the host anew"
+                );
+                world.hub.send_away(caller, &hello.instance_id);
+                return Err(refused());
+            }
             Ok(_) => (),
-            Err(Refused::InstanceWentBack) => {
-                return Err(Refusal::Validation(format!(
-                    "instance {} has been here with a later incarnation: its data directory was copied or restored",
-                    hello.instance_id
-                )));
+            Err(Refused::Instance(instance::Refusal::WentBack)) => {
+                log(&"it has been here with a later incarnation: its data directory was copied or restored");
+                return Err(refused());
+            }
+            Err(Refused::Instance(refusal)) => {
+                log(&refusal);
+                return Err(refused());
             }
             Err(refused) => return Err(refused.into()),
         }
@@ -285,6 +289,18 @@ impl Runtime {
         }
     }
 
+    /// The agent has shown that `next` comes after `key`, with which it came or could have come.
+    pub async fn agent_rotate_key(&self, session: &Session, key: String, next: String) -> Result<(), Refusal> {
+        let world = &self.inner.world;
+        let id = keys::instance(&session.caller, &session.instance_id);
+        let command = instance::Command::Rotate { key, next: next.clone() };
+        world.ask(id, Ask::Instance { caller: session.caller.clone(), command }).await?;
+        tracing::info!(instance = %session.instance_id, account = %session.caller.account, "an agent has changed its key");
+        let instance = fleet::InstanceId::from(&*session.instance_id);
+        world.hub.send(&session.caller, &instance, ToAgent::KeyRotated { public_key: next });
+        Ok(())
+    }
+
     /// Everything else that it says. Returns once what it said is durable.
     pub async fn agent_message(&self, session: &Session, message: FromAgent) -> Result<(), Refusal> {
         let world = &self.inner.world;
@@ -297,7 +313,12 @@ impl Runtime {
                 world.hub.send(&session.caller, &fleet::InstanceId::from(&*session.instance_id), ToAgent::Pong);
                 return Ok(());
             }
-            FromAgent::Hello(_) | FromAgent::Output(_) | FromAgent::Fetch(_) | FromAgent::Unknown => return Ok(()),
+            // Whoever carries the connection has checked what it shows.
+            FromAgent::RotateKey(_)
+            | FromAgent::Hello(_)
+            | FromAgent::Output(_)
+            | FromAgent::Fetch(_)
+            | FromAgent::Unknown => return Ok(()),
             FromAgent::Accepted { attempt } => {
                 let attempt = fleet::AttemptId::from(&*attempt);
                 (attempt.clone(), fleet::Command::AgentAccepted { attempt })
@@ -372,6 +393,7 @@ fn card(hello: &agent::Hello) -> instance::Card {
         platform_version: hello.platform_version.clone(),
         ip_address: hello.ip.clone().unwrap_or_default(),
         incarnation: hello.incarnation,
+        life: hello.credentials.as_ref().map(|credentials| credentials.life.clone()).unwrap_or_default(),
     }
 }
 

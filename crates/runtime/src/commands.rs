@@ -10,7 +10,7 @@ use crate::page::{Page, Paged};
 use crate::refusal::{CommandRefusal, Refusal};
 use crate::shard::{Ask, Refused, Reply};
 use crate::value::RunHead;
-use crate::{Runtime, agents, clock, keys, token};
+use crate::{Runtime, clock, keys, token};
 
 /// `SendCommand`.
 #[derive(Debug, Clone, Default)]
@@ -50,42 +50,6 @@ pub struct CommandFilter {
     pub status: Option<String>,
     pub document_name: Option<String>,
 }
-
-/// A managed instance as `DescribeInstanceInformation` shows it.
-#[derive(Debug, Clone)]
-pub struct Instance {
-    pub instance_id: String,
-    pub name: String,
-    pub computer_name: String,
-    pub agent_version: String,
-    pub platform_type: String,
-    pub platform_name: String,
-    pub platform_version: String,
-    pub ip_address: String,
-    pub registered: Timestamp,
-    pub last_ping: Timestamp,
-    pub ping: Ping,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ping {
-    Online,
-    ConnectionLost,
-    Inactive,
-}
-
-impl Ping {
-    pub fn name(self) -> &'static str {
-        match self {
-            Ping::Online => "Online",
-            Ping::ConnectionLost => "ConnectionLost",
-            Ping::Inactive => "Inactive",
-        }
-    }
-}
-
-/// An instance that has been away for so long is inactive (SSM: 30 days).
-const INACTIVE_AFTER_MS: i64 = 30 * 24 * 60 * 60 * 1000;
 
 /// Whether a run still owes anything but alarms: what a starting server has to know of.
 pub(crate) fn owes(run: &fleet::Run) -> bool {
@@ -149,15 +113,7 @@ impl Runtime {
     async fn named_instances(&self, caller: &Caller, send: &CommandSend) -> Result<Vec<fleet::InstanceId>, Refusal> {
         let mut named = send.instance_ids.clone();
         for target in &send.targets {
-            match &*target.key {
-                "InstanceIds" | "instanceids" => named.extend(target.values.iter().cloned()),
-                other => {
-                    let text = format!(
-                        "Targets with the key '{other}' are not supported by this version; name instances by 'InstanceIds'."
-                    );
-                    return Err(Refusal::Validation(text));
-                }
-            }
+            named.extend(self.instances_by_target(caller, &target.key, &target.values).await?);
         }
         let mut missing = vec![];
         for instance_id in &named {
@@ -234,49 +190,6 @@ impl Runtime {
             }
             after = Some(end);
         }
-    }
-
-    /// By instance id, ascending.
-    pub async fn instance_list(&self, caller: &Caller, page: Page) -> Result<Paged<Instance>, Refusal> {
-        let question = format!("instances {} {}", caller.account, caller.region);
-        let now = self.inner.world.now();
-        let invalid = |_| Refusal::Command(CommandRefusal::InvalidNextToken);
-        let after = page.token.map(|token| token::read(&question, &token, now)).transpose().map_err(invalid)?;
-        let rows = self
-            .store()
-            .index(keys::instances(caller), after.map(Bytes::from), Direction::Forward, page.limit + 1)
-            .await?;
-        let more = rows.len() > page.limit as usize;
-        let rows = &rows[..rows.len().min(page.limit as usize)];
-        let next = rows.last().filter(|_| more).map(|row| token::write(&question, &row.at.key, now));
-        let items = rows.iter().map(|row| {
-            let row: agents::Row = serde_json::from_slice(&row.value).map_err(Refusal::internal)?;
-            let (heard, connected) = self.inner.world.hub.seen(caller, &row.card.instance_id);
-            Ok(shown(row, heard, connected, now))
-        });
-        Ok(Paged { items: items.collect::<Result<_, Refusal>>()?, next })
-    }
-}
-
-fn shown(row: agents::Row, heard: Option<Timestamp>, connected: bool, now: Timestamp) -> Instance {
-    let last_ping = heard.map_or(row.seen, |heard| heard.max(row.seen));
-    let ping = match connected {
-        true => Ping::Online,
-        false if now.0 - last_ping.0 > INACTIVE_AFTER_MS => Ping::Inactive,
-        false => Ping::ConnectionLost,
-    };
-    Instance {
-        instance_id: row.card.instance_id,
-        name: row.card.name,
-        computer_name: row.card.computer_name,
-        agent_version: row.card.agent_version,
-        platform_type: row.card.platform_type,
-        platform_name: row.card.platform_name,
-        platform_version: row.card.platform_version,
-        ip_address: row.card.ip_address,
-        registered: row.first_seen,
-        last_ping,
-        ping,
     }
 }
 

@@ -52,6 +52,11 @@ pub(crate) fn instance(caller: &Caller, instance_id: &str) -> Id {
     Id::of("instance", &format!("{}/{}/{instance_id}", caller.account, caller.region))
 }
 
+/// Its id was drawn by chance, and a host that registers has nothing else: whose it is stands in the activation.
+pub(crate) fn activation(activation_id: &str) -> Id {
+    Id::of("activation", activation_id)
+}
+
 /// A key that sorts the newest first, and tells two of one instant apart.
 pub(crate) fn newest_first(at: Timestamp, id: Id) -> Bytes {
     let mut key = Vec::with_capacity(24);
@@ -155,6 +160,27 @@ pub(crate) fn parameters_of(caller: &Caller, tier: Tier) -> Bytes {
         Tier::Standard => scoped("ps", caller),
         Tier::Advanced => scoped("pa", caller),
     }
+}
+
+/// Managed instances that have a tag with this key, by the tag's value and the instance id: see [`by_value`].
+pub(crate) fn instances_by_tag(caller: &Caller, key: &str) -> Bytes {
+    let mut list = scoped("it", caller).to_vec();
+    list.push(b'/');
+    list.extend(key.as_bytes());
+    list.into()
+}
+
+/// A key in a list by value: the value, a byte that no text ends with, and the rest.
+pub(crate) fn by_value(value: &str, rest: &str) -> Bytes {
+    let mut key = value.as_bytes().to_vec();
+    key.push(0);
+    key.extend(rest.as_bytes());
+    key.into()
+}
+
+/// Activations, newest first.
+pub(crate) fn activations(caller: &Caller) -> Bytes {
+    scoped("v", caller)
 }
 
 /// A log group, by its ARN without `:*`.

@@ -12,9 +12,9 @@
 //! looks only at values of the caller's account and region.
 //!
 //! In reading order: [`refusal`] (why not), [`page`], [`machines`], [`versions`], [`aliases`], [`executions`],
-//! [`redrive`], [`map_runs`], [`commands`], [`activities`], [`parameters`], [`express`], `task_results`, [`test_state`], [`logs`] (the use cases), [`tasks`] (the port through which
+//! [`redrive`], [`map_runs`], [`commands`], [`activations`], [`instances`], [`activities`], [`parameters`], [`express`], `task_results`, [`test_state`], [`logs`] (the use cases), [`tasks`] (the port through which
 //! tasks reach services), [`agents`] (the port through which agents come in); then the machinery: `shard` (the loop),
-//! `value` (what it loads and keeps), `machine`, `activity`, `parameter` and `instance` (values whose rules live here), [`secrets`] (what is sealed on the disk), `qualified`
+//! `value` (what it loads and keeps), `machine`, `activity`, `parameter`, `activation` and `instance` (values whose rules live here), [`secrets`] (what is sealed on the disk), `qualified`
 //! (which part of a machine an ARN means), `configuration` (what a machine may be given), `tags`, `keys`, [`observe`] (who hears of
 //! what happened), [`metrics`], `dispatch` (what follows a commit), `exchange` (where workers meet tasks), `definitions`, `token`,
 //! `clock`.
@@ -30,6 +30,8 @@ pub mod map_runs;
 pub mod commands;
 pub mod activities;
 pub mod parameters;
+pub mod activations;
+pub mod instances;
 pub mod express;
 mod task_results;
 pub mod test_state;
@@ -45,6 +47,7 @@ mod quota;
 mod activity;
 mod parameter;
 pub mod secrets;
+mod activation;
 mod exchange;
 mod instance;
 mod tags;

@@ -71,6 +71,9 @@ pub enum Refusal {
     /// Run Command's refusals.
     #[error(transparent)]
     Command(#[from] CommandRefusal),
+    /// Refusals about activations and instances.
+    #[error(transparent)]
+    Enrolment(#[from] EnrolmentRefusal),
     /// CloudWatch Logs' refusals.
     #[error(transparent)]
     Log(#[from] LogRefusal),
@@ -222,6 +225,25 @@ pub enum ParameterRefusal {
     TooManyUpdates,
 }
 
+/// Why a host was not enrolled, or an instance not changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum EnrolmentRefusal {
+    /// There is none, or its code is another: who asks does not learn which.
+    #[error("the activation is not valid: it may have been deleted, or the id and the code do not match")]
+    ActivationUnknown,
+    #[error("the activation has expired")]
+    ActivationExpired,
+    #[error("the activation has been used by as many hosts as it was made for")]
+    ActivationUsedUp,
+    /// The agent is told this and nothing else, whatever the reason.
+    #[error("this server does not take this agent")]
+    AgentRefused,
+    #[error("an instance has too many tags")]
+    TooManyTags,
+    #[error("there is no such instance")]
+    InstanceUnknown,
+}
+
 /// Why CloudWatch Logs refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LogRefusal {
@@ -266,6 +288,22 @@ impl From<crate::Refused> for Refusal {
             Refused::Log(refusal) => refusal.into(),
             Refused::Parameter(parameter::Refused::For(refusal)) => refusal,
             Refused::Internal(error) => Refusal::Internal(error),
+            Refused::Activation(refusal) => match refusal {
+                crate::activation::Refusal::DoesNotExist | crate::activation::Refusal::WrongCode => {
+                    EnrolmentRefusal::ActivationUnknown.into()
+                }
+                crate::activation::Refusal::Expired => EnrolmentRefusal::ActivationExpired.into(),
+                crate::activation::Refusal::UsedUp => EnrolmentRefusal::ActivationUsedUp.into(),
+            },
+            Refused::Instance(refusal) => match refusal {
+                crate::instance::Refusal::DoesNotExist => EnrolmentRefusal::InstanceUnknown.into(),
+                crate::instance::Refusal::TooManyTags => EnrolmentRefusal::TooManyTags.into(),
+                crate::instance::Refusal::WentBack
+                | crate::instance::Refusal::Unknown
+                | crate::instance::Refusal::NotProven
+                | crate::instance::Refusal::Deregistered
+                | crate::instance::Refusal::Suspended => EnrolmentRefusal::AgentRefused.into(),
+            },
             Refused::Unknown
             | Refused::Machine(_)
             | Refused::Activity(_)
@@ -273,7 +311,6 @@ impl From<crate::Refused> for Refusal {
             | Refused::Token
             | Refused::Execution(_)
             | Refused::Exists
-            | Refused::InstanceWentBack
             | Refused::Missing => Refusal::Unknown,
         }
     }

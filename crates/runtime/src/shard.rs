@@ -31,7 +31,7 @@ use crate::metrics::ShardLabel;
 use crate::observe::Recorded;
 use crate::refusal::LogRefusal;
 use crate::value::{self, ExecutionHead, HeadStatus, InstanceHead, RunHead, Value, What};
-use crate::{activity, instance, machine, parameter};
+use crate::{activation, activity, instance, machine, parameter};
 
 /// Into how many parts the values are divided. Fixed: a value's part follows from its name.
 pub(crate) const SHARDS: u16 = 8;
@@ -79,6 +79,7 @@ pub(crate) enum Ask {
     Machine(machine::Command),
     Activity(activity::Command),
     Parameter(parameter::Command),
+    Activation(activation::Command),
     Start(Box<Start>),
     Execution(engine::Command),
     /// A worker takes an activity's task.
@@ -135,6 +136,8 @@ pub(crate) enum Reply {
     Machine(Option<Arc<machine::Registered>>),
     Activity(Option<Box<activity::Registered>>),
     Parameter(Box<ParameterChange>),
+    Activation(Option<Box<activation::Given>>),
+    Instance(Box<instance::Instance>),
     Taken(Box<ActivityTask>),
     Execution(Box<ExecutionHead>),
     Run(Box<fleet::Run>),
@@ -154,6 +157,8 @@ pub(crate) enum Refused {
     Machine(machine::Refusal),
     Activity(activity::Refusal),
     Parameter(parameter::Refused),
+    Activation(activation::Refusal),
+    Instance(instance::Refusal),
     /// The token that was shown is not the task's.
     Token,
     /// The execution does not want that now; with how it stands.
@@ -164,7 +169,6 @@ pub(crate) enum Refused {
     /// The Map run does not want that now.
     MapRun,
     Log(LogRefusal),
-    InstanceWentBack,
     Missing,
     Full,
     Unknown,
@@ -478,6 +482,7 @@ impl Shard {
                 | Ask::Machine(machine::Command::Create { .. })
                 | Ask::Activity(activity::Command::Create { .. })
                 | Ask::Parameter(parameter::Command::Put(_))
+                | Ask::Activation(activation::Command::Create(_))
         );
         // What is logged can be done without, an execution's next event cannot.
         let logs = matches!(&ask, Ask::LogStream(stream::Command::Put(_) | stream::Command::Append(..)));
@@ -491,6 +496,7 @@ impl Shard {
             Ask::Machine(command) => self.step_machine(id, command, turn),
             Ask::Activity(command) => self.step_activity(id, command, turn),
             Ask::Parameter(command) => self.step_parameter(id, command, None, turn),
+            Ask::Activation(command) => self.step_activation(id, command, turn),
             Ask::Start(start) => self.start(id, *start, turn),
             Ask::Execution(command) => self.step_execution(id, command, None, turn),
             Ask::Take { task, worker } => self.take(id, task, worker, turn),
@@ -528,6 +534,7 @@ impl Shard {
                 What::Machine(_)
                 | What::Instance { .. }
                 | What::Activity(_)
+                | What::Activation(_)
                 | What::LogGroup(_)
                 | What::LogStream(_)
                 | What::MapRun { .. },
@@ -668,6 +675,28 @@ impl Shard {
     }
 }
 
+// Activations.
+impl Shard {
+    fn step_activation(&mut self, id: Id, command: activation::Command, turn: &mut Turn) -> Result<Reply, Refused> {
+        if self.what(id).is_none() {
+            self.insert(id, What::Activation(Box::default()));
+        }
+        let now = self.world.now();
+        let Some(What::Activation(activation)) = self.what(id) else { return Err(Refused::Missing) };
+        let (before, first) = (activation.now.clone(), activation.seq);
+        let event = activation::decide(activation, command, now).map_err(Refused::Activation)?;
+        if let Some(event) = &event {
+            activation.apply(event);
+        }
+        let after = activation.now.clone();
+        if let Some(event) = event {
+            let rows = |step: &mut store::Step| crate::activations::index(before.as_ref(), after.as_ref(), step);
+            self.keep(id, value::chunk(first, &[event]), rows, turn);
+        }
+        Ok(Reply::Activation(after.map(Box::new)))
+    }
+}
+
 // Executions.
 impl Shard {
     fn start(&mut self, id: Id, start: Start, turn: &mut Turn) -> Result<Reply, Refused> {
@@ -793,6 +822,7 @@ impl Shard {
                 | What::Instance { .. }
                 | What::Activity(_)
                 | What::Parameter(_)
+                | What::Activation(_)
                 | What::LogGroup(_)
                 | What::LogStream(_)
                 | What::MapRun { .. },
@@ -876,18 +906,19 @@ impl Shard {
         let now = self.world.now();
         let Some(What::Instance { instance, .. }) = self.what(id) else { return Err(Refused::Missing) };
         let first = instance.seq;
-        let event = instance::decide(instance, command, now).map_err(|instance::WentBack| Refused::InstanceWentBack)?;
-        if let Some(event) = event {
-            instance.apply(&event);
-            let after = instance.now.clone();
-            self.keep(
-                id,
-                value::chunk(first, &[event]),
-                |step| crate::agents::index(&caller, after.as_ref(), step),
-                turn,
-            );
+        let before = instance.now.clone();
+        let event = instance::decide(instance, command, now).map_err(Refused::Instance)?;
+        if let Some(event) = &event {
+            instance.apply(event);
         }
-        Ok(Reply::Done)
+        let after = instance.clone();
+        if let Some(event) = event {
+            let rows = |step: &mut store::Step| {
+                crate::instances::index(&caller, before.as_ref(), after.now.as_ref(), step);
+            };
+            self.keep(id, value::chunk(first, &[event]), rows, turn);
+        }
+        Ok(Reply::Instance(Box::new(after)))
     }
 }
 
@@ -931,7 +962,12 @@ impl Shard {
                 }
             }
             Some(
-                What::Instance { .. } | What::Activity(_) | What::Parameter(_) | What::LogGroup(_) | What::LogStream(_),
+                What::Instance { .. }
+                | What::Activity(_)
+                | What::Parameter(_)
+                | What::Activation(_)
+                | What::LogGroup(_)
+                | What::LogStream(_),
             ) => (),
             None => return Err(Refused::Missing),
         }

@@ -17,7 +17,7 @@ use crate::executions::{ExecutionStatus, ExecutionSummary, Starter, Waits};
 use crate::keys;
 use crate::logs::delivery::Logging;
 use crate::logs::{group, stream};
-use crate::{activity, instance, machine, parameter};
+use crate::{activation, activity, instance, machine, parameter};
 
 pub(crate) const MACHINE: Kind = Kind(1);
 pub(crate) const EXECUTION: Kind = Kind(2);
@@ -28,6 +28,7 @@ pub(crate) const LOG_GROUP: Kind = Kind(20);
 pub(crate) const LOG_STREAM: Kind = Kind(21);
 pub(crate) const ACTIVITY: Kind = Kind(7);
 pub(crate) const PARAMETER: Kind = Kind(30);
+pub(crate) const ACTIVATION: Kind = Kind(30);
 
 /// Events of one chunk. A step that makes more is kept in several, so that a page of a long history does not
 /// read all of it.
@@ -59,6 +60,7 @@ pub(crate) enum What {
     LogStream(Box<stream::Stream>),
     Activity(activity::Activity),
     Parameter(parameter::Parameter),
+    Activation(Box<activation::Activation>),
     MapRun { run: Box<maprun::Run>, seq: u64 },
 }
 
@@ -196,6 +198,10 @@ impl Value {
             }
             PARAMETER => {
                 What::Parameter(rebuild(loaded, |parameter: &mut parameter::Parameter, event| parameter.apply(event))?)
+            ACTIVATION => {
+                What::Activation(Box::new(rebuild(loaded, |activation: &mut activation::Activation, event| {
+                    activation.apply(event)
+                })?))
             }
             MAP_RUN => What::MapRun {
                 run: Box::new(rebuild(loaded, |run: &mut maprun::Run, event| run.apply(event))?),
@@ -217,6 +223,7 @@ impl Value {
             What::LogStream(stream) => stream.seq,
             What::Activity(activity) => activity.seq,
             What::Parameter(parameter) => parameter.seq,
+            What::Activation(activation) => activation.seq,
             What::MapRun { seq, .. } => *seq,
         }
     }
@@ -233,6 +240,7 @@ impl Value {
             What::Activity(activity) => activity.now.is_none(),
             // Who reads it reads the store; it may be large, and changes seldom.
             What::Parameter(_) => true,
+            What::Activation(activation) => activation.now.is_none(),
             What::MapRun { run, .. } => run.is_over(),
         }
     }
@@ -247,6 +255,7 @@ impl Value {
             What::LogStream(_) => LOG_STREAM,
             What::Activity(_) => ACTIVITY,
             What::Parameter(_) => PARAMETER,
+            What::Activation(_) => ACTIVATION,
             What::MapRun { .. } => MAP_RUN,
         }
     }
@@ -268,7 +277,11 @@ impl Value {
 
     fn header(&self) -> Bytes {
         let text = match &self.what {
-            What::Machine(_) | What::Activity(_) | What::Parameter(_) | What::MapRun { .. } => Ok(vec![]),
+            What::Machine(_)
+            | What::Activity(_)
+            | What::Parameter(_)
+            | What::Activation(_)
+            | What::MapRun { .. } => Ok(vec![]),
             What::Execution { head, .. } => serde_json::to_vec(head),
             What::Run { head, .. } => serde_json::to_vec(head),
             What::Instance { head, .. } => serde_json::to_vec(head),
@@ -293,6 +306,7 @@ impl Value {
             What::LogGroup(_) | What::LogStream(_) => vec![],
             What::Activity(activity) => serde_json::to_vec(activity).expect("a value has a text"),
             What::Parameter(parameter) => serde_json::to_vec(parameter).expect("a value has a text"),
+            What::Activation(activation) => serde_json::to_vec(activation).expect("a value has a text"),
             What::MapRun { run, .. } => serde_json::to_vec(run).expect("a value has a text"),
         }
         .into();
