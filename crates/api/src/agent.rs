@@ -60,12 +60,15 @@ pub const MESSAGE_BYTES_MAX: usize = 1_048_576;
 pub const STDOUT_CHARS_MAX: usize = 24_000;
 pub const STDERR_CHARS_MAX: usize = 8_000;
 
-/// Whether a server takes an agent of this id: `i-` or `mi-`, and 8 to 17 letters or digits.
+/// Whether a server takes an agent of this id, as Systems Manager has them: `mi-` and 17 letters or digits, or `i-` and 8
+/// or 17.
 pub fn valid_instance_id(id: &str) -> bool {
-    let rest = id.strip_prefix("mi-").or_else(|| id.strip_prefix("i-"));
-    rest.is_some_and(|rest| {
-        (8..=17).contains(&rest.len()) && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-    })
+    let is_word = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    match (id.strip_prefix("i-"), id.strip_prefix("mi-")) {
+        (Some(rest), _) => matches!(rest.len(), 8 | 17) && is_word(rest),
+        (None, Some(rest)) => rest.len() == 17 && is_word(rest),
+        (None, None) => false,
+    }
 }
 
 /// An instance id of a host that has no other: `mi-` and 17 hexadecimal digits, of bits drawn by chance.
@@ -570,6 +573,25 @@ mod tests {
     fn messages_are_told_apart_by_their_type() {
         assert_eq!(text(&FromAgent::Ping), r#"{"type":"ping"}"#);
         assert_eq!(text(&ToAgent::Go { attempt: "c.i.1".into() }), r#"{"type":"go","attempt":"c.i.1"}"#);
+    }
+
+    #[test]
+    fn an_instance_id_is_as_long_as_it_should_be() {
+        let made_up = made_up_instance_id(u64::MAX, 0x1f);
+        assert_eq!(made_up, "mi-fffffffffffffffff");
+        for id in [&made_up, "mi-0123456789abcdef_", "i-01234567", "i-0123456789abcdef0"] {
+            assert!(valid_instance_id(id), "{id}");
+        }
+        for id in [
+            "mi-1",
+            "mi-01234567",
+            "i-012345678",
+            "mi-0123456789abcde/0",
+            "x-0123456789abcdef0",
+            "mi-0123456789abcdef01",
+        ] {
+            assert!(!valid_instance_id(id), "{id}");
+        }
     }
 
     #[test]

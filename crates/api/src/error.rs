@@ -119,12 +119,16 @@ codes! {
     CommandNotFound = "DN0304", NotFound;
     /// A short form of an id fits several.
     Ambiguous = "DN0305", Malformed;
+    /// There is none, or its code is another.
+    ActivationNotFound = "DN0311", NotFound;
 
     ExecutionExists = "DN0401", Conflict;
     DefinitionExists = "DN0402", Conflict;
     DefinitionDeleting = "DN0403", Conflict;
     ExecutionNotRunning = "DN0404", Conflict;
     ExecutionNotRedrivable = "DN0405", Conflict;
+    /// It has expired, or as many hosts as it was for have used it.
+    ActivationOver = "DN0411", Conflict;
 
     DefinitionInvalid = "DN0501", Invalid;
     InputInvalid = "DN0502", Invalid;

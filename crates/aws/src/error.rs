@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use base::Caller;
 use runtime::Refusal;
-use runtime::refusal::{CommandRefusal, LogRefusal, ParameterRefusal, TaskRefusal, ValidationReason};
+use runtime::refusal::{CommandRefusal, EnrolmentRefusal, LogRefusal, ParameterRefusal, TaskRefusal, ValidationReason};
 
 use crate::operation::Service;
 
@@ -123,6 +123,7 @@ impl Error {
             }
             Refusal::Task(refusal) => of_task(refusal),
             Refusal::Command(refusal) => of_command(refusal, caller),
+            Refusal::Enrolment(refusal) => of_enrolment(refusal),
             Refusal::Log(refusal) => of_log(refusal),
             Refusal::Parameter(refusal) => of_parameter(&refusal),
             Refusal::Full => Error::new(
@@ -206,6 +207,26 @@ fn of_task(refusal: TaskRefusal) -> Error {
             Error::new("TaskDoesNotExist", "Task Does Not Exist: 'Provided task does not exist anymore'")
         }
         TaskRefusal::InvalidOutput(why) => Error::new("InvalidOutput", format!("Invalid Output: '{why}'")),
+    }
+}
+
+fn of_enrolment(refusal: EnrolmentRefusal) -> Error {
+    match refusal {
+        EnrolmentRefusal::ActivationUnknown => Error::new(
+            "InvalidActivation",
+            "The activation is not valid. The activation might have been deleted, or the ActivationId and the ActivationCode do not match.",
+        ),
+        EnrolmentRefusal::ActivationExpired | EnrolmentRefusal::ActivationUsedUp => {
+            Error::new("InvalidActivation", refusal.to_string())
+        }
+        EnrolmentRefusal::AgentRefused => Error::new("AccessDeniedException", refusal.to_string()),
+        EnrolmentRefusal::TooManyTags => {
+            Error::new("TooManyTagsError", "The resource has more than the allowed number of tags.")
+        }
+        EnrolmentRefusal::InstanceUnknown => Error::new(
+            "InvalidResourceId",
+            "The resource ID is not valid. Verify that you entered the correct ID and try again.",
+        ),
     }
 }
 

@@ -442,6 +442,10 @@ fn fault_en(code: Code, about: &str) -> String {
         Code::ExecutionNotFound => format!("there is no {}", the("execution")),
         Code::DefinitionNotFound => format!("there is no {}", the("definition")),
         Code::InstanceNotFound => format!("there is no {}", the("instance")),
+        Code::ActivationNotFound => {
+            "the activation is not valid: it may have been deleted, or the id and the code do not match".to_owned()
+        }
+        Code::ActivationOver => "the activation has expired, or has been used up".to_owned(),
         Code::CommandNotFound => format!("there is no {}", the("command")),
         Code::Ambiguous => format!("{} fits several", the("the id")),
         Code::ExecutionNotRedrivable => format!("{} cannot be redriven", the("the execution")),
@@ -482,6 +486,10 @@ fn fault_ja(code: Code, about: &str) -> String {
         Code::ExecutionNotFound => format!("{}はありません", the("実行")),
         Code::DefinitionNotFound => format!("{}はありません", the("定義")),
         Code::InstanceNotFound => format!("{}はありません", the("インスタンス")),
+        Code::ActivationNotFound => {
+            "アクティベーションが有効ではありません。削除されたか、ID とコードが一致しません".to_owned()
+        }
+        Code::ActivationOver => "アクティベーションは期限切れか、登録数の上限に達しています".to_owned(),
         Code::CommandNotFound => format!("{}はありません", the("コマンド")),
         Code::Ambiguous => format!("{}に当てはまるものが複数あります", the("ID")),
         Code::ExecutionNotRedrivable => format!("{}は再駆動できません", the("実行")),
@@ -524,6 +532,8 @@ fn next_en(code: Code) -> &'static str {
         Code::ExecutionNotFound => "dandori execution list",
         Code::DefinitionNotFound => "dandori definition list",
         Code::InstanceNotFound => "dandori instance list",
+        Code::ActivationNotFound => "dandori activation list",
+        Code::ActivationOver => "dandori activation create",
         Code::CommandNotFound => "dandori command list",
         Code::Ambiguous => "give more of the name, or DEFINITION:NAME",
         Code::ExecutionNotRedrivable => "start it anew: dandori execution start DEFINITION",
@@ -564,6 +574,8 @@ fn next_ja(code: Code) -> &'static str {
         Code::ExecutionNotFound => "dandori execution list",
         Code::DefinitionNotFound => "dandori definition list",
         Code::InstanceNotFound => "dandori instance list",
+        Code::ActivationNotFound => "dandori activation list",
+        Code::ActivationOver => "dandori activation create",
         Code::CommandNotFound => "dandori command list",
         Code::Ambiguous => "名前をより長く指定するか、定義名:名前 の形で指定してください",
         Code::ExecutionNotRedrivable => "新しく開始してください: dandori execution start 定義名",

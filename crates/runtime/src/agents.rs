@@ -41,6 +41,12 @@ pub struct Session {
     leaving: Arc<Leaving>,
 }
 
+impl Session {
+    pub fn instance_id(&self) -> &str {
+        &self.instance_id
+    }
+}
+
 impl AgentLink {
     /// For [`Runtime::agent_message`], so that reading and writing can be two tasks.
     pub fn session(&self) -> Session {

@@ -377,18 +377,24 @@ mod tests {
                 deregister => gone
             "#]],
         );
-        check("register k\nhello 5/a k\nhello 5/b k\nhello 6/a k", expect![[r#"
+        check(
+            "register k\nhello 5/a k\nhello 5/b k\nhello 6/a k",
+            expect![[r#"
             register k => start 0 seen 0 key k role role a=1
             hello 5/a k => start 5 seen 1 key k role role a=1
             hello 5/b k => start 5 seen 1 key k role role a=1 suspended
             hello 6/a k => refused: Suspended
-        "#]]);
-        check("hello 5/a\nhello 4/b\nhello 5/b\nhello 6/a", expect![[r#"
+        "#]],
+        );
+        check(
+            "hello 5/a\nhello 4/b\nhello 5/b\nhello 6/a",
+            expect![[r#"
             hello 5/a => start 5 seen 0
             hello 4/b => refused: WentBack
             hello 5/b => refused: WentBack
             hello 6/a => start 6 seen 3
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
@@ -413,7 +419,9 @@ mod tests {
 
     #[test]
     fn tags_merge_and_have_an_end() {
-        check("tag a 1\nregister k\ntag b 2\ntag a 3\ntag a 3\nuntag b\nuntag z\nlook", expect![[r#"
+        check(
+            "tag a 1\nregister k\ntag b 2\ntag a 3\ntag a 3\nuntag b\nuntag z\nlook",
+            expect![[r#"
             tag a 1 => refused: DoesNotExist
             register k => start 0 seen 1 key k role role a=1
             tag b 2 => start 0 seen 1 key k role role a=1 b=2
@@ -422,7 +430,8 @@ mod tests {
             untag b => start 0 seen 1 key k role role a=3
             untag z => =
             look => =
-        "#]]);
+        "#]],
+        );
         let mut instance = Instance::default();
         instance.apply(&decide(&instance, command("hello 1"), Timestamp(0)).expect("accepted").expect("new"));
         let many = |count: usize| Command::Tag((0..count).map(|n| (n.to_string(), String::new())).collect());

@@ -43,7 +43,7 @@ pub enum Ping {
 }
 
 impl Ping {
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Ping::Online => "Online",
             Ping::ConnectionLost => "ConnectionLost",

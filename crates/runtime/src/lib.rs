@@ -168,6 +168,11 @@ impl Runtime {
         }
     }
 
+    /// What time it is here.
+    pub fn now(&self) -> base::Timestamp {
+        self.inner.world.now()
+    }
+
     /// Where the buckets are that Maps and tasks read and write.
     pub fn buckets(&self) -> &objects::Buckets {
         &self.inner.world.buckets

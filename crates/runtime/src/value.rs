@@ -198,6 +198,7 @@ impl Value {
             }
             PARAMETER => {
                 What::Parameter(rebuild(loaded, |parameter: &mut parameter::Parameter, event| parameter.apply(event))?)
+            }
             ACTIVATION => {
                 What::Activation(Box::new(rebuild(loaded, |activation: &mut activation::Activation, event| {
                     activation.apply(event)
@@ -277,11 +278,9 @@ impl Value {
 
     fn header(&self) -> Bytes {
         let text = match &self.what {
-            What::Machine(_)
-            | What::Activity(_)
-            | What::Parameter(_)
-            | What::Activation(_)
-            | What::MapRun { .. } => Ok(vec![]),
+            What::Machine(_) | What::Activity(_) | What::Parameter(_) | What::Activation(_) | What::MapRun { .. } => {
+                Ok(vec![])
+            }
             What::Execution { head, .. } => serde_json::to_vec(head),
             What::Run { head, .. } => serde_json::to_vec(head),
             What::Instance { head, .. } => serde_json::to_vec(head),

@@ -17,6 +17,7 @@ use axum::response::{IntoResponse, Response};
 use base::Caller;
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use runtime::agents::Comes;
 use tokio::time::timeout;
 
 use crate::State;
@@ -46,6 +47,12 @@ pub struct Gate {
 impl Gate {
     pub(crate) fn new(config: Config) -> Gate {
         Gate { config }
+    }
+
+    /// What an agent that shows nothing comes from.
+    pub(crate) fn stranger(&self, parts: &Parts) -> Comes {
+        let near = is_near(&parts.headers, &parts.extensions);
+        if self.config.keys.is_empty() && near { Comes::FromThisHost } else { Comes::FromElsewhere }
     }
 
     /// Returns who asks.
@@ -79,6 +86,13 @@ impl Gate {
     }
 }
 
+/// On this host, by a local name, and not handed on by a proxy for somebody else.
+fn is_near(headers: &HeaderMap, extensions: &axum::http::Extensions) -> bool {
+    let near = extensions.get::<Peer>().is_some_and(|peer| peer.is_loopback());
+    let handed_on = ["forwarded", "x-forwarded-for", "x-real-ip", "via"].iter().any(|name| headers.contains_key(*name));
+    near && !handed_on && is_local_name(headers)
+}
+
 /// Lets a request through with its [`Caller`], its body read.
 pub(crate) async fn pass(Extracted(state): Extracted<State>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
@@ -97,13 +111,28 @@ pub(crate) async fn pass(Extracted(state): Extracted<State>, request: Request, n
     }
 }
 
+/// Lets a request through that is for hosts, which have no keys of ours, with its body read: whoever answers it asks for
+/// what they have.
+pub(crate) async fn pass_hosts(Extracted(state): Extracted<State>, request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    let admitted = async {
+        from_here(&parts.headers)?;
+        if state.gate.config.keys.is_empty() && !is_near(&parts.headers, &parts.extensions) {
+            return Err(not_permitted("this server has no access keys, and so serves its own host only"));
+        }
+        whole(body).await
+    };
+    match admitted.await {
+        Ok(body) => next.run(Request::from_parts(parts, Body::from(body))).await,
+        Err(refused) => refused.into_response(),
+    }
+}
+
 /// Lets a request through that comes from this host itself: by a local name, not by a page of another, and not
 /// handed on by a proxy for somebody else.
 pub(crate) async fn pass_near(request: Request, next: Next) -> Response {
     let headers = request.headers();
-    let near = request.extensions().get::<Peer>().is_some_and(|peer| peer.is_loopback());
-    let handed_on = ["forwarded", "x-forwarded-for", "x-real-ip", "via"].iter().any(|name| headers.contains_key(*name));
-    match near && !handed_on && is_local_name(headers) {
+    match is_near(headers, request.extensions()) {
         true => match from_here(headers) {
             Ok(()) => next.run(request).await,
             Err(refused) => refused.into_response(),

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use base::Arn;
 use runtime::Refusal;
-use runtime::refusal::{CommandRefusal, TaskRefusal};
+use runtime::refusal::{CommandRefusal, EnrolmentRefusal, TaskRefusal};
 
 /// An error on its way out.
 #[derive(Debug)]
@@ -38,6 +38,8 @@ fn status(code: Code) -> StatusCode {
         Code::ExecutionNotFound | Code::DefinitionNotFound | Code::InstanceNotFound | Code::CommandNotFound => {
             StatusCode::NOT_FOUND
         }
+        Code::ActivationNotFound => StatusCode::NOT_FOUND,
+        Code::ActivationOver => StatusCode::CONFLICT,
         Code::ExecutionExists
         | Code::DefinitionExists
         | Code::DefinitionDeleting
@@ -102,6 +104,7 @@ impl From<Refusal> for Refused {
             Refusal::Task(TaskRefusal::ActivityWorkerLimitExceeded) => new(Code::TooMany),
             Refusal::Task(_) => new(Code::ValueInvalid),
             Refusal::Command(refusal) => command(refusal, &message),
+            Refusal::Enrolment(refusal) => new(enrolment(refusal)),
             Refusal::Full => new(Code::StoreFull),
             Refusal::Unknown => new(Code::Unknown),
             Refusal::Internal(source) => {
@@ -110,6 +113,16 @@ impl From<Refusal> for Refused {
             }
         };
         error.into()
+    }
+}
+
+fn enrolment(refusal: EnrolmentRefusal) -> Code {
+    match refusal {
+        EnrolmentRefusal::ActivationUnknown => Code::ActivationNotFound,
+        EnrolmentRefusal::ActivationExpired | EnrolmentRefusal::ActivationUsedUp => Code::ActivationOver,
+        EnrolmentRefusal::AgentRefused => Code::NotPermitted,
+        EnrolmentRefusal::TooManyTags => Code::ValueInvalid,
+        EnrolmentRefusal::InstanceUnknown => Code::InstanceNotFound,
     }
 }
 

@@ -4,10 +4,10 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get, post, put};
+use axum::routing::{MethodRouter, delete, get, post, put};
 
 use crate::refusal::Refused;
-use crate::{State, agents, aws_door, commands, definitions, executions, gate, live, metrics, page};
+use crate::{State, agents, aws_door, commands, definitions, enrolment, executions, gate, live, metrics, page};
 
 /// Who may ask a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub enum Access {
     ThisHost,
     /// Whoever the gate lets in, about what is theirs.
     Caller,
+    /// Hosts: by an activation's code, or by the key that they registered with.
+    Host,
 }
 
 /// One route.
@@ -48,18 +50,28 @@ pub fn routes() -> Vec<Route> {
         caller("GET", "/api/v1/instances", get(commands::instances)),
         caller("GET", "/api/v1/commands", get(commands::list)),
         caller("GET", "/api/v1/commands/{id}", get(commands::show)),
-        caller("GET", api::agent::CONNECT_PATH, get(agents::connect)),
+        caller("GET", "/api/v1/activations", get(enrolment::list)),
+        caller("POST", "/api/v1/activations", post(enrolment::create)),
+        caller("DELETE", "/api/v1/activations/{id}", delete(enrolment::remove)),
+        Route {
+            method: "POST",
+            path: api::agent::REGISTER_PATH,
+            access: Access::Host,
+            handler: post(enrolment::register),
+        },
+        Route { method: "GET", path: api::agent::CONNECT_PATH, access: Access::Host, handler: get(agents::connect) },
     ]
 }
 
 /// The whole server, but for its connections.
 pub fn router(state: State) -> Router {
-    let (mut open, mut near, mut closed) = (Router::new(), Router::new(), Router::new());
+    let (mut open, mut near, mut closed, mut hosts) = (Router::new(), Router::new(), Router::new(), Router::new());
     for route in routes() {
         match route.access {
             Access::Anybody => open = open.route(route.path, route.handler),
             Access::ThisHost => near = near.route(route.path, route.handler),
             Access::Caller => closed = closed.route(route.path, route.handler),
+            Access::Host => hosts = hosts.route(route.path, route.handler),
         }
     }
     let closed = closed
@@ -68,7 +80,11 @@ pub fn router(state: State) -> Router {
         // The gate has read the body, to its own limit.
         .layer(DefaultBodyLimit::disable());
     let near = near.method_not_allowed_fallback(no_such_method).layer(from_fn(gate::pass_near));
-    open.merge(near).merge(closed).fallback(elsewhere).with_state(state)
+    let hosts = hosts
+        .method_not_allowed_fallback(no_such_method)
+        .layer(from_fn_with_state(state.clone(), gate::pass_hosts))
+        .layer(DefaultBodyLimit::disable());
+    open.merge(near).merge(closed).merge(hosts).fallback(elsewhere).with_state(state)
 }
 
 async fn no_such_method() -> Refused {

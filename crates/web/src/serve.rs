@@ -19,15 +19,18 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, Sleep, sleep, timeout};
+use tokio_rustls::TlsAcceptor;
 
-use crate::State;
 use crate::gate::Peer;
 use crate::routes::router;
+use crate::{Config, State};
 
 /// Connections at a time; the next waits until one ends.
 const CONNECTIONS_MAX: usize = 10_000;
 /// How long a request's headers may take to arrive, and how long a connection may idle.
 const HEADERS_TIME_MAX: Duration = Duration::from_secs(60);
+/// How long the handshake of TLS may take.
+const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
 /// Bytes of a request's line and headers. There may be 100 headers, which is hyper's own limit.
 const HEADERS_BYTES_MAX: usize = 64 * 1024;
 /// How long a client may take none of what it is sent.
@@ -40,21 +43,25 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Serves what comes to `listener` until `shutdown`, then lets requests that are under way finish.
 ///
 /// ```no_run
-/// # async fn example(runtime: runtime::Runtime, doors: aws::Config) -> std::io::Result<()> {
+/// # async fn example(runtime: runtime::Runtime, config: web::Config) -> std::io::Result<()> {
 /// let listener = tokio::net::TcpListener::bind("127.0.0.1:8333").await?;
-/// web::serve(listener, runtime, doors, std::future::pending()).await;
+/// web::serve(listener, runtime, config, std::future::pending()).await;
 /// # Ok(())
 /// # }
 /// ```
-pub async fn serve(listener: TcpListener, runtime: Runtime, doors: aws::Config, shutdown: impl Future<Output = ()>) {
-    let state = State::new(runtime, doors);
+pub async fn serve(listener: TcpListener, runtime: Runtime, config: Config, shutdown: impl Future<Output = ()>) {
+    let state = State::new(runtime, &config);
+    let tls = config.tls.map(TlsAcceptor::from);
     let router = router(state.clone());
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         tokio::select! {
             taken = take(&listener, &room) => match taken {
-                Ok((stream, peer, place)) => drop(tokio::spawn(connection(stream, peer, router.clone(), state.ending.subscribe(), place))),
+                Ok((stream, peer, place)) => {
+                    let (router, ending) = (router.clone(), state.ending.subscribe());
+                    drop(tokio::spawn(accepted(stream, tls.clone(), peer, router, ending, place)));
+                }
                 Err(error) => {
                     tracing::warn!(%error, "failed to accept a connection");
                     sleep(ACCEPT_PAUSE).await;
@@ -78,11 +85,33 @@ async fn take(listener: &TcpListener, room: &Arc<Semaphore>) -> io::Result<(TcpS
     Ok((stream, Peer(peer), Place { _permit: Arc::new(permit) }))
 }
 
-async fn connection(stream: TcpStream, peer: Peer, router: Router, mut ending: watch::Receiver<bool>, place: Place) {
+async fn accepted(
+    stream: TcpStream,
+    tls: Option<TlsAcceptor>,
+    peer: Peer,
+    router: Router,
+    ending: watch::Receiver<bool>,
+    place: Place,
+) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection was gone at once");
         return;
     }
+    let Some(tls) = tls else { return connection(stream, peer, router, ending, place).await };
+    match timeout(HANDSHAKE_TIME_MAX, tls.accept(stream)).await {
+        Ok(Ok(stream)) => connection(stream, peer, router, ending, place).await,
+        Ok(Err(error)) => tracing::debug!(peer = %peer.0, %error, "no handshake"),
+        Err(_) => tracing::debug!(peer = %peer.0, "a handshake took too long"),
+    }
+}
+
+async fn connection<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    stream: S,
+    peer: Peer,
+    router: Router,
+    mut ending: watch::Receiver<bool>,
+    place: Place,
+) {
     let service = tower_service(router, peer, place);
     let mut connection = std::pin::pin!(
         http1::Builder::new()
@@ -140,13 +169,13 @@ fn tower_service(
 }
 
 /// A stream that gives up on a client that takes nothing for too long.
-struct Patient {
-    stream: TcpStream,
+struct Patient<S> {
+    stream: S,
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
-impl Patient {
-    fn new(stream: TcpStream) -> Patient {
+impl<S> Patient<S> {
+    fn new(stream: S) -> Patient<S> {
         Patient { stream, stalled: None }
     }
 
@@ -163,7 +192,7 @@ impl Patient {
     }
 }
 
-impl AsyncRead for Patient {
+impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -173,7 +202,7 @@ impl AsyncRead for Patient {
     }
 }
 
-impl AsyncWrite for Patient {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.patience(written, context)

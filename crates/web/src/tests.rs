@@ -31,15 +31,15 @@ async fn runtime() -> Runtime {
         .expect("an empty store opens")
 }
 
-fn open() -> aws::Config {
-    aws::Config::open(|| NOW)
+fn open() -> crate::Config {
+    crate::Config::fleeting(aws::Config::open(|| NOW))
 }
 
 /// Alice and Bob have a key each, named like their account and with the secret `s`.
-fn closed() -> aws::Config {
+fn closed() -> crate::Config {
     let key =
         |account: &str| (account.to_owned(), aws::Key { secret: sigv4::Secret::new("s"), account: account.to_owned() });
-    aws::Config { keys: HashMap::from([key(ALICE), key(BOB)]), ..open() }
+    crate::Config::fleeting(aws::Config { keys: HashMap::from([key(ALICE), key(BOB)]), ..aws::Config::open(|| NOW) })
 }
 
 /// Who asks, and from where.
@@ -129,6 +129,14 @@ fn example(route: &str) -> (&'static str, String, String) {
         "GET /api/v1/commands" => ("GET", "/api/v1/commands".to_owned(), ""),
         "GET /api/v1/commands/{id}" => ("GET", "/api/v1/commands/7f1c".to_owned(), ""),
         "GET /api/v1/agents/connect" => ("GET", "/api/v1/agents/connect".to_owned(), ""),
+        "GET /api/v1/activations" => ("GET", "/api/v1/activations".to_owned(), ""),
+        "POST /api/v1/activations" => ("POST", "/api/v1/activations".to_owned(), r#"{"name":"web"}"#),
+        "DELETE /api/v1/activations/{id}" => ("DELETE", "/api/v1/activations/7f1c".to_owned(), ""),
+        "POST /api/v1/agents/register" => (
+            "POST",
+            "/api/v1/agents/register".to_owned(),
+            r#"{"activation_id":"7f1c","activation_code":"x","public_key":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}"#,
+        ),
         _ => panic!("{route} has no row here: add a request for it"),
     };
     (method, path, body.to_owned())
@@ -146,9 +154,9 @@ async fn prepare(router: &Router) {
 /// Who may ask what: one row for each route, one column for each kind of caller.
 #[tokio::test]
 async fn each_route_lets_in_whom_it_should() {
-    let guarded = router(State::new(runtime().await, closed()));
+    let guarded = router(State::new(runtime().await, &closed()));
     prepare(&guarded).await;
-    let (unguarded, elsewhere) = (router(State::new(runtime().await, open())), "192.0.2.7:5");
+    let (unguarded, elsewhere) = (router(State::new(runtime().await, &open())), "192.0.2.7:5");
     prepare(&unguarded).await;
     let callers = [
         ("owner", &guarded, signed_by(ALICE)),
@@ -173,6 +181,7 @@ async fn each_route_lets_in_whom_it_should() {
             let kept_out = match route.access {
                 Access::Anybody => false,
                 Access::ThisHost => ["open-remote", "open-rebound", "open-page"].contains(&caller),
+                Access::Host => ["open-remote", "open-rebound", "open-page"].contains(&caller),
                 Access::Caller => !["owner", "other", "open-local"].contains(&caller),
             };
             assert_eq!(refused, kept_out, "{name} for {caller}");
@@ -329,14 +338,54 @@ async fn each_route_lets_in_whom_it_should() {
             open-remote: 401 DN0201
             open-rebound: 403 DN0202
             open-page: 403 DN0202
-        GET /api/v1/agents/connect
-            owner: 400 DN0101
-            other: 400 DN0101
+        GET /api/v1/activations
+            owner: 200
+            other: 200
             unsigned: 401 DN0201
             forged: 401 DN0201
             for-aws: 401 DN0201
-            open-local: 400 DN0101
+            open-local: 200
             open-remote: 401 DN0201
+            open-rebound: 403 DN0202
+            open-page: 403 DN0202
+        POST /api/v1/activations
+            owner: 200
+            other: 200
+            unsigned: 401 DN0201
+            forged: 401 DN0201
+            for-aws: 401 DN0201
+            open-local: 200
+            open-remote: 401 DN0201
+            open-rebound: 403 DN0202
+            open-page: 403 DN0202
+        DELETE /api/v1/activations/{id}
+            owner: 404 DN0311
+            other: 404 DN0311
+            unsigned: 401 DN0201
+            forged: 401 DN0201
+            for-aws: 401 DN0201
+            open-local: 404 DN0311
+            open-remote: 401 DN0201
+            open-rebound: 403 DN0202
+            open-page: 403 DN0202
+        POST /api/v1/agents/register
+            owner: 404 DN0311
+            other: 404 DN0311
+            unsigned: 404 DN0311
+            forged: 404 DN0311
+            for-aws: 404 DN0311
+            open-local: 404 DN0311
+            open-remote: 403 DN0202
+            open-rebound: 403 DN0202
+            open-page: 403 DN0202
+        GET /api/v1/agents/connect
+            owner: 400 DN0101
+            other: 400 DN0101
+            unsigned: 400 DN0101
+            forged: 400 DN0101
+            for-aws: 400 DN0101
+            open-local: 400 DN0101
+            open-remote: 403 DN0202
             open-rebound: 403 DN0202
             open-page: 403 DN0202
     "#]]
@@ -351,7 +400,7 @@ fn timeless(body: &str) -> String {
 }
 
 async fn check(target: &str, expect: Expect) {
-    let router = router(State::new(runtime().await, open()));
+    let router = router(State::new(runtime().await, &open()));
     prepare(&router).await;
     let mut text = String::new();
     for line in target.lines().map(str::trim).filter(|line| !line.is_empty()) {
@@ -413,7 +462,7 @@ async fn a_definition_is_created_then_updated() {
 
 #[tokio::test]
 async fn what_is_not_ours_goes_to_aws_as_it_came() {
-    let router = router(State::new(runtime().await, open()));
+    let router = router(State::new(runtime().await, &open()));
     let (status, body) = ask(&router, LOCAL, "POST", "/", "{}").await;
     assert_eq!((status.as_u16(), body.contains("UnknownOperationException")), (404, true), "{body}");
     let (status, body) = ask(&router, LOCAL, "GET", "/?Action=GetCallerIdentity", "").await;
@@ -471,7 +520,7 @@ async fn what_is_too_large_is_refused() {
     let many: String = (0..200).map(|number| format!("x-{number}: 1\r\n")).collect();
     assert!(raw(address, &get("/healthz", &many)).await.starts_with("HTTP/1.1 431"));
 
-    let (router, body) = (router(State::new(runtime().await, open())), "x".repeat(crate::gate::BODY_BYTES_MAX + 1));
+    let (router, body) = (router(State::new(runtime().await, &open())), "x".repeat(crate::gate::BODY_BYTES_MAX + 1));
     let (status, _) = ask(&router, LOCAL, "PUT", "/api/v1/definitions/big", &body).await;
     assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
     let (status, answer) = ask(&router, Asker { host: "h", ..LOCAL }, "POST", "/", &body).await;
@@ -481,7 +530,7 @@ async fn what_is_too_large_is_refused() {
 #[tokio::test]
 async fn events_stream_to_the_end_and_resume_where_they_broke() {
     let (address, runtime, stop, ended) = serve().await;
-    prepare(&router(State::new(runtime, open()))).await;
+    prepare(&router(State::new(runtime, &open()))).await;
     let path = format!("/api/v1/executions/arn:aws:states:us-east-1:{ALICE}:execution:net:night-1/events?follow=true");
     let signed = format!(
         "authorization: AWS4-HMAC-SHA256 Credential={ALICE}/20261123/us-east-1/dandori/aws4_request, SignedHeaders=host, Signature=00\r\n"
@@ -517,7 +566,7 @@ async fn events_stream_to_the_end_and_resume_where_they_broke() {
 #[tokio::test]
 async fn the_server_ends_though_somebody_listens() {
     let (address, runtime, stop, ended) = serve().await;
-    prepare(&router(State::new(runtime, open()))).await;
+    prepare(&router(State::new(runtime, &open()))).await;
     let path = format!("/api/v1/executions/arn:aws:states:us-east-1:{ALICE}:execution:net:night-1/events?follow=true");
     let signed = format!(
         "authorization: AWS4-HMAC-SHA256 Credential={ALICE}/20261123/us-east-1/dandori/aws4_request, SignedHeaders=host, Signature=00\r\n"

@@ -10,8 +10,8 @@ use base::arn::ExpressArn;
 use base::{Arn, Caller, Json};
 use engine::{Alarm, Event, Fact, Failure, FrameId, Kind};
 use runtime::Paged;
-use runtime::commands::Instance;
 use runtime::executions::{Execution, ExecutionStart, ExecutionStarted, ExecutionStatus, ExecutionSummary};
+use runtime::instances::Instance;
 use runtime::machines::{StateMachine, StateMachineCreate, StateMachineSummary, StateMachineUpdate};
 
 pub(crate) fn page<T, U>(paged: Paged<T>, shape: impl FnMut(T) -> U) -> api::Page<U> {

@@ -1,6 +1,7 @@
 //! Run Command and Parameter Store, of Systems Manager.
 
 mod commands;
+mod activations;
 mod instances;
 mod parameters;
 pub(crate) mod encode;
@@ -123,6 +124,61 @@ const OPERATIONS: &[Operation] = &[
     parameters::HISTORY,
     parameters::LABEL,
     parameters::UNLABEL,
+    Operation {
+        name: "DescribeInstanceProperties",
+        input: &[
+            optional("InstancePropertyFilterList", list(&PROPERTY_FILTER, 1, 40)),
+            optional("FiltersWithOperator", list(&PROPERTY_FILTER_WITH_OPERATOR, 1, 40)),
+            optional("MaxResults", Shape::Integer { min: 5, max: 1000 }),
+            optional("NextToken", ANY_TEXT),
+        ],
+        run: |call| Box::pin(instances::properties(call)),
+    },
+    Operation {
+        name: "GetConnectionStatus",
+        input: &[required("Target", text(1, 400))],
+        run: |call| Box::pin(instances::connection(call)),
+    },
+    Operation {
+        name: "DeregisterManagedInstance",
+        input: &[required("InstanceId", MANAGED_INSTANCE_ID)],
+        run: |call| Box::pin(instances::deregister(call)),
+    },
+    Operation {
+        name: "UpdateManagedInstanceRole",
+        input: &[required("InstanceId", MANAGED_INSTANCE_ID), required("IamRole", text(0, 64))],
+        run: |call| Box::pin(instances::change_role(call)),
+    },
+    Operation {
+        name: "CreateActivation",
+        input: &[
+            optional("Description", text(0, 256)),
+            optional("DefaultInstanceName", pattern(0, 256, TAG_PATTERN, is_tag)),
+            required("IamRole", text(0, 64)),
+            optional("RegistrationLimit", Shape::Integer { min: 1, max: 1000 }),
+            optional("ExpirationDate", Shape::Integer { min: 0, max: 253_402_300_799 }),
+            optional("Tags", list(&ACTIVATION_TAG, 0, 1000)),
+            optional("RegistrationMetadata", list(&REGISTRATION_METADATA, 0, usize::MAX)),
+        ],
+        run: |call| Box::pin(activations::create(call)),
+    },
+    Operation {
+        name: "DescribeActivations",
+        input: &[
+            optional("Filters", list(&ACTIVATION_FILTER, 0, usize::MAX)),
+            optional("MaxResults", Shape::Integer { min: 1, max: 50 }),
+            optional("NextToken", ANY_TEXT),
+        ],
+        run: |call| Box::pin(activations::describe(call)),
+    },
+    Operation {
+        name: "DeleteActivation",
+        input: &[required(
+            "ActivationId",
+            pattern(0, usize::MAX, "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$", is_uuid),
+        )],
+        run: |call| Box::pin(activations::delete(call)),
+    },
 ];
 
 const COMMAND_ID: Shape = text(36, 36);
@@ -149,6 +205,66 @@ const INSTANCE_FILTER: Shape =
     Shape::Structure(&[required("Key", text(1, usize::MAX)), required("Values", list(&text(1, usize::MAX), 1, 100))]);
 const OLD_INSTANCE_FILTER: Shape =
     Shape::Structure(&[required("key", text(1, usize::MAX)), required("valueSet", list(&text(1, usize::MAX), 1, 100))]);
+
+const PROPERTY_FILTER: Shape = Shape::Structure(&[
+    required(
+        "key",
+        Shape::Enum(&[
+            "InstanceIds",
+            "AgentVersion",
+            "PingStatus",
+            "PlatformTypes",
+            "DocumentName",
+            "ActivationIds",
+            "IamRole",
+            "ResourceType",
+            "AssociationStatus",
+        ]),
+    ),
+    required("valueSet", list(&text(1, 100_000), 1, 40)),
+]);
+const PROPERTY_FILTER_WITH_OPERATOR: Shape = Shape::Structure(&[
+    required("Key", text(1, 100_000)),
+    required("Values", list(&text(1, 100_000), 1, 40)),
+    optional("Operator", Shape::Enum(&["Equal", "NotEqual", "BeginWith", "LessThan", "GreaterThan"])),
+]);
+const MANAGED_INSTANCE_ID: Shape =
+    pattern(20, 124, r"(^mi-[0-9a-f]{17}$)|(^eks_c:[0-9A-Za-z][A-Za-z0-9\-_]{0,99}_\w{17}$)", is_managed_instance);
+const ACTIVATION_FILTER: Shape = Shape::Structure(&[
+    optional("FilterKey", Shape::Enum(&["ActivationIds", "DefaultInstanceName", "IamRole"])),
+    optional("FilterValues", list(&ANY_TEXT, 0, usize::MAX)),
+]);
+const TAG_PATTERN: &str = r"^([\p{L}\p{Z}\p{N}_.:/=+\-@]*)$";
+const ACTIVATION_TAG: Shape = Shape::Structure(&[
+    required("Key", pattern(1, 128, TAG_PATTERN, is_tag)),
+    required("Value", pattern(0, 256, TAG_PATTERN, is_tag)),
+]);
+const REGISTRATION_METADATA: Shape = Shape::Structure(&[
+    required("Key", pattern(1, 128, r"^(?!\s*$).+", is_not_blank)),
+    required("Value", pattern(1, 2048, r"^(?!\s*$).+", is_not_blank)),
+]);
+
+fn is_managed_instance(text: &str) -> bool {
+    let digits = text.strip_prefix("mi-");
+    digits.is_some_and(|digits| {
+        digits.len() == 17 && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    })
+}
+
+/// What a tag's key and value may be made of.
+fn is_tag(text: &str) -> bool {
+    text.chars()
+        .all(|char| char.is_alphanumeric() || char.is_whitespace() && !char.is_control() || "_.:/=+-@".contains(char))
+}
+
+fn is_not_blank(text: &str) -> bool {
+    !text.trim().is_empty() && !text.contains('\n')
+}
+
+fn is_uuid(text: &str) -> bool {
+    let lengths = text.split('-').map(str::len);
+    lengths.eq([8, 4, 4, 4, 12]) && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f' | b'-'))
+}
 
 fn is_document(text: &str) -> bool {
     (3..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.:/".contains(&byte))
