@@ -29,6 +29,7 @@ use base::{Id, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::enrolment::{self, Registration};
 use crate::host::{self, Process};
 
 /// Bytes of each output that are kept on disk: enough for [`STDOUT_CHARS_MAX`] characters of any kind.
@@ -51,12 +52,15 @@ pub struct Identity {
     pub instance_id: String,
     /// Grows by one with each start.
     pub incarnation: u64,
+    /// None of an agent that never registered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registration: Option<Registration>,
 }
 
 /// Why an agent cannot be who it is asked to be.
 #[derive(Debug, thiserror::Error)]
 pub enum IdentifyError {
-    #[error("use the instance id {asked:?}: it must be mi- or i- and 8 to 17 letters, digits or underscores")]
+    #[error("use the instance id {asked:?}: it must be mi- and 17 letters, digits or underscores, or i- and 8 or 17")]
     Form { asked: String },
     #[error("use the instance id {asked}: {} belongs to {kept}; leave the id out, or use another directory", data.display())]
     Other { asked: String, kept: String, data: PathBuf },
@@ -148,6 +152,7 @@ impl Journal {
         let path = self.data.join("identity.json");
         let before: Option<Identity> = read_json(&path).map_err(on_disk)?;
         let incarnation = before.as_ref().map_or(0, |identity| identity.incarnation) + 1;
+        let registration = before.as_ref().and_then(|identity| identity.registration.clone());
         let instance_id = match (asked, before.map(|identity| identity.instance_id)) {
             (Some(asked), Some(kept)) if asked != kept => {
                 return Err(IdentifyError::Other { asked, kept, data: self.data.clone() });
@@ -156,9 +161,30 @@ impl Journal {
             (Some(asked), None) => asked,
             (None, None) => made_up_instance_id().map_err(on_disk)?,
         };
-        let identity = Identity { instance_id, incarnation };
-        to_json(&identity).and_then(|bytes| replace(&path, &bytes)).map_err(on_disk)?;
+        let identity = Identity { instance_id, incarnation, registration };
+        self.keep_identity(&identity).map_err(on_disk)?;
         Ok(identity)
+    }
+
+    /// Who this agent is, if it is anybody yet.
+    pub fn identity(&self) -> io::Result<Option<Identity>> {
+        read_json(&self.data.join("identity.json"))
+    }
+
+    pub fn keep_identity(&self, identity: &Identity) -> io::Result<()> {
+        replace(&self.data.join("identity.json"), &to_json(identity)?)
+    }
+
+    /// Whether a new key was asked for.
+    pub fn rotation_requested(&self) -> bool {
+        enrolment::rotation_requested(&self.data)
+    }
+
+    pub(crate) fn rotation_ended(&self) -> io::Result<()> {
+        match fs::remove_file(self.data.join(enrolment::ROTATE_REQUEST)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            other => other,
+        }
     }
 
     /// Keeps an offer for good. When this returns, the attempt is accepted.
@@ -322,7 +348,7 @@ impl Journal {
 }
 
 fn made_up_instance_id() -> io::Result<String> {
-    Ok(format!("mi-{:016x}{:x}", host::random()?, host::random()? & 0xf))
+    Ok(api::agent::made_up_instance_id(host::random()?, host::random()?))
 }
 
 /// A free-form id as a name that is safe on any file system.
@@ -364,7 +390,7 @@ pub(crate) fn to_json(value: &impl Serialize) -> io::Result<Vec<u8>> {
 }
 
 /// Puts `bytes` in the place of whatever was at `path`.
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let aside = aside(path);
     write_flushed(&aside, bytes, 0o600)?;
     fs::rename(&aside, path)?;
@@ -586,7 +612,7 @@ mod tests {
         }
         assert!(!data.0.join("identity.json").exists());
 
-        let ours = Identity { instance_id: "i-12345678".to_owned(), incarnation: 1 };
+        let ours = Identity { instance_id: "i-12345678".to_owned(), incarnation: 1, registration: None };
         assert_eq!(identify("i-12345678").expect("identify"), ours);
         let refused = identify("mi-12345678901234567").expect_err("another identity").to_string();
         for told in ["i-12345678", "mi-12345678901234567", &data.0.display().to_string()] {

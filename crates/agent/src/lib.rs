@@ -12,19 +12,26 @@
 //!
 //! **Invariant:** what is told is on disk. What cannot be known is told as `Agent.Indeterminate`.
 //!
+//! **Invariant:** a registered agent says nothing to a server that has not shown the key that it knows, and takes no offer
+//! that the server has not signed.
+//!
 //! **It does not know** state machines or schedules, listens on nothing, and offers the server no files.
 //!
 //! In reading order: [`journal`] (what is on disk), [`session`] (what follows from a message), [`supervisor`]
-//! (the process that runs one script), [`link`] (the connection), [`mod@run`] (the loop that acts), [`host`]
+//! (the process that runs one script), [`enrolment`] (who this agent is to a server), [`tls`] (the way there), [`link`] (the connection), `keyring` (which key proves it), [`mod@run`] (the loop that acts), [`host`]
 //! (facts about this machine).
 
 pub mod journal;
 pub mod session;
 pub mod supervisor;
+pub mod enrolment;
+pub mod tls;
 pub mod link;
+mod keyring;
 pub mod run;
 pub mod host;
 
-pub use link::{Handshake, Sign};
+pub use enrolment::{Enrol, EnrolError, Enrolled, register};
+pub use keyring::KEY_AGE_MAX_DEFAULT;
 pub use run::{Config, Error, run};
 pub use supervisor::supervise;

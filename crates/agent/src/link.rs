@@ -4,23 +4,23 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use api::agent::{CONNECT_PATH, FromAgent, MESSAGE_BYTES_MAX, ToAgent};
+use api::agent::{CONNECT_PATH, FromAgent, MESSAGE_BYTES_MAX, NONCE_HEADER, ToAgent};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
-use tokio::net::TcpStream;
+use identity::{Nonce, PublicKey, Session, Statement};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue, StatusCode};
+use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use crate::host;
+use crate::tls::{self, Stream, Trust};
 
 /// How long to wait before connecting again: doubled each time, up and down by half at random.
 const BACKOFF_MIN: Duration = Duration::from_millis(200);
@@ -38,31 +38,28 @@ const PINGS_UNHEARD_MAX: u32 = 3;
 /// Messages that wait to be said. Whoever has more waits.
 const OUTGOING_MAX: usize = 16;
 
-/// What a person does about a 401. It is told once in a row; the agent goes on trying.
-const SIGNATURE_MISSING: &str = "the server wants a signature: set the environment variables AWS_ACCESS_KEY_ID and \
-                                 AWS_SECRET_ACCESS_KEY to a key that it knows, and start the agent again";
-const SIGNATURE_REFUSED: &str = "the server wants a signature and does not accept this agent's: set the environment \
-                                 variables AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY to a key that it knows, and \
-                                 start the agent again";
-
 /// Where the server is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
     /// `HOST:PORT`, or `HOST`.
     authority: String,
     path: String,
+    encrypted: bool,
 }
 
-/// The request that opens a connection, for whoever signs it.
-#[derive(Debug, Clone, Copy)]
-pub struct Handshake<'a> {
-    pub method: &'a str,
-    pub host: &'a str,
-    pub path: &'a str,
+/// How the server is known.
+#[derive(Debug, Clone)]
+pub(crate) struct Known {
+    pub(crate) instance_id: String,
+    pub(crate) server: PublicKey,
 }
 
-/// Gives the headers that prove who we are. Called for each connection.
-pub type Sign = Arc<dyn Fn(Handshake<'_>) -> Vec<(String, String)> + Send + Sync>;
+/// A server that has shown who it is: what is signed for this connection is signed over this.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Met {
+    pub(crate) session: Session,
+    pub(crate) server: PublicKey,
+}
 
 /// What the link tells.
 #[derive(Debug)]
@@ -71,50 +68,71 @@ pub(crate) enum News {
     Connected {
         say: mpsc::Sender<FromAgent>,
         ip: Option<IpAddr>,
+        /// None where there is nobody to be sure of: the agent never registered.
+        met: Option<Met>,
     },
     Said(ToAgent),
     Disconnected,
 }
 
 impl Address {
-    /// Reads `ws://HOST:PORT[/PATH]`, or the same with `http`.
+    /// Reads `ws://HOST:PORT[/PATH]`, or the same with `http`, `wss` or `https`.
     pub fn parse(url: &str) -> Result<Address, &'static str> {
         let (scheme, rest) = url.split_once("://").ok_or("it has no scheme, as in ws://HOST:PORT")?;
-        match scheme {
-            "ws" | "http" => (),
-            "wss" | "https" => return Err("TLS is not supported yet"),
-            _ => return Err("its scheme is neither ws nor http"),
-        }
+        let encrypted = match scheme {
+            "ws" | "http" => false,
+            "wss" | "https" => true,
+            _ => return Err("its scheme is none of ws, wss, http and https"),
+        };
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
         if authority.is_empty() || authority.contains(['@', '?', '#']) {
             return Err("it has no host");
         }
         let path = if path.is_empty() { CONNECT_PATH.to_owned() } else { format!("/{path}") };
-        Ok(Address { authority: authority.to_owned(), path })
+        Ok(Address { authority: authority.to_owned(), path, encrypted })
     }
 
-    /// Where to dial: the port is 80 when it is not said.
-    fn dial(&self) -> String {
-        let after_host = self.authority.rsplit(']').next().unwrap_or_default();
-        if after_host.contains(':') { self.authority.clone() } else { format!("{}:80", self.authority) }
+    /// Where to dial: the port is 80 when it is not said, 443 where it is encrypted.
+    pub(crate) fn dial(&self) -> String {
+        let port = if self.encrypted { 443 } else { 80 };
+        if self.says_port() { self.authority.clone() } else { format!("{}:{port}", self.authority) }
+    }
+
+    /// The name without a port, and an address without its brackets.
+    pub(crate) fn host(&self) -> &str {
+        let host = match self.says_port() {
+            true => self.authority.rsplit_once(':').map_or(&*self.authority, |(host, _)| host),
+            false => &self.authority,
+        };
+        host.trim_start_matches('[').trim_end_matches(']')
+    }
+
+    pub(crate) fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    pub(crate) fn is_encrypted(&self) -> bool {
+        self.encrypted
+    }
+
+    fn says_port(&self) -> bool {
+        self.authority.rsplit(']').next().unwrap_or_default().contains(':')
     }
 }
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ws://{}{}", self.authority, self.path)
+        write!(f, "{}://{}{}", if self.encrypted { "wss" } else { "ws" }, self.authority, self.path)
     }
 }
 
 /// Connects, carries messages, and connects again, for as long as somebody listens to the news.
-pub(crate) async fn keep(address: Address, sign: Option<Sign>, news: mpsc::Sender<News>) {
+pub(crate) async fn keep(address: Address, trust: Trust, known: Option<Known>, news: mpsc::Sender<News>) {
     let mut backoff = BACKOFF_MIN;
-    let mut told_to_sign = false;
     while !news.is_closed() {
-        match connect(&address, sign.as_ref()).await {
-            Ok(socket) => {
-                told_to_sign = false;
-                let carried = carry(socket, &news).await;
+        match connect(&address, &trust, known.as_ref()).await {
+            Ok(connection) => {
+                let carried = carry(connection, known.as_ref(), &news).await;
                 tracing::warn!(%address, reason = %carried.reason, "disconnected");
                 if carried.welcomed {
                     backoff = BACKOFF_MIN;
@@ -123,42 +141,69 @@ pub(crate) async fn keep(address: Address, sign: Option<Sign>, news: mpsc::Sende
                     return;
                 }
             }
-            Err(error) => {
-                tracing::warn!(%address, %error, "failed to connect");
-                if wants_signature(&error) && !told_to_sign {
-                    tracing::error!(%address, "{}", if sign.is_some() { SIGNATURE_REFUSED } else { SIGNATURE_MISSING });
-                    told_to_sign = true;
-                }
-            }
+            Err(Failed::Stranger) => tracing::error!(
+                %address,
+                "whoever answers there is not the server that this agent registered with: nothing is said to it"
+            ),
+            Err(Failed::Connection(error)) => tracing::warn!(%address, %error, "failed to connect"),
         }
         sleep(jittered(backoff)).await;
         backoff = (backoff * 2).min(BACKOFF_MAX);
     }
 }
 
-fn wants_signature(error: &tungstenite::Error) -> bool {
-    matches!(error, tungstenite::Error::Http(response) if response.status() == StatusCode::UNAUTHORIZED)
+type Socket = WebSocketStream<Box<dyn Stream>>;
+
+struct Connection {
+    socket: Socket,
+    ip: Option<IpAddr>,
+    met: Option<Met>,
 }
 
-type Socket = WebSocketStream<TcpStream>;
+/// Why there is no connection.
+enum Failed {
+    /// It cannot show the key that is known.
+    Stranger,
+    Connection(tungstenite::Error),
+}
 
-async fn connect(address: &Address, sign: Option<&Sign>) -> Result<Socket, tungstenite::Error> {
-    let mut request = address.to_string().into_client_request()?;
-    let handshake = Handshake { method: "GET", host: &address.authority, path: &address.path };
-    for (name, value) in sign.map(|sign| sign(handshake)).unwrap_or_default() {
-        let name = HeaderName::try_from(name).map_err(tungstenite::http::Error::from)?;
-        let value = HeaderValue::try_from(value).map_err(tungstenite::http::Error::from)?;
-        request.headers_mut().insert(name, value);
+impl<E: Into<tungstenite::Error>> From<E> for Failed {
+    fn from(error: E) -> Failed {
+        Failed::Connection(error.into())
     }
+}
+
+async fn connect(address: &Address, trust: &Trust, known: Option<&Known>) -> Result<Connection, Failed> {
     let opening = async {
-        let stream = TcpStream::connect(address.dial()).await?;
-        stream.set_nodelay(true)?;
+        let nonce = known.map(|_| Nonce::draw());
+        let mut request = address.to_string().into_client_request()?;
+        if let Some(nonce) = nonce {
+            let value = HeaderValue::try_from(nonce.to_string()).map_err(tungstenite::http::Error::from)?;
+            request.headers_mut().insert(NONCE_HEADER, value);
+        }
+        let (stream, ip) = tls::connect(address, trust).await?;
         let config = WebSocketConfig::default().max_message_size(Some(MESSAGE_BYTES_MAX)).read_buffer_size(16 * 1024);
-        Ok(client_async_with_config(request, stream, Some(config)).await?.0)
+        let (mut socket, _) = client_async_with_config(request, stream, Some(config)).await?;
+        let met = match (known, nonce) {
+            (Some(known), Some(nonce)) => Some(meet(&mut socket, known, nonce).await?),
+            _ => None,
+        };
+        Ok(Connection { socket, ip, met })
     };
-    timeout(PATIENCE, opening)
-        .await
-        .unwrap_or_else(|_| Err(tungstenite::Error::Io(std::io::ErrorKind::TimedOut.into())))
+    let late = || Failed::from(std::io::Error::from(std::io::ErrorKind::TimedOut));
+    timeout(PATIENCE, opening).await.unwrap_or_else(|_| Err(late()))
+}
+
+/// Hears who is there, before anything is said.
+async fn meet(socket: &mut Socket, known: &Known, agent: Nonce) -> Result<Met, Failed> {
+    let Some(first) = socket.next().await else { return Err(tungstenite::Error::ConnectionClosed.into()) };
+    let Some(ToAgent::Challenge(challenge)) = read(&first?) else { return Err(Failed::Stranger) };
+    let server = Nonce::parse(&challenge.nonce).ok_or(Failed::Stranger)?;
+    let session = Session { agent, server };
+    match known.server.verifies(&Statement::Challenge { session }, &challenge.signature) {
+        true => Ok(Met { session, server: known.server }),
+        false => Err(Failed::Stranger),
+    }
 }
 
 /// How a connection went.
@@ -167,23 +212,65 @@ struct Carried {
     reason: String,
 }
 
-async fn carry(socket: Socket, news: &mpsc::Sender<News>) -> Carried {
+async fn carry(connection: Connection, known: Option<&Known>, news: &mpsc::Sender<News>) -> Carried {
+    let Connection { socket, ip, met } = connection;
     let (say, to_say) = mpsc::channel(OUTGOING_MAX);
-    let ip = socket.get_ref().local_addr().ok().map(|address| address.ip());
-    if news.send(News::Connected { say, ip }).await.is_err() {
+    if news.send(News::Connected { say, ip, met }).await.is_err() {
         return Carried { welcomed: false, reason: "nobody listens".to_owned() };
     }
+    let mut ear =
+        Ear { met, instance_id: known.map(|known| known.instance_id.as_str()).unwrap_or_default(), number: 0 };
     let (mut sink, mut stream) = socket.split();
     let heard = Heard::default();
     // Side by side: a listener that is slow must not keep us from talking, nor the other way round.
     let broken = tokio::select! {
-        broken = listen(&mut stream, news, &heard) => broken,
+        broken = listen(&mut stream, &mut ear, news, &heard) => broken,
         broken = talk(&mut sink, to_say, &heard) => broken,
     };
     // The other side need not answer: it may be the one that is gone.
     let _best_effort = timeout(Duration::from_millis(200), sink.close()).await;
     let reason = broken.map_or_else(|error| error.to_string(), str::to_owned);
     Carried { welcomed: heard.ping_seconds.load(Relaxed) > 0, reason }
+}
+
+/// Hears what is meant for us, by whom we know, and for the first time.
+struct Ear<'a> {
+    met: Option<Met>,
+    instance_id: &'a str,
+    /// Of the last signed message.
+    number: u64,
+}
+
+impl Ear<'_> {
+    /// The message as it was meant. None when it is not believed.
+    fn hear(&mut self, message: ToAgent) -> Option<ToAgent> {
+        let Some(met) = self.met else { return Some(message) };
+        match message {
+            ToAgent::Signed(signed) => {
+                let statement = Statement::Message {
+                    session: met.session,
+                    instance_id: self.instance_id,
+                    number: signed.number,
+                    text: &signed.message,
+                };
+                let believed = signed.number > self.number && met.server.verifies(&statement, &signed.signature);
+                if !believed {
+                    tracing::error!(
+                        number = signed.number,
+                        "a message is not signed by the server, or comes again: not taken"
+                    );
+                    return None;
+                }
+                self.number = signed.number;
+                parse(&signed.message)
+            }
+            ToAgent::Offer(offer) => {
+                tracing::error!(attempt = offer.attempt, "an offer is not signed by the server: not taken");
+                None
+            }
+            other => Some(other),
+        }
+    }
 }
 
 /// What was heard of the server, for the one who talks.
@@ -197,12 +284,13 @@ struct Heard {
 
 async fn listen(
     stream: &mut SplitStream<Socket>,
+    ear: &mut Ear<'_>,
     news: &mpsc::Sender<News>,
     heard: &Heard,
 ) -> Result<&'static str, tungstenite::Error> {
     while let Some(message) = stream.next().await {
         heard.pings_unheard.store(0, Relaxed);
-        let Some(message) = read(&message?) else { continue };
+        let Some(message) = read(&message?).and_then(|message| ear.hear(message)) else { continue };
         if let ToAgent::Welcome(welcome) = &message {
             heard.ping_seconds.store(welcome.ping_seconds.max(1), Relaxed);
         }
@@ -239,6 +327,10 @@ async fn talk(
 
 fn read(message: &Message) -> Option<ToAgent> {
     let Message::Text(text) = message else { return None };
+    parse(text)
+}
+
+fn parse(text: &str) -> Option<ToAgent> {
     match serde_json::from_str(text) {
         Ok(message) => Some(message),
         Err(error) => {
@@ -272,9 +364,36 @@ mod tests {
         assert_eq!(read("http://server/"), Ok((ours("server"), "server:80".into())));
         assert_eq!(read("http://[::1]/"), Ok((ours("[::1]"), "[::1]:80".into())));
         assert_eq!(read("ws://[::1]:1/x/y"), Ok(("ws://[::1]:1/x/y".into(), "[::1]:1".into())));
-        for url in ["server:80", "wss://server", "ftp://server", "ws://", "ws:///x", "ws://me@server"] {
+        let wss = "wss://server/api/v1/agents/connect".to_owned();
+        assert_eq!(read("https://server"), Ok((wss, "server:443".into())));
+        let host = |url: &str| Address::parse(url).expect("an address").host().to_owned();
+        assert_eq!(
+            (host("https://[::1]:1"), host("wss://a.b:1"), host("https://[::1]")),
+            ("::1".into(), "a.b".into(), "::1".into())
+        );
+        for url in ["server:80", "ftp://server", "ws://", "ws:///x", "ws://me@server"] {
             assert!(read(url).is_err(), "{url}");
         }
+    }
+
+    #[test]
+    fn an_offer_is_believed_once_and_only_from_the_server() {
+        let (server, other) = (identity::KeyPair::generate(), identity::KeyPair::generate());
+        let session = Session { agent: Nonce::draw(), server: Nonce::draw() };
+        let mut ear = Ear { met: Some(Met { session, server: server.public() }), instance_id: "mi-1", number: 0 };
+        let signed = |pair: &identity::KeyPair, instance_id: &str, number: u64| {
+            let message = r#"{"type":"go","attempt":"a"}"#.to_owned();
+            let signature = pair.sign(&Statement::Message { session, instance_id, number, text: &message });
+            ToAgent::Signed(api::agent::Signed { message, number, signature })
+        };
+        let go = ToAgent::Go { attempt: "a".to_owned() };
+        assert_eq!(ear.hear(signed(&server, "mi-1", 1)), Some(go.clone()));
+        assert_eq!(ear.hear(signed(&server, "mi-1", 1)), None);
+        assert_eq!(ear.hear(signed(&other, "mi-1", 2)), None);
+        assert_eq!(ear.hear(signed(&server, "mi-2", 2)), None);
+        assert_eq!(ear.hear(signed(&server, "mi-1", 2)), Some(go));
+        let bare = r#"{"type":"offer","attempt":"a","script":"","execution_timeout_seconds":1,"expires_at":0}"#;
+        assert_eq!(ear.hear(serde_json::from_str(bare).expect("an offer")), None);
     }
 
     #[test]

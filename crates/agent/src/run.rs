@@ -11,18 +11,22 @@ use std::time::Duration;
 
 use api::agent::{AttemptReport, Failure, FromAgent, Hello, PROTOCOL, ToAgent, failure};
 use base::Timestamp;
+use identity::PublicKey;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
+use crate::enrolment::Registration;
 use crate::host::{self, Process};
-use crate::journal::{IdentifyError, Identity, Journal, Lock, Standing};
-use crate::link::{self, Address, News, Sign};
+use crate::journal::{IdentifyError, Journal, Lock, Standing};
+use crate::keyring::{KEY_AGE_MAX_DEFAULT, Keyring};
+use crate::link::{self, Address, Known, Met, News};
 use crate::session::{Action, Input, Recovered, Session};
 use crate::supervisor::STARTING;
+use crate::tls::Trust;
 
 /// Scripts that run at a time: the `CommandWorkersLimit` of amazon-ssm-agent.
 pub const CONCURRENCY_MAX_DEFAULT: usize = 5;
@@ -38,13 +42,16 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 const LOCK_SILENCE: Duration = Duration::from_millis(500);
 const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
+/// How often the agent looks whether it is time for another key.
+const KEY_LOOK: Duration = Duration::from_secs(5);
+
 /// News and inputs that wait for the loop. Whoever has more waits.
 const WAITING_MAX: usize = 64;
 
 /// What an agent is told at its start.
 #[derive(Clone)]
 pub struct Config {
-    /// `ws://HOST:PORT`; see [`Address::parse`].
+    /// `ws://HOST:PORT`; see [`Address::parse`]. Empty: where the agent registered.
     pub server_url: String,
     /// The agent's own directory, for one agent only.
     pub data_dir: PathBuf,
@@ -55,8 +62,10 @@ pub struct Config {
     pub concurrency_max: usize,
     /// The program that calls [`crate::supervise`], and its arguments; the attempt's directory follows.
     pub supervisor_command: Vec<OsString>,
-    /// Proves who we are. None where the server asks for nothing.
-    pub sign: Option<Sign>,
+    /// The account and the region that an agent which never registered works for, where the server has no keys.
+    pub on_behalf: Option<(String, String)>,
+    /// How long the agent uses a key before it makes another.
+    pub key_age_max: Duration,
 }
 
 impl Config {
@@ -69,7 +78,8 @@ impl Config {
             name: host::computer_name(),
             concurrency_max: CONCURRENCY_MAX_DEFAULT,
             supervisor_command: vec![std::env::current_exe()?.into(), "agent-supervise".into()],
-            sign: None,
+            on_behalf: None,
+            key_age_max: KEY_AGE_MAX_DEFAULT,
         })
     }
 }
@@ -79,6 +89,10 @@ impl Config {
 pub enum Error {
     #[error("use the server's address {url:?}: {reason}")]
     ServerUrl { url: String, reason: &'static str },
+    #[error("find the server: this agent is not registered, and no address was given")]
+    NoServer,
+    #[error("use this agent's identity: its keys are damaged. Register the host anew, with --force")]
+    Damaged,
     #[error("run a supervisor: no command is configured")]
     SupervisorCommand,
     #[error("open the agent's directory {}", path.display())]
@@ -107,23 +121,46 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
 /// [`run`] in a boot of the host that a test makes up.
 #[doc(hidden)]
 pub async fn run_in_boot(config: Config, boot_id: String, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
-    let address = Address::parse(&config.server_url)
-        .map_err(|reason| Error::ServerUrl { url: config.server_url.clone(), reason })?;
+    let parsed = |url: &str| Address::parse(url).map_err(|reason| Error::ServerUrl { url: url.to_owned(), reason });
+    let typed = (!config.server_url.is_empty()).then(|| parsed(&config.server_url)).transpose()?;
     if config.supervisor_command.is_empty() {
         return Err(Error::SupervisorCommand);
     }
     let in_data = |source| Error::Data { path: config.data_dir.clone(), source };
     let (journal, _lock) = open_journal(&config.data_dir, &boot_id).await?;
     let identity = journal.identify(config.instance_id.clone())?;
+    let address = match (typed, &identity.registration) {
+        (Some(typed), _) => typed,
+        (None, Some(registration)) => parsed(&registration.server_url)?,
+        (None, None) => return Err(Error::NoServer),
+    };
+    let trust = identity.registration.as_ref().map_or(Trust::System, |registration| registration.trust.clone());
+    let known =
+        identity.registration.as_ref().map(|registration| known(&identity.instance_id, registration)).transpose()?;
     let (tell, mut told) = mpsc::channel(WAITING_MAX);
     let recovered = recover(&journal, &tell).map_err(in_data)?;
     let session = Session::new(config.concurrency_max, recovered);
     tracing::info!(instance_id = identity.instance_id, server = %address, "agent starts");
 
     let (news_tell, mut news) = mpsc::channel(WAITING_MAX);
-    let link = tokio::spawn(link::keep(address, config.sign.clone(), news_tell));
-    let mut agent =
-        Agent { config, boot_id, identity, journal, session, tell, say: None, ip: None, supervisors: BTreeMap::new() };
+    let link = tokio::spawn(link::keep(address, trust, known, news_tell));
+    let life = format!("{:016x}", host::random().map_err(in_data)?);
+    let keyring = Keyring::new(identity, life, config.on_behalf.clone());
+    let mut agent = Agent {
+        config,
+        boot_id,
+        keyring,
+        journal,
+        session,
+        tell,
+        say: None,
+        ip: None,
+        met: None,
+        rotation_said: false,
+        supervisors: BTreeMap::new(),
+    };
+    let mut key_look = interval(KEY_LOOK);
+    key_look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     tokio::pin!(shutdown);
     loop {
         let input = tokio::select! {
@@ -134,6 +171,10 @@ pub async fn run_in_boot(config: Config, boot_id: String, shutdown: impl Future<
             },
             Some(news) = news.recv() => Some(agent.read(news)),
             () = until(agent.session.wakes_at()) => Some(Input::Ticked),
+            _ = key_look.tick() => {
+                agent.look_after_key().await;
+                None
+            }
         };
         if let Some(input) = input {
             agent.handle(input).await;
@@ -143,9 +184,22 @@ pub async fn run_in_boot(config: Config, boot_id: String, shutdown: impl Future<
     Ok(())
 }
 
+fn known(instance_id: &str, registration: &Registration) -> Result<Known, Error> {
+    let server = PublicKey::parse(&registration.server_key).map_err(|_| Error::Damaged)?;
+    registration.key.pair().ok_or(Error::Damaged)?;
+    Ok(Known { instance_id: instance_id.to_owned(), server })
+}
+
+/// A key that could not be kept is tried again: nothing was said of it.
+fn told_of_key(kept: io::Result<()>) {
+    if let Err(error) = kept {
+        tracing::error!(%error, "failed to keep a key");
+    }
+}
+
 /// Opens the journal. An agent that was killed while it started a supervisor leaves the lock for a moment in the
 /// hands of the process that is about to become one.
-async fn open_journal(data: &Path, boot_id: &str) -> Result<(Journal, Lock), Error> {
+pub(crate) async fn open_journal(data: &Path, boot_id: &str) -> Result<(Journal, Lock), Error> {
     let started = Instant::now();
     let mut warned = false;
     loop {
@@ -206,7 +260,7 @@ enum Told {
 struct Agent {
     config: Config,
     boot_id: String,
-    identity: Identity,
+    keyring: Keyring,
     journal: Journal,
     session: Session,
     /// For those who watch supervisors.
@@ -214,6 +268,10 @@ struct Agent {
     /// The connection, while there is one.
     say: Option<mpsc::Sender<FromAgent>>,
     ip: Option<IpAddr>,
+    /// The server, since it has shown who it is.
+    met: Option<Met>,
+    /// Whether the server was told of the next key, in this connection.
+    rotation_said: bool,
     /// Supervisors that are our children, by attempt.
     supervisors: BTreeMap<String, Process>,
 }
@@ -221,22 +279,29 @@ struct Agent {
 impl Agent {
     fn read(&mut self, news: News) -> Input {
         match news {
-            News::Connected { say, ip } => {
-                (self.say, self.ip) = (Some(say), ip);
+            News::Connected { say, ip, met } => {
+                (self.say, self.ip, self.met, self.rotation_said) = (Some(say), ip, met, false);
                 Input::Connected
             }
             News::Said(message) => {
                 match &message {
-                    ToAgent::Welcome(_) => tracing::info!("connected"),
+                    ToAgent::Welcome(_) => {
+                        tracing::info!("connected");
+                        told_of_key(self.keyring.welcomed(&self.journal, host::now()));
+                    }
                     ToAgent::Refused { code, message } => {
-                        tracing::error!(code, message, "the server refuses this agent")
+                        tracing::error!(code, message, "the server refuses this agent");
+                        self.keyring.refused();
+                    }
+                    ToAgent::KeyRotated { public_key } => {
+                        told_of_key(self.keyring.rotated(public_key, &self.journal, host::now()));
                     }
                     _ => (),
                 }
                 Input::Said(message)
             }
             News::Disconnected => {
-                self.say = None;
+                (self.say, self.met) = (None, None);
                 Input::Disconnected
             }
         }
@@ -296,7 +361,7 @@ impl Agent {
     }
 
     async fn keep(&self, offer: api::agent::Offer) -> Input {
-        let (attempt, instance_id) = (offer.attempt.clone(), self.identity.instance_id.clone());
+        let (attempt, instance_id) = (offer.attempt.clone(), self.keyring.identity().instance_id.clone());
         let kept = self.on_disk(move |journal| journal.accept(&instance_id, &offer)).await;
         match kept {
             Ok(()) => Input::Kept { attempt },
@@ -395,7 +460,7 @@ impl Agent {
         let (platform_name, platform_version) = host::platform();
         Hello {
             protocol: PROTOCOL,
-            instance_id: self.identity.instance_id.clone(),
+            instance_id: self.keyring.identity().instance_id.clone(),
             name: self.config.name.clone(),
             agent_version: env!("CARGO_PKG_VERSION").to_owned(),
             platform_type: "Linux".to_owned(),
@@ -404,8 +469,19 @@ impl Agent {
             ip: self.ip.map(|ip| ip.to_string()),
             computer_name: host::computer_name(),
             boot_id: self.boot_id.clone(),
-            incarnation: self.identity.incarnation,
+            incarnation: self.keyring.identity().incarnation,
             attempts,
+            credentials: self.keyring.credentials(self.met.as_ref()),
+        }
+    }
+
+    /// Makes the next key when it is time, and tells the server of it.
+    async fn look_after_key(&mut self) {
+        told_of_key(self.keyring.prepare(&self.journal, host::now(), self.config.key_age_max));
+        let rotation = self.met.as_ref().filter(|_| self.session.is_welcome() && !self.rotation_said);
+        if let Some(rotation) = rotation.and_then(|met| self.keyring.rotation(met)) {
+            self.rotation_said = true;
+            self.say(FromAgent::RotateKey(rotation)).await;
         }
     }
 

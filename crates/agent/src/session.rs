@@ -190,6 +190,11 @@ impl Session {
             .map(|at| Timestamp(at.0.saturating_sub(self.ahead_ms)))
     }
 
+    /// Whether the server has let us in, in this connection.
+    pub fn is_welcome(&self) -> bool {
+        self.welcomed
+    }
+
     fn said(&mut self, message: ToAgent, now: Timestamp, actions: &mut Vec<Action>) {
         match message {
             ToAgent::Welcome(welcome) => {
@@ -203,9 +208,15 @@ impl Session {
             ToAgent::Go { attempt } => self.go(attempt, actions),
             ToAgent::Cancel { attempt } => self.cancel(attempt, actions),
             ToAgent::Acknowledged { attempt } => self.acknowledged(attempt, actions),
-            ToAgent::OutputTaken(_) | ToAgent::Content(_) | ToAgent::Settings(_) | ToAgent::Pong | ToAgent::Unknown => {
-                ()
-            }
+            // Whoever carries messages has dealt with what they are about the connection itself.
+            ToAgent::Challenge(_)
+            | ToAgent::OutputTaken(_)
+            | ToAgent::Content(_)
+            | ToAgent::Settings(_)
+            | ToAgent::Signed(_)
+            | ToAgent::KeyRotated { .. }
+            | ToAgent::Pong
+            | ToAgent::Unknown => (),
         }
     }
 

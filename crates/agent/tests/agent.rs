@@ -887,30 +887,6 @@ async fn what_cannot_be_kept_is_undeliverable_and_the_agent_goes_on() {
 }
 
 #[tokio::test]
-async fn who_signs_is_asked_for_each_connection() {
-    use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
-
-    let stage = Stage::new().await;
-    let sign: agent::Sign = std::sync::Arc::new(|handshake| {
-        vec![("authorization".to_owned(), format!("{} {} {}", handshake.method, handshake.host, handshake.path))]
-    });
-    let config = Config { sign: Some(sign), ..stage.config() };
-    let host = stage.listener.local_addr().expect("a port").to_string();
-    let agent = tokio::spawn(async move { agent::run(config, std::future::pending()).await });
-    let (stream, _) = soon(stage.listener.accept()).await.expect("a connection");
-    let mut seen = None;
-    #[expect(clippy::result_large_err, reason = "the library's own signature")]
-    let look = |request: &Request, response: Response| -> Result<Response, ErrorResponse> {
-        seen = request.headers().get("authorization").cloned();
-        Ok(response)
-    };
-    let _socket = soon(tokio_tungstenite::accept_hdr_async(stream, look)).await.expect("a handshake");
-    let seen = seen.expect("it is signed");
-    assert_eq!(seen.to_str().expect("text"), format!("GET {host} /api/v1/agents/connect"));
-    agent.abort();
-}
-
-#[tokio::test]
 async fn a_second_agent_says_that_it_waits_and_gives_up() {
     let stage = Stage::new().await;
     let first = stage.agent();
@@ -927,26 +903,4 @@ async fn a_second_agent_says_that_it_waits_and_gives_up() {
     assert_eq!(said.len(), 1);
     assert!(said[0] - started < Duration::from_secs(1));
     first.stop().await;
-}
-
-#[tokio::test]
-async fn a_server_that_wants_a_signature_is_explained_once_and_tried_again() {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-
-    let stage = Stage::new().await;
-    let log = Log::default();
-    let _logged = tracing::subscriber::set_default(log.clone());
-    let agent = stage.agent();
-    for _ in 0..3 {
-        let (mut stream, _) = soon(stage.listener.accept()).await.expect("a connection");
-        soon(stream.read(&mut [0; 4096])).await.expect("a request");
-        let refusal = b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n";
-        soon(stream.write_all(refusal)).await.expect("an answer");
-    }
-    let _server = stage.welcomed().await;
-    assert_eq!(log.times("failed to connect").len(), 3);
-    let words = "ERROR message=the server wants a signature: set the environment variables AWS_ACCESS_KEY_ID and \
-                 AWS_SECRET_ACCESS_KEY";
-    assert_eq!(log.times(words).len(), 1);
-    agent.stop().await;
 }

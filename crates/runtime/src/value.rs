@@ -28,7 +28,7 @@ pub(crate) const LOG_GROUP: Kind = Kind(20);
 pub(crate) const LOG_STREAM: Kind = Kind(21);
 pub(crate) const ACTIVITY: Kind = Kind(7);
 pub(crate) const PARAMETER: Kind = Kind(30);
-pub(crate) const ACTIVATION: Kind = Kind(30);
+pub(crate) const ACTIVATION: Kind = Kind(41);
 
 /// Events of one chunk. A step that makes more is kept in several, so that a page of a long history does not
 /// read all of it.
