@@ -61,6 +61,9 @@ pub(crate) struct Met {
     pub(crate) server: PublicKey,
 }
 
+/// Bytes of a message that is heard: a signed one holds another as text, with its quotes escaped.
+const HEARD_BYTES_MAX: usize = 2 * MESSAGE_BYTES_MAX + 1_024;
+
 /// What the link tells.
 #[derive(Debug)]
 pub(crate) enum News {
@@ -182,7 +185,7 @@ async fn connect(address: &Address, trust: &Trust, known: Option<&Known>) -> Res
             request.headers_mut().insert(NONCE_HEADER, value);
         }
         let (stream, ip) = tls::connect(address, trust).await?;
-        let config = WebSocketConfig::default().max_message_size(Some(MESSAGE_BYTES_MAX)).read_buffer_size(16 * 1024);
+        let config = WebSocketConfig::default().max_message_size(Some(HEARD_BYTES_MAX)).read_buffer_size(16 * 1024);
         let (mut socket, _) = client_async_with_config(request, stream, Some(config)).await?;
         let met = match (known, nonce) {
             (Some(known), Some(nonce)) => Some(meet(&mut socket, known, nonce).await?),
@@ -264,8 +267,9 @@ impl Ear<'_> {
                 self.number = signed.number;
                 parse(&signed.message)
             }
-            ToAgent::Offer(offer) => {
-                tracing::error!(attempt = offer.attempt, "an offer is not signed by the server: not taken");
+            // What is run, or becomes a file that may be.
+            ToAgent::Offer(_) | ToAgent::Content(_) => {
+                tracing::error!("an offer, or a file, is not signed by the server: not taken");
                 None
             }
             other => Some(other),

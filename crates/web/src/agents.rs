@@ -208,7 +208,7 @@ async fn tell(
         };
         let Some(message) = message else { return "another connection took its place" };
         let message = match meeting.session {
-            Some(of) if matches!(message, ToAgent::Offer(_)) => {
+            Some(of) if must_be_signed(&message) => {
                 number += 1;
                 signed(&meeting.server, of, session.instance_id(), number, &message)
             }
@@ -218,6 +218,11 @@ async fn tell(
             return "it takes no messages";
         }
     }
+}
+
+/// What is run, or becomes a file that may be.
+fn must_be_signed(message: &ToAgent) -> bool {
+    matches!(message, ToAgent::Offer(_) | ToAgent::Content(_))
 }
 
 /// What runs on a host is what this server said to it, in this connection and once.
