@@ -174,12 +174,30 @@ class Server:
         return until(online, seconds, lambda: f"no instance came online:\n{self.process.tail()}")
 
 
-def agent(server, data, instance_id, account=ACCOUNT, secret="any"):
-    """An agent of its own."""
+def agent(server, data, instance_id=None, account=ACCOUNT, secret="any", options=()):
+    """An agent of its own: with an id of its own choosing, or one that has registered."""
     data = pathlib.Path(data)
     data.mkdir(parents=True, exist_ok=True)
-    arguments = [BINARY, "agent", "--server", server.url, "--data", str(data), "--instance-id", instance_id]
+    arguments = [BINARY, "agent", "--data", str(data), *map(str, options)]
+    if instance_id:
+        arguments += ["--server", server.url, "--instance-id", instance_id]
     return Process(arguments, data.parent / f"{data.name}.log", environment(account, secret))
+
+
+def registering(server, data, activation, *options, url=None):
+    """Runs `dandori agent register` with what CreateActivation answered. Returns how it ended."""
+    arguments = [BINARY, "agent", "register", "--server", url or server.url, "--id", activation["ActivationId"], "--code", activation["ActivationCode"],
+                 "--data", str(data), *map(str, options)]
+    # Without keys of any kind: a host has none.
+    env = {k: v for k, v in environment().items() if not k.startswith("AWS_")}
+    return subprocess.run(arguments, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=env, timeout=60)
+
+
+def register(server, data, activation, *options, url=None):
+    """The id of the instance that the host in this directory has become."""
+    ran = registering(server, data, activation, *options, url=url)
+    assert ran.returncode == 0, ran.stderr
+    return json.loads((pathlib.Path(data) / "identity.json").read_text())["instance_id"]
 
 
 def until(question, seconds, why="it did not happen", pause=0.05):

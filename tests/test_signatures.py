@@ -67,20 +67,24 @@ def test_a_changed_body_is_refused(locked):
         assert answer.startswith(f"HTTP/1.1 {status}".encode()), answer
 
 
-def test_the_agent_inside_has_the_key_of_its_account(locked):
+def test_the_agent_inside_works_for_its_account(locked):
     instance = locked.wait_for_instance("AKIATWO", "second")
     assert locked.client("ssm", "AKIAONE", "first secret/+=").describe_instance_information()["InstanceInformationList"] == []
     assert instance.startswith("mi-")
 
 
-def test_an_agent_with_a_wrong_secret_stays_outside(locked, directories):
+def test_an_agent_has_no_key_of_ours_and_without_registering_it_stays_outside(locked, directories):
+    """Nor does a key of the API let it in: a host never needs one."""
     directory = directories.make("agents")
-    good = harness.agent(locked, directory / "good", "mi-aaaaaaaaaaaaaaaaa", "AKIATWO", "second")
-    bad = harness.agent(locked, directory / "bad", "mi-bbbbbbbbbbbbbbbbb", "AKIATWO", "wrong")
+    ssm = locked.client("ssm", "AKIATWO", "second")
+    activation = ssm.create_activation(IamRole="r")
+    registered = harness.register(locked, directory / "good", activation)
+    good = harness.agent(locked, directory / "good")
+    bad = harness.agent(locked, directory / "bad", "mi-bbbbbbbbbbbbbbbbb", "AKIATWO", "second")
     try:
-        locked.wait_for_instance("AKIATWO", "second", instance_id="mi-aaaaaaaaaaaaaaaaa")
-        listed = locked.client("ssm", "AKIATWO", "second").describe_instance_information()["InstanceInformationList"]
-        assert "mi-bbbbbbbbbbbbbbbbb" not in [one["InstanceId"] for one in listed]
+        locked.wait_for_instance("AKIATWO", "second", instance_id=registered)
+        harness.until(lambda: "the server refuses this agent" in bad.tail(), 10)
+        assert "mi-bbbbbbbbbbbbbbbbb" not in [one["InstanceId"] for one in ssm.describe_instance_information()["InstanceInformationList"]]
     finally:
         good.stop()
         bad.stop()

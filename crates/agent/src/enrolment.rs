@@ -247,14 +247,11 @@ fn pending_key(data: &Path, activation_id: &str) -> io::Result<KeyPair> {
 
 /// Registers the agent of a server in the server's own process: `admit` makes the instance known there. The identity is
 /// kept in `data`, for the agent that is run next.
-pub async fn register_inside<F, E>(
+pub async fn register_inside<E>(
     data: &Path,
     inside: Inside,
-    admit: impl FnOnce(String, Register) -> F,
-) -> Result<(), EnrolInsideError<E>>
-where
-    F: Future<Output = Result<(), E>>,
-{
+    admit: impl AsyncFnOnce(String, Register) -> Result<(), E>,
+) -> Result<(), EnrolInsideError<E>> {
     let (journal, _lock) =
         crate::run::open_journal(data, "").await.map_err(|error| EnrolInsideError::Data(io::Error::other(error)))?;
     let before = journal.identity().map_err(EnrolInsideError::Data)?;

@@ -50,29 +50,90 @@ pub(crate) struct Server {
     /// Holds an agent for this machine inside
     #[arg(long)]
     pub(crate) agent: bool,
+    /// Encrypts connections, with a certificate that is made at the first start
+    #[arg(long)]
+    pub(crate) tls: bool,
+    /// Encrypts connections with this certificate, in PEM
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The certificate's key, in PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) log: Log,
 }
 
 #[derive(Debug, Clone, Arguments)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Agent {
-    /// The server's address, as in http://HOST:PORT
-    #[arg(long, value_name = "URL", env = "DANDORI_URL", default_value = cli::args::URL_DEFAULT)]
-    pub(crate) server: String,
+    #[command(subcommand)]
+    pub(crate) command: Option<AgentCommand>,
+    /// The server's address, as in http://HOST:PORT; where the agent registered if not given
+    #[arg(long, value_name = "URL", env = "DANDORI_URL")]
+    pub(crate) server: Option<String>,
     /// The agent's own directory
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data: PathBuf,
+    #[arg(long, value_name = "DIR", required = true)]
+    pub(crate) data: Option<PathBuf>,
     /// Made up at the first start, and kept
     #[arg(long, value_name = "ID")]
     pub(crate) instance_id: Option<String>,
     /// What people call this agent; the host's name if not given
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
+    /// After so many days the agent makes itself another key
+    #[arg(long, value_name = "DAYS", default_value_t = 30)]
+    pub(crate) rotate_key_days: u32,
     /// Scripts that run at a time
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub(crate) concurrency: usize,
     #[command(flatten)]
     pub(crate) log: Log,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum AgentCommand {
+    /// Makes this host a managed instance, with an activation
+    Register(Register),
+    /// Has the agent make itself another key
+    RotateKey(RotateKey),
+}
+
+#[derive(Debug, Clone, Arguments)]
+pub(crate) struct Register {
+    /// The server's address, as in https://HOST:PORT
+    #[arg(long, value_name = "URL", env = "DANDORI_URL", default_value = cli::args::URL_DEFAULT)]
+    pub(crate) server: String,
+    /// The activation's id
+    #[arg(long, value_name = "ID")]
+    pub(crate) id: String,
+    /// The activation's code
+    #[arg(long, value_name = "CODE", allow_hyphen_values = true)]
+    pub(crate) code: String,
+    /// The fingerprint of the server's key: nobody else is registered with
+    #[arg(long, value_name = "FINGERPRINT")]
+    pub(crate) server_key: Option<String>,
+    /// The certificate of the authority that vouches for the server, in PEM
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    /// What people call this agent; the host's name if not given
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// The agent's own directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// Becomes another instance where this one is one already
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+#[derive(Debug, Clone, Arguments)]
+pub(crate) struct RotateKey {
+    /// The agent's own directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// Waits so many seconds until the server has the key
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    pub(crate) wait: u64,
 }
 
 #[derive(Debug, Clone, Arguments)]

@@ -9,6 +9,11 @@
 //! secret = "…"
 //! account = "111111111111"
 //!
+//! [tls]                         # connections are encrypted; without files, with a certificate of our own
+//! on = true
+//! cert = "/etc/dandori/server.pem"
+//! key = "/etc/dandori/server.key"
+//!
 //! [limits]                      # the defaults are AWS's quotas
 //! history_events = 25000
 //!
@@ -54,6 +59,7 @@ pub(crate) struct Config {
     pub(crate) buckets: BTreeMap<String, PathBuf>,
     pub(crate) s3: S3,
     pub(crate) agent: Agent,
+    pub(crate) tls: Tls,
     pub(crate) telemetry: Telemetry,
     pub(crate) secrets: Secrets,
     pub(crate) log: Log,
@@ -141,6 +147,17 @@ impl std::fmt::Debug for Telemetry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Telemetry").field("otlp_endpoint", &self.otlp_endpoint).finish_non_exhaustive()
     }
+}
+
+/// Encrypted connections.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Tls {
+    /// With a certificate of our own.
+    pub(crate) on: bool,
+    /// With the operator's, in PEM.
+    pub(crate) cert: Option<PathBuf>,
+    pub(crate) key: Option<PathBuf>,
 }
 
 /// The agent inside the server.

@@ -109,8 +109,7 @@ async fn show(
     let agent = AgentInside {
         instance_id: Some(INSTANCE.to_owned()),
         name: Some("demo".to_owned()),
-        access_key: ACCOUNT.to_owned(),
-        secret: "any".to_owned(),
+        account: ACCOUNT.to_owned(),
         region: REGION.to_owned(),
     };
     let settings = Settings {
@@ -118,6 +117,7 @@ async fn show(
         data: home.data(),
         store: StoreKind::Sqlite,
         agent: Some(agent),
+        tls: None,
         config: Config::default(),
     };
     let address = server.insert(server::start(settings).await?).address;

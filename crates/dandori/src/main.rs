@@ -9,6 +9,8 @@
 mod args;
 mod buckets;
 mod config;
+mod identity_key;
+mod tls;
 mod server;
 mod master_key;
 mod agents;
@@ -51,7 +53,7 @@ async fn run(args: Args) -> ExitCode {
     match args.command {
         Command::Server(options) => server::main(options).await,
         Command::Agent(options) => match log(&options.log, &config::Log::default()) {
-            Ok(()) => agents::main(options).await,
+            Ok(()) => agents::main(options, args.global).await,
             Err(error) => fail("start the agent", &error),
         },
         Command::Demo(options) => demo::main(options, args.global).await,

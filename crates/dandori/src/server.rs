@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::config::{self, Config};
-use crate::{agents, args, buckets, fail, master_key};
+use crate::{agents, args, buckets, fail, identity_key, master_key, tls};
 
 const LISTEN_DEFAULT: &str = "127.0.0.1:8333";
 const DATA_DEFAULT: &str = "./data";
@@ -31,6 +31,8 @@ pub(crate) struct Settings {
     pub(crate) data: PathBuf,
     pub(crate) store: StoreKind,
     pub(crate) agent: Option<AgentInside>,
+    /// Without one, connections are not encrypted.
+    pub(crate) tls: Option<tls::Certificate>,
     pub(crate) config: Config,
 }
 
@@ -44,9 +46,7 @@ pub(crate) enum StoreKind {
 pub(crate) struct AgentInside {
     pub(crate) instance_id: Option<String>,
     pub(crate) name: Option<String>,
-    /// An access key: on loopback without keys, 12 digits are an account.
-    pub(crate) access_key: String,
-    pub(crate) secret: String,
+    pub(crate) account: String,
     pub(crate) region: String,
 }
 
@@ -58,6 +58,12 @@ pub(crate) enum Error {
     Buckets(#[from] buckets::Error),
     #[error(transparent)]
     MasterKey(#[from] master_key::Error),
+    #[error(transparent)]
+    IdentityKey(#[from] identity_key::Error),
+    #[error(transparent)]
+    Tls(#[from] tls::Error),
+    #[error("find the certificate's key: both files have to be given")]
+    TlsFiles,
     #[error("use the store '{0}': sqlite and memory are known")]
     Store(String),
     #[error(
@@ -70,19 +76,27 @@ pub(crate) enum Error {
     OpenStore(#[from] store_sqlite::OpenError),
     #[error("read the store")]
     ReadStore(#[from] store::Error),
-    #[error("give the agent a key of its own: no [[key]] has the account {0}")]
-    AgentKey(String),
     #[error(transparent)]
     Log(crate::LogError),
     #[error(transparent)]
     Collector(#[from] telemetry::CollectorError),
     #[error("start the agent inside")]
-    Agent(#[source] std::io::Error),
+    Agent(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// How an encrypted server is recognised.
+struct Encrypted {
+    /// The fingerprint of its key.
+    server_key: String,
+    /// The file that clients need, where the certificate is our own.
+    authority: Option<PathBuf>,
 }
 
 /// A server that runs.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
+    /// What people compare, where connections are encrypted.
+    encrypted: Option<Encrypted>,
     stop: watch::Sender<bool>,
     faces: JoinHandle<()>,
     poisoned: Poisoned,
@@ -104,7 +118,14 @@ pub(crate) async fn main(options: args::Server) -> ExitCode {
         Err(error) => return fail("start the server", &error),
     };
     // Whoever started it waits for this line; with standard output closed nobody does.
-    let _nobody = writeln!(std::io::stdout(), "dandori is listening on http://{}", server.address);
+    let scheme = if server.encrypted.is_some() { "https" } else { "http" };
+    let _nobody = writeln!(std::io::stdout(), "dandori is listening on {scheme}://{}", server.address);
+    if let Some(Encrypted { server_key, authority }) = &server.encrypted {
+        let _nobody = writeln!(std::io::stdout(), "server key {server_key}");
+        if let Some(authority) = authority {
+            let _nobody = writeln!(std::io::stdout(), "certificate authority {}", authority.display());
+        }
+    }
     let _nobody = std::io::stdout().flush();
     tokio::select! {
         () = agents::interrupted() => {
@@ -131,8 +152,15 @@ fn settings(options: args::Server) -> Result<Settings, Error> {
         Some(other) => return Err(Error::Store(other.to_owned())),
     };
     let inside = options.agent || config.agent.inside;
-    let agent = if inside { Some(agent_inside(&config)?) } else { None };
+    let agent = inside.then(|| agent_inside(&config));
+    let files = (options.tls_cert.or(config.tls.cert.take()), options.tls_key.or(config.tls.key.take()));
+    let tls = match files {
+        (Some(certificate), Some(key)) => Some(tls::Certificate::Files { certificate, key }),
+        (None, None) => (options.tls || config.tls.on).then_some(tls::Certificate::Own),
+        (Some(_), None) | (None, Some(_)) => return Err(Error::TlsFiles),
+    };
     Ok(Settings {
+        tls,
         listen: options.listen.or(config.listen).unwrap_or_else(default),
         data: options.data.or_else(|| config.data.clone()).unwrap_or_else(|| DATA_DEFAULT.into()),
         store,
@@ -141,32 +169,30 @@ fn settings(options: args::Server) -> Result<Settings, Error> {
     })
 }
 
-/// The agent inside signs with a key of its account where there are keys.
-fn agent_inside(config: &Config) -> Result<AgentInside, Error> {
-    let wanted = config.agent.account.clone();
-    let account = wanted
-        .clone()
-        .or_else(|| config.keys.first().map(|key| key.account.clone()))
-        .unwrap_or_else(|| "000000000000".to_owned());
-    let key = config.keys.iter().find(|key| key.account == account);
-    let (access_key, secret) = match key {
-        Some(key) => (key.access_key.clone(), key.secret.clone()),
-        None if config.keys.is_empty() => (account, "none".to_owned()),
-        None => return Err(Error::AgentKey(account)),
-    };
-    Ok(AgentInside {
+fn agent_inside(config: &Config) -> AgentInside {
+    let of_first_key = || config.keys.first().map(|key| key.account.clone());
+    AgentInside {
         instance_id: config.agent.instance_id.clone(),
         name: config.agent.name.clone(),
-        access_key,
-        secret,
+        account: config
+            .agent
+            .account
+            .clone()
+            .or_else(of_first_key)
+            .unwrap_or_else(|| agents::ACCOUNT_DEFAULT.to_owned()),
         region: config.agent.region.clone().unwrap_or_else(|| "us-east-1".to_owned()),
-    })
+    }
 }
 
 /// Opens the store, goes on with everything that is in it, and lets clients in.
 pub(crate) async fn start(settings: Settings) -> Result<Server, Error> {
     if !settings.listen.ip().is_loopback() && settings.config.keys.is_empty() {
         return Err(Error::Open(settings.listen));
+    }
+    if !settings.listen.ip().is_loopback() && settings.tls.is_none() {
+        tracing::warn!(
+            "other hosts can reach this server and connections are not encrypted: use --tls, or a proxy that does it"
+        );
     }
     raise_open_files();
     let cannot = |source| Error::Listen { address: settings.listen, source };
@@ -192,12 +218,22 @@ pub(crate) async fn start(settings: Settings) -> Result<Server, Error> {
         tokio::spawn(telemetry::export(runtime.clone(), runtime.ends(), collector));
     }
     let (stop, stopped) = watch::channel(false);
-    let doors = doors(&settings.config);
-    let faces = tokio::spawn(web::serve(listener, runtime.clone(), doors, until(stopped.clone())));
+    let identity = Arc::new(identity_key::open(data)?);
+    let certificate = settings.tls.as_ref();
+    let tls =
+        certificate.map(|certificate| tls::config(certificate, &identity, &settings.data, address)).transpose()?;
+    let encrypted = certificate.map(|certificate| Encrypted {
+        server_key: identity.public().fingerprint(),
+        authority: (*certificate == tls::Certificate::Own).then(|| settings.data.join(tls::AUTHORITY)),
+    });
+    let web = web::Config { doors: doors(&settings.config), identity: identity.clone(), tls: tls.map(Arc::new) };
+    let faces = tokio::spawn(web::serve(listener, runtime.clone(), web, until(stopped.clone())));
     if let Some(inside) = settings.agent {
-        start_agent(address, &settings.data, inside, stopped).map_err(Error::Agent)?;
+        let scheme = if encrypted.is_some() { "wss" } else { "ws" };
+        let url = format!("{scheme}://{address}");
+        start_agent(&runtime, url, identity.public(), &settings.data, inside, stopped).await.map_err(Error::Agent)?;
     }
-    Ok(Server { address, stop, faces, poisoned, runtime })
+    Ok(Server { address, encrypted, stop, faces, poisoned, runtime })
 }
 
 fn collector(telemetry: &config::Telemetry) -> Result<Option<telemetry::Collector>, Error> {
@@ -239,16 +275,33 @@ fn doors(config: &Config) -> aws::Config {
     aws::Config { keys, ..aws::Config::open(now) }
 }
 
-fn start_agent(
-    address: SocketAddr,
+/// The agent inside is registered by whoever runs the server: it needs no activation, and proves itself as any other.
+async fn start_agent(
+    runtime: &Runtime,
+    server_url: String,
+    server_key: identity::PublicKey,
     data: &Path,
     inside: AgentInside,
     stopped: watch::Receiver<bool>,
-) -> std::io::Result<()> {
-    let mut config = agent::Config::new(format!("ws://{address}"), data.join("agent"))?;
-    config.instance_id = inside.instance_id;
-    config.name = inside.name.unwrap_or(config.name);
-    config.sign = Some(agents::signer(inside.access_key, inside.secret, inside.region));
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let data = data.join("agent");
+    let AgentInside { instance_id, name, account, region } = inside;
+    let caller = base::Caller::new(&account, &region);
+    let enrolling = agent::enrolment::Inside {
+        server_url: server_url.clone(),
+        server_key,
+        account,
+        region,
+        instance_id: instance_id.clone(),
+        name: name.clone(),
+    };
+    agent::enrolment::register_inside(&data, enrolling, async |id, register| {
+        runtime.agent_register_inside(&caller, &id, register).await.map(drop)
+    })
+    .await?;
+    let mut config = agent::Config::new(server_url, data)?;
+    config.instance_id = instance_id;
+    config.name = name.unwrap_or(config.name);
     tokio::spawn(async move {
         if let Err(error) = agent::run(config, until(stopped)).await {
             tracing::error!(%error, "the agent inside has ended");

@@ -40,6 +40,13 @@ pub(crate) const HELP: &[cli::help::Entry] = &[
         "The S3 endpoint of all other buckets, as in http://HOST:PORT",
         "それ以外のバケットのS3エンドポイント。例: http://HOST:PORT",
     ),
+    (
+        "server tls",
+        "Encrypt connections, with a certificate that is made at the first start",
+        "通信を暗号化する。証明書は最初の起動時に作られる",
+    ),
+    ("server tls_cert", "Encrypt connections with this certificate, in PEM", "この証明書 (PEM) で通信を暗号化する"),
+    ("server tls_key", "The certificate's key, in PEM", "証明書の秘密鍵 (PEM)"),
     ("server agent", "Hold an agent for this machine inside", "このマシンのエージェントを内蔵する"),
     (
         "server log",
@@ -56,7 +63,56 @@ pub(crate) const HELP: &[cli::help::Entry] = &[
         "Run an agent: connect to a server and run the scripts that it sends",
         "エージェントを動かす: サーバーに接続し、送られたスクリプトを実行する",
     ),
-    ("agent server", "The server's address, as in http://HOST:PORT", "サーバーのアドレス。例: http://HOST:PORT"),
+    (
+        "agent server",
+        "The server's address, as in http://HOST:PORT; where the agent registered if not given",
+        "サーバーのアドレス。例: http://HOST:PORT。省略すると登録したサーバー",
+    ),
+    (
+        "agent register",
+        "Make this host a managed instance, with an activation",
+        "アクティベーションを使い、このホストを管理対象として登録する",
+    ),
+    (
+        "agent register server",
+        "The server's address, as in https://HOST:PORT",
+        "サーバーのアドレス。例: https://HOST:PORT",
+    ),
+    ("agent register id", "The activation's id", "アクティベーションの ID"),
+    ("agent register code", "The activation's code", "アクティベーションのコード"),
+    (
+        "agent register server_key",
+        "The fingerprint of the server's key: nobody else is registered with",
+        "サーバーの鍵のフィンガープリント。一致しない相手には登録しない",
+    ),
+    (
+        "agent register ca",
+        "The certificate of the authority that vouches for the server, in PEM",
+        "サーバーの証明書を発行した認証局の証明書 (PEM)",
+    ),
+    (
+        "agent register name",
+        "What people call this agent; the host's name if not given",
+        "エージェントの呼び名。省略するとホスト名",
+    ),
+    ("agent register data", "The agent's own directory", "エージェント専用のディレクトリ"),
+    (
+        "agent register force",
+        "Become another instance where this one is one already",
+        "登録済みでも、別のインスタンスとして登録し直す",
+    ),
+    ("agent rotate-key", "Have the agent make itself another key", "エージェントの鍵を新しくする"),
+    ("agent rotate-key data", "The agent's own directory", "エージェント専用のディレクトリ"),
+    (
+        "agent rotate-key wait",
+        "Wait so many seconds until the server has the key",
+        "サーバーが新しい鍵を受け取るまで待つ秒数",
+    ),
+    (
+        "agent rotate_key_days",
+        "After so many days the agent makes itself another key",
+        "エージェントが自分の鍵を新しくするまでの日数",
+    ),
     ("agent data", "The agent's own directory", "エージェント専用のディレクトリ"),
     (
         "agent instance_id",
@@ -92,8 +148,19 @@ pub(crate) const HELP: &[cli::help::Entry] = &[
     ),
 ];
 
-/// One line of the demo.
+/// One line of the demo, or of a command of the agent's.
 pub(crate) enum Say<'a> {
+    Registered {
+        instance: &'a str,
+        /// The fingerprint of the server's.
+        key: &'a str,
+        data: &'a str,
+    },
+    NotRegistered {
+        data: &'a str,
+    },
+    Rotated,
+    RotatesLater,
     Intro,
     Server {
         url: &'a str,
@@ -140,6 +207,12 @@ impl Say<'_> {
 
     fn english(&self) -> String {
         match self {
+            Say::Registered { instance, key, data } => format!(
+                "This host is now the instance {instance}.\nThe server's key is {key}\nStart the agent: dandori agent --data {data}"
+            ),
+            Say::NotRegistered { data } => format!("The agent in {data} is not registered: it has no key."),
+            Say::Rotated => "The agent has a new key, and the server knows it.".to_owned(),
+            Say::RotatesLater => "The agent changes its key as soon as it is connected.".to_owned(),
             Say::Intro => {
                 "The backup job net: stop web -> stop DB -> back both up in parallel -> start DB -> start web."
                     .to_owned()
@@ -172,6 +245,12 @@ impl Say<'_> {
 
     fn japanese(&self) -> String {
         match self {
+            Say::Registered { instance, key, data } => format!(
+                "このホストをインスタンス {instance} として登録しました。\nサーバーの鍵: {key}\nエージェントの起動: dandori agent --data {data}"
+            ),
+            Say::NotRegistered { data } => format!("{data} のエージェントは登録されていないため、鍵がありません。"),
+            Say::Rotated => "エージェントの鍵を新しくし、サーバーに登録しました。".to_owned(),
+            Say::RotatesLater => "エージェントは、次に接続したときに鍵を新しくします。".to_owned(),
             Say::Intro => {
                 "バックアップ ジョブネット: Web停止 → DB停止 → 両方を並行してバックアップ → DB起動 → Web起動".to_owned()
             }
@@ -222,9 +301,13 @@ mod tests {
         for name in ["server", "agent", "demo"] {
             let of_ours = command.find_subcommand(name).expect("the command is there");
             assert!(has(name), "{name} has no words");
-            for option in of_ours.get_arguments().filter(|option| !option.is_global_set()) {
-                let key = format!("{name} {}", option.get_id());
-                assert!(has(&key), "{key} has no words");
+            let beneath = of_ours.get_subcommands().map(|command| (format!("{name} {}", command.get_name()), command));
+            for (path, command) in std::iter::once((name.to_owned(), of_ours)).chain(beneath) {
+                assert!(has(&path), "{path} has no words");
+                for option in command.get_arguments().filter(|option| !option.is_global_set()) {
+                    let key = format!("{path} {}", option.get_id());
+                    assert!(has(&key), "{key} has no words");
+                }
             }
         }
     }
