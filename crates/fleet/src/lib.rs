@@ -35,11 +35,12 @@ pub mod destination;
 
 pub use ::document::{Plan, Script, Verdict};
 pub use message::{
-    AttemptId, AttemptState, Command, CommandId, Destinations, Effect, Ended, Event, Failure, FailureCode, InstanceId,
-    Notification, NotificationEvent, Outcome, Per, Place, Refusal, Send, StepEnded, StepOutcome, Target, Waiter,
+    Announcement, AttemptId, AttemptState, Command, CommandId, Destinations, Effect, Ended, Event, Failure,
+    FailureCode, InstanceId, Notification, NotificationEvent, Outcome, Per, Place, Refusal, Send, StepEnded,
+    StepOutcome, Target, Waiter,
 };
 pub use rate::Rate;
-pub use run::{Counts, Delivery, Invocation, Run, Stage};
+pub use run::{Alarm, Counts, Delivery, Invocation, Run, Stage};
 pub use status::{CommandStatus, InvocationStatus};
 pub use step::{Env, Step, step};
 

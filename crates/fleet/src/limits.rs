@@ -3,6 +3,14 @@
 /// Instances named in one command.
 pub const INSTANCES_MAX: usize = 50;
 
+/// Places of one command, however they were found.
+pub const PLACES_MAX: usize = 10_000;
+
+/// How long the candidate that was asked has to accept before the next is asked, in seconds. It doubles with each round
+/// in which nobody did, up to an hour.
+pub const FAILOVER_SECONDS: u32 = 30;
+pub const FAILOVER_SECONDS_MAX: u32 = 3_600;
+
 /// A script's text, in bytes: the size of an AWS document.
 pub const SCRIPT_BYTES_MAX: usize = 65_536;
 

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits;
 use crate::rate::Rate;
+use crate::run::Alarm;
 use crate::status::CommandStatus;
 
 /// A command's identity: a UUID, which AWS calls `CommandId`.
@@ -103,6 +104,18 @@ pub enum Command {
     Notified {
         waiter: Waiter,
     },
+    /// The place has a slot of its group.
+    SlotGranted {
+        place: u32,
+    },
+    /// The slot that the place had, or waited for, is given back.
+    SlotReleased {
+        place: u32,
+    },
+    /// Whoever [`Send::notification`] names has been told, or cannot be told.
+    Announced {
+        number: u64,
+    },
     /// The output of an invocation is where [`Destinations`] want it, or cannot be brought there.
     OutputDelivered {
         instance: InstanceId,
@@ -160,11 +173,14 @@ pub struct Place {
     /// The group lets only so many run at a time: a slot of it is needed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub limited: bool,
+    /// The document is for no platform of this place: it ends there without being sent (`InvalidPlatform`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unfit: bool,
 }
 
 impl Place {
     pub fn on(instance: InstanceId) -> Place {
-        Place { candidates: vec![instance], group: None, limited: false }
+        Place { candidates: vec![instance], group: None, limited: false, unfit: false }
     }
 }
 
@@ -188,6 +204,20 @@ impl Destinations {
     pub fn is_empty(&self) -> bool {
         self.bucket.is_empty() && self.log_group.is_none()
     }
+}
+
+/// A status that somebody wants to hear of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Announcement {
+    /// Grows by one with each of a run.
+    pub number: u64,
+    pub at: Timestamp,
+    /// Whose status it is; the command's when none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<InstanceId>,
+    /// In AWS's words.
+    pub status: String,
+    pub details: String,
 }
 
 /// `NotificationConfig`
@@ -478,6 +508,8 @@ failure_codes! {
     LimitExceeded = "Agent.LimitExceeded",
     /// Its file or its output was judged abnormal, whatever its exit code.
     Abnormal = "Agent.Abnormal",
+    /// The document is for another platform. It never began.
+    InvalidPlatform = "Agent.InvalidPlatform",
     /// It may have begun, and its agent has not been heard of since.
     Lost = "Agent.Lost",
     /// For a reason that only the cause tells.
@@ -504,6 +536,9 @@ pub enum Event {
         attempt: AttemptId,
         timer: u64,
         due: Timestamp,
+        /// Where there are other candidates: when the time for delivery ends. `due` is then the next look at them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
     },
     /// The agent has it on disk; from here on it may begin. `timer` is the backstop.
     Accepted {
@@ -529,10 +564,59 @@ pub enum Event {
     Lost {
         at: Timestamp,
         instance: InstanceId,
+        /// The backstop, moved to where patience ends, if that is earlier.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        alarm: Option<Alarm>,
     },
     Found {
         at: Timestamp,
         instance: InstanceId,
+        /// The backstop, moved back.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        alarm: Option<Alarm>,
+    },
+    /// The offer is taken back, and the next candidate is asked.
+    Withdrawn {
+        at: Timestamp,
+        instance: InstanceId,
+        next: InstanceId,
+    },
+    /// An attempt has ended, and another is made when `timer` goes off.
+    AttemptEnded {
+        at: Timestamp,
+        instance: InstanceId,
+        /// Without its output.
+        outcome: Arc<Outcome>,
+        timer: u64,
+        due: Timestamp,
+    },
+    /// The place needs a slot of its group before it is offered.
+    SlotAsked {
+        at: Timestamp,
+        place: u32,
+    },
+    SlotGranted {
+        at: Timestamp,
+        place: u32,
+    },
+    SlotReleased {
+        at: Timestamp,
+        place: u32,
+    },
+    /// A status that is to be announced.
+    StatusReached {
+        announcement: Announcement,
+    },
+    Announced {
+        at: Timestamp,
+        number: u64,
+    },
+    /// The output of an ended invocation is where it was wanted, or for this reason is not.
+    OutputDelivered {
+        at: Timestamp,
+        instance: InstanceId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        problem: Option<String>,
     },
     /// What may have begun is asked to end.
     CancelRequested {
@@ -563,13 +647,6 @@ pub enum Event {
     },
     Notified {
         at: Timestamp,
-    },
-    /// The output of an ended invocation is where it was wanted, or for this reason is not.
-    OutputDelivered {
-        at: Timestamp,
-        instance: InstanceId,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        problem: Option<String>,
     },
 }
 
@@ -617,6 +694,20 @@ pub enum Effect {
     Notify {
         waiter: Waiter,
     },
+    /// Have a slot of the group for this place; answered with [`Command::SlotGranted`] when there is one.
+    AcquireSlot {
+        place: u32,
+        group: Arc<str>,
+    },
+    /// Give back the slot that this place has or waits for; answered with [`Command::SlotReleased`].
+    ReleaseSlot {
+        place: u32,
+        group: Arc<str>,
+    },
+    /// Tell whom [`Send::notification`] names; answered with [`Command::Announced`].
+    Announce {
+        announcement: Announcement,
+    },
     /// Bring what the attempt has written to the run's [`Destinations`]; answered with [`Command::OutputDelivered`].
     DeliverOutput {
         instance: InstanceId,
@@ -655,6 +746,10 @@ pub enum Refusal {
     UnknownTimer(u64),
     #[error("waiter is not this command's")]
     UnknownWaiter,
+    #[error("place {0} is not part of this command")]
+    UnknownPlace(u32),
+    #[error("{count} places are asked for, and at most {} are allowed", limits::PLACES_MAX)]
+    TooManyPlaces { count: usize },
 }
 
 /// An [`Id`] in its 32 hexadecimal digits.

@@ -199,7 +199,7 @@ impl Run {
                     None => stage,
                 });
             }
-            Event::Lost { at, instance } => self.set_lost(instance, Some(*at)),
+            Event::Lost { at, instance, .. } => self.set_lost(instance, Some(*at)),
             Event::Found { instance, .. } => self.set_lost(instance, None),
             Event::CancelRequested { instance, .. } => self.set(instance, |mut stage| {
                 if let Stage::Begun { cancelling, .. } = &mut stage {
@@ -223,6 +223,13 @@ impl Run {
             }),
             Event::Ended { at, .. } => self.ended_at = Some(*at),
             Event::Notified { .. } => self.notified = true,
+            Event::Withdrawn { .. }
+            | Event::AttemptEnded { .. }
+            | Event::SlotAsked { .. }
+            | Event::SlotGranted { .. }
+            | Event::SlotReleased { .. }
+            | Event::StatusReached { .. }
+            | Event::Announced { .. } => (),
             Event::OutputDelivered { at, instance, problem } => {
                 self.deliveries.insert(instance.clone(), Delivery { at: *at, problem: problem.clone() });
             }

@@ -45,6 +45,7 @@ impl InvocationStatus {
             | FailureCode::ContentMissing
             | FailureCode::LimitExceeded
             | FailureCode::Abnormal
+            | FailureCode::InvalidPlatform
             | FailureCode::Lost
             | FailureCode::Failed => InvocationStatus::Failed,
         }

@@ -48,6 +48,8 @@ pub fn step(run: &mut Run, command: Command, env: Env) -> Result<Step, Refusal> 
         Command::Fire { timer } => cx.fire(timer)?,
         Command::Cancel { instances } => cx.cancel(&instances)?,
         Command::Notified { waiter } => cx.notified(waiter)?,
+        Command::SlotGranted { place } | Command::SlotReleased { place } => return Err(Refusal::UnknownPlace(place)),
+        Command::Announced { .. } => (),
         Command::OutputDelivered { instance, problem } => cx.output_delivered(&instance, problem)?,
     }
     cx.settle();
@@ -180,7 +182,7 @@ impl Cx<'_> {
         let invocation = self.run.invocation(instance).ok_or_else(|| Refusal::InvalidInstanceId(instance.clone()))?;
         match &invocation.stage {
             Stage::Offered { lost_since: None, .. } | Stage::Begun { lost_since: None, .. } => {
-                self.record(Event::Lost { at: self.now, instance: instance.clone() });
+                self.record(Event::Lost { at: self.now, instance: instance.clone(), alarm: None });
             }
             Stage::Offered { lost_since: Some(_), .. } | Stage::Begun { lost_since: Some(_), .. } => (),
             Stage::Queued | Stage::Ended { .. } => (),
@@ -291,6 +293,7 @@ impl Cx<'_> {
             attempt: attempt.clone(),
             timer: alarm.timer,
             due,
+            until: None,
         });
         self.step.effects.extend(self.run.offer(instance, &attempt, alarm));
         self.request(alarm.set());
@@ -349,7 +352,7 @@ impl Cx<'_> {
     fn found(&mut self, instance: &InstanceId) {
         match self.run.invocation(instance).map(|invocation| &invocation.stage) {
             Some(Stage::Offered { lost_since: Some(_), .. } | Stage::Begun { lost_since: Some(_), .. }) => {
-                self.record(Event::Found { at: self.now, instance: instance.clone() });
+                self.record(Event::Found { at: self.now, instance: instance.clone(), alarm: None });
             }
             Some(Stage::Queued | Stage::Offered { .. } | Stage::Begun { .. } | Stage::Ended { .. }) | None => (),
         }

@@ -68,6 +68,9 @@ pub(crate) fn alarms(effects: &[fleet::Effect], step: &mut store::Step) {
             | fleet::Effect::Cancel { .. }
             | fleet::Effect::Acknowledge { .. }
             | fleet::Effect::Notify { .. }
+            | fleet::Effect::AcquireSlot { .. }
+            | fleet::Effect::ReleaseSlot { .. }
+            | fleet::Effect::Announce { .. }
             | fleet::Effect::DeliverOutput { .. } => (),
         }
     }

@@ -420,6 +420,10 @@ impl World {
             // Nobody brings outputs anywhere yet.
             fleet::Effect::DeliverOutput { .. } => (),
             fleet::Effect::SetTimer { .. } | fleet::Effect::ClearTimer { .. } => (),
+            // Nobody asks for these yet.
+            fleet::Effect::AcquireSlot { .. } | fleet::Effect::ReleaseSlot { .. } | fleet::Effect::Announce { .. } => {
+                ()
+            }
             fleet::Effect::Notify { waiter } => self.notify(id, run, waiter),
             fleet::Effect::Offer { instance, attempt, plan, expires_at } => {
                 let document = run.sent().map_or("", |(send, _)| &send.document_name);
