@@ -66,7 +66,7 @@ pub(crate) fn running_run() -> Run {
     let attempt = AttemptId::new(&CommandId::from("0d3a0b3e-0000-4000-8000-000000000001"), &instance(2), 1);
     Run::replay(&[
         sent(2, "ls"),
-        Event::Offered { at: SENT, instance: instance(2), attempt, timer: 1, due: SENT.plus_seconds(60) },
+        Event::Offered { at: SENT, instance: instance(2), attempt, timer: 1, due: SENT.plus_seconds(60), until: None },
         Event::Accepted { at: SENT, instance: instance(2), timer: 2, due: SENT.plus_seconds(60) },
     ])
 }
