@@ -469,6 +469,7 @@ impl Agent {
             ip: self.ip.map(|ip| ip.to_string()),
             computer_name: host::computer_name(),
             boot_id: self.boot_id.clone(),
+            concurrency_max: Some(u32::try_from(self.config.concurrency_max).unwrap_or(u32::MAX)),
             incarnation: self.keyring.identity().incarnation,
             attempts,
             credentials: self.keyring.credentials(self.met.as_ref()),

@@ -186,7 +186,9 @@ pub enum ToAgent {
     /// A message with the server's signature: an agent that knows the server's key takes no `Offer` without.
     Signed(Signed),
     /// The answer to `RotateKey`: from now on this key proves the agent, and the one before does not.
-    KeyRotated { public_key: String },
+    KeyRotated {
+        public_key: String,
+    },
     /// The answer to `Ping`.
     Pong,
     /// A message of a later version. Ignored.
@@ -265,6 +267,9 @@ pub struct Hello {
     pub boot_id: String,
     /// Grows by one with each start of the agent. A smaller one than before is a copied or restored disk.
     pub incarnation: u64,
+    /// Attempts that it runs at a time, by its own account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency_max: Option<u32>,
     /// Every attempt in the agent's journal, and no other: what is missing here the agent does not know.
     pub attempts: Vec<AttemptReport>,
     /// Without them it comes on behalf of whoever has the server to themselves.

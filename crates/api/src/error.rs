@@ -122,6 +122,9 @@ codes! {
     /// There is none, or its code is another.
     ActivationNotFound = "DN0311", NotFound;
 
+    AgentGroupNotFound = "DN0321", NotFound;
+    AgentNameNotFound = "DN0322", NotFound;
+
     ExecutionExists = "DN0401", Conflict;
     DefinitionExists = "DN0402", Conflict;
     DefinitionDeleting = "DN0403", Conflict;
@@ -129,6 +132,13 @@ codes! {
     ExecutionNotRedrivable = "DN0405", Conflict;
     /// It has expired, or as many hosts as it was for have used it.
     ActivationOver = "DN0411", Conflict;
+
+    /// A name means one thing: an agent or a group of agents.
+    AgentNameTaken = "DN0421", Conflict;
+    /// A group has it for a member.
+    AgentNameInUse = "DN0422", Conflict;
+    /// Its restriction refuses new jobs, or those of all members of a group do.
+    AgentTakesNoJobs = "DN0423", Conflict;
 
     DefinitionInvalid = "DN0501", Invalid;
     InputInvalid = "DN0502", Invalid;

@@ -124,6 +124,8 @@ impl Error {
             Refusal::Task(refusal) => of_task(refusal),
             Refusal::Command(refusal) => of_command(refusal, caller),
             Refusal::Enrolment(refusal) => of_enrolment(refusal),
+            // Names and groups of agents are ours: AWS has no words for them.
+            Refusal::Agent(refusal) => Error::validation(refusal.to_string()),
             Refusal::Log(refusal) => of_log(refusal),
             Refusal::Parameter(refusal) => of_parameter(&refusal),
             Refusal::Full => Error::new(

@@ -119,6 +119,7 @@ impl Server {
             computer_name: "web-1".into(),
             boot_id: "b".into(),
             incarnation: 1,
+            concurrency_max: None,
             attempts: Vec::new(),
             credentials: None,
         };

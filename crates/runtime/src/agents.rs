@@ -1,6 +1,6 @@
 //! The port through which agents come in, and the hub that knows who is there.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -9,6 +9,7 @@ use api::agent::{self, FromAgent, ToAgent};
 use base::{Caller, Id, Timestamp};
 use tokio::sync::mpsc;
 
+use crate::directory::{self, Directory};
 pub use crate::instance::Comes;
 use crate::refusal::{EnrolmentRefusal, Refusal};
 use crate::shard::{Ask, Refused, Reply};
@@ -79,6 +80,8 @@ type HostKey = (Caller, Arc<str>);
 #[derive(Default)]
 pub(crate) struct Hub {
     hosts: Mutex<HashMap<(String, String, String), Host>>,
+    /// What is laid down about the agents of an account and region, once one of them is there. Locked after `hosts`.
+    directories: Mutex<HashMap<(String, String), Arc<Directory>>>,
     sessions: AtomicU64,
 }
 
@@ -88,8 +91,43 @@ struct Host {
     /// When it was last heard of; none since this server started.
     heard: Option<Timestamp>,
     /// Commands that have not ended there.
-    work: BTreeSet<Id>,
+    work: BTreeMap<Id, Work>,
     told_lost: bool,
+    /// How it is to work, as it was last told.
+    settings: agent::Settings,
+    /// How many it runs at a time by its own account.
+    own_limit: Option<u32>,
+    /// Jobs for which it was chosen and that have not reached it: those who choose at the same instant see them.
+    promised: Promised,
+}
+
+/// How far a command has come on a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Work {
+    /// Not begun there.
+    Waits,
+    Runs,
+}
+
+#[derive(Default)]
+struct Promised {
+    count: u32,
+    last: Timestamp,
+}
+
+/// After so long a job that did not come will not come.
+const PROMISED_FOR_MS: i64 = 2_000;
+
+/// A host as whoever looks for one sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Load {
+    pub(crate) connected: bool,
+    /// None since this server started.
+    pub(crate) heard: Option<Timestamp>,
+    pub(crate) running: u32,
+    pub(crate) waiting: u32,
+    pub(crate) promised: u32,
+    pub(crate) own_limit: Option<u32>,
 }
 
 struct Connected {
@@ -102,6 +140,10 @@ impl Hub {
     pub(crate) fn send(&self, caller: &Caller, instance: &fleet::InstanceId, message: ToAgent) {
         let mut hosts = self.lock();
         let Some(host) = hosts.get_mut(&key(caller, &instance.0)) else { return };
+        // What is held back is reminded of its work when that ends.
+        if host.settings.draining && matches!(message, ToAgent::Offer(_)) {
+            return;
+        }
         let full = host.connected.as_ref().is_some_and(|connected| connected.outgoing.try_send(message).is_err());
         if full {
             host.connected = None;
@@ -113,22 +155,103 @@ impl Hub {
         let mut hosts = self.lock();
         for invocation in run.invocations() {
             let host = hosts.entry(key(caller, &invocation.instance.0)).or_default();
-            match invocation.status().is_terminal() {
-                true => host.work.remove(&id),
-                false => host.work.insert(id),
-            };
+            let status = invocation.status();
+            if status.is_terminal() {
+                host.work.remove(&id);
+                continue;
+            }
+            let runs = matches!(status, fleet::InvocationStatus::InProgress | fleet::InvocationStatus::Cancelling);
+            let known = host.work.insert(id, if runs { Work::Runs } else { Work::Waits });
+            if known.is_none() {
+                host.promised.count = host.promised.count.saturating_sub(1);
+            }
         }
     }
 
-    fn join(&self, caller: &Caller, instance_id: &str, now: Timestamp) -> (u64, mpsc::Receiver<ToAgent>, Vec<Id>) {
+    /// The host's new connection; the first message of it tells how it is to work.
+    fn join(&self, caller: &Caller, hello: &agent::Hello, now: Timestamp) -> (u64, mpsc::Receiver<ToAgent>, Vec<Id>) {
         let number = self.sessions.fetch_add(1, Ordering::Relaxed);
         let (outgoing, receiver) = mpsc::channel(WAITING_MAX);
         let mut hosts = self.lock();
-        let host = hosts.entry(key(caller, instance_id)).or_default();
+        let host = hosts.entry(key(caller, &hello.instance_id)).or_default();
+        host.settings = self.directory(caller).map(|known| settings(&known, &hello.instance_id)).unwrap_or_default();
+        host.own_limit = hello.concurrency_max;
+        outgoing.try_send(welcome(now, host.settings.clone())).expect("a new channel has room");
         host.connected = Some(Connected { number, outgoing });
         host.heard = Some(now);
         host.told_lost = false;
-        (number, receiver, host.work.iter().copied().collect())
+        (number, receiver, host.work.keys().copied().collect())
+    }
+
+    fn directory(&self, caller: &Caller) -> Option<Arc<Directory>> {
+        let key = (caller.account.to_string(), caller.region.to_string());
+        self.directories.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned()
+    }
+
+    /// Takes over what is laid down now, and tells each agent that is there what has changed for it. Hosts that are no
+    /// longer held back, with what waits for them.
+    pub(crate) fn lay_down(&self, caller: &Caller, directory: Arc<Directory>) -> Vec<(fleet::InstanceId, Vec<Id>)> {
+        let whose = (caller.account.to_string(), caller.region.to_string());
+        let mut hosts = self.lock();
+        let before = self
+            .directories
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert((whose.0.clone(), whose.1.clone()), directory.clone());
+        if before.as_ref() == Some(&directory) {
+            return vec![];
+        }
+        let mut resumed = vec![];
+        let theirs = hosts.iter_mut().filter(|((account, region, _), _)| *account == whose.0 && *region == whose.1);
+        for ((_, _, instance), host) in theirs {
+            let settings = settings(&directory, instance);
+            if settings == host.settings {
+                continue;
+            }
+            if host.settings.draining && !settings.draining {
+                let waits = host.work.iter().filter(|(_, work)| **work == Work::Waits).map(|(id, _)| *id);
+                resumed.push((fleet::InstanceId::from(instance.as_str()), waits.collect()));
+            }
+            host.settings = settings.clone();
+            if let Some(connected) = &host.connected
+                && connected.outgoing.try_send(ToAgent::Settings(settings)).is_err()
+            {
+                host.connected = None;
+            }
+        }
+        resumed
+    }
+
+    /// What is known of a host at this moment.
+    pub(crate) fn load(&self, caller: &Caller, instance_id: &str, now: Timestamp) -> Load {
+        let hosts = self.lock();
+        let Some(host) = hosts.get(&key(caller, instance_id)) else { return Load::default() };
+        let count =
+            |what: Work| host.work.values().filter(|work| **work == what).count().try_into().unwrap_or(u32::MAX);
+        Load {
+            connected: host.connected.is_some(),
+            heard: host.heard,
+            running: count(Work::Runs),
+            waiting: count(Work::Waits),
+            promised: if now.0 - host.promised.last.0 > PROMISED_FOR_MS { 0 } else { host.promised.count },
+            own_limit: host.own_limit,
+        }
+    }
+
+    /// A job was given to a host and will soon be there.
+    pub(crate) fn promise(&self, caller: &Caller, instance_id: &str, now: Timestamp) {
+        let mut hosts = self.lock();
+        let promised = &mut hosts.entry(key(caller, instance_id)).or_default().promised;
+        if now.0 - promised.last.0 > PROMISED_FOR_MS {
+            promised.count = 0;
+        }
+        *promised = Promised { count: promised.count + 1, last: now };
+    }
+
+    /// Commands that have not ended on a host.
+    pub(crate) fn work(&self, caller: &Caller, instance_id: &str) -> Vec<Id> {
+        let hosts = self.lock();
+        hosts.get(&key(caller, instance_id)).map(|host| host.work.keys().copied().collect()).unwrap_or_default()
     }
 
     /// Whether the session was the host's current one.
@@ -185,7 +308,7 @@ impl Hub {
             if silent && !host.told_lost && !host.work.is_empty() {
                 host.told_lost = true;
                 host.connected = None;
-                let work = host.work.iter().copied().collect();
+                let work = host.work.keys().copied().collect();
                 lost.push(((Caller::new(account, region), instance.as_str().into()), work));
             }
         }
@@ -256,13 +379,16 @@ impl Runtime {
             }
             Err(refused) => return Err(refused.into()),
         }
-        let (number, outgoing, work) = world.hub.join(caller, &hello.instance_id, world.now());
+        // The hub knows what is laid down before the answer comes.
+        let look = directory::Command { change: directory::Change::Look, reason: String::new() };
+        let look = Ask::Directory { caller: caller.clone(), command: look, dry_run: false };
+        world.ask(keys::directory(caller), look).await?;
+        let (number, outgoing, work) = world.hub.join(caller, &hello, world.now());
         let instance_id: Arc<str> = hello.instance_id.as_str().into();
         let leaving =
             Leaving { runtime: self.clone(), caller: caller.clone(), instance_id: instance_id.clone(), number };
         let session = Session { caller: caller.clone(), instance_id, number, leaving: Arc::new(leaving) };
         let instance = fleet::InstanceId::from(&*hello.instance_id);
-        world.hub.send(caller, &instance, welcome(world.now()));
         self.hear_reports(&session, &instance, &hello, work).await;
         Ok(AgentLink { outgoing, session })
     }
@@ -379,12 +505,17 @@ impl Runtime {
     }
 }
 
-fn welcome(now: Timestamp) -> ToAgent {
+/// How an instance is to work, by what is laid down.
+fn settings(directory: &Directory, instance_id: &str) -> agent::Settings {
+    agent::Settings { concurrency_max: directory.limit_of(instance_id), draining: directory.holds_back(instance_id) }
+}
+
+fn welcome(now: Timestamp, settings: agent::Settings) -> ToAgent {
     ToAgent::Welcome(agent::Welcome {
         server_time: now,
         lost_after_seconds: fleet::limits::LOST_AFTER_SECONDS as u64,
         ping_seconds: PING_SECONDS,
-        settings: agent::Settings::default(),
+        settings,
     })
 }
 

@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::agents::Hub;
 use crate::clock::Clock;
 use crate::definitions::Definitions;
+use crate::directory::Directory;
 use crate::exchange::Exchange;
 use crate::executions::Waits;
 use crate::logs::delivery::Delivery;
@@ -44,6 +45,11 @@ pub(crate) enum Dispatch {
     Activity {
         arn: Arc<str>,
         exists: bool,
+    },
+    /// What is laid down about agents may have changed.
+    Directory {
+        caller: Caller,
+        directory: Arc<Directory>,
     },
     Execution {
         id: Id,
@@ -248,6 +254,7 @@ impl World {
             Dispatch::Execution { id, arn, effects } => {
                 effects.into_iter().for_each(|effect| self.perform(id, &arn, effect))
             }
+            Dispatch::Directory { caller, directory } => self.lay_down(&caller, directory),
             Dispatch::BeginMapRun { begin } => self.begin_map_run(begin),
             Dispatch::RedriveMapRun { begin } => self.redrive_map_run(begin),
             Dispatch::MapRun { id, begin, effects } => self.perform_map_run(id, &begin, effects),
@@ -266,6 +273,13 @@ impl World {
                 let stop = engine::Command::Stop { failure: Failure::default() };
                 self.unless_awaited(id, waiter, Ask::Execution(stop));
             }
+        }
+    }
+
+    /// Agents hear at once how they are to work, and what waited for one that was held back is sent.
+    fn lay_down(&self, caller: &Caller, directory: Arc<Directory>) {
+        for (instance, work) in self.hub.lay_down(caller, directory) {
+            work.into_iter().for_each(|id| self.tell(id, Ask::Remind { instance: instance.clone() }));
         }
     }
 

@@ -97,7 +97,10 @@ pub(crate) fn index(caller: &Caller, before: Option<&Registered>, now: Option<&R
     let at = IndexKey { list: keys::instances(caller), key: Bytes::copy_from_slice(instance_id.as_bytes()) };
     match now {
         None => step.index_deleted.push(at),
-        Some(now) => step.index_put.push(IndexRow { at, value: row(now) }),
+        Some(now) => {
+            let value = serde_json::to_vec(&row(now)).expect("a row has a text").into();
+            step.index_put.push(IndexRow { at, value });
+        }
     }
     let tagged = |registered: Option<&Registered>| -> BTreeSet<(String, String)> {
         registered.into_iter().flat_map(|registered| registered.tags.iter().cloned()).collect()
@@ -111,22 +114,21 @@ pub(crate) fn index(caller: &Caller, before: Option<&Registered>, now: Option<&R
     step.index_put.extend(now.difference(&before).map(|tag| IndexRow { at: at(tag), value: Bytes::new() }));
 }
 
-fn row(now: &Registered) -> Bytes {
+fn row(now: &Registered) -> Row {
     let registration = now.registration.as_ref().map(|registration| RowOfRegistration {
         activation_id: registration.activation_id.clone(),
         iam_role: registration.iam_role.clone(),
         name: registration.name.clone(),
         at: registration.at,
     });
-    let row = Row {
+    Row {
         card: now.card.clone(),
         first_seen: now.first_seen,
         seen: now.seen,
         registration,
         tags: now.tags.clone(),
         suspended: now.suspended.is_some(),
-    };
-    serde_json::to_vec(&row).expect("a row has a text").into()
+    }
 }
 
 impl Runtime {
@@ -148,6 +150,11 @@ impl Runtime {
             Ok(self.instance_shown(caller, row, now))
         });
         Ok(Paged { items: items.collect::<Result<_, Refusal>>()?, next })
+    }
+
+    pub async fn instance(&self, caller: &Caller, instance_id: &str) -> Result<Instance, Refusal> {
+        let now = self.instance_ask(caller, instance_id, instance::Command::Look).await?;
+        Ok(self.instance_shown(caller, row(&now), self.inner.world.now()))
     }
 
     fn instance_shown(&self, caller: &Caller, row: Row, now: Timestamp) -> Instance {

@@ -57,6 +57,11 @@ pub(crate) fn activation(activation_id: &str) -> Id {
     Id::of("activation", activation_id)
 }
 
+/// What is laid down about the agents of an account and region.
+pub(crate) fn directory(caller: &Caller) -> Id {
+    Id::of("directory", &format!("{}/{}", caller.account, caller.region))
+}
+
 /// A key that sorts the newest first, and tells two of one instant apart.
 pub(crate) fn newest_first(at: Timestamp, id: Id) -> Bytes {
     let mut key = Vec::with_capacity(24);

@@ -12,9 +12,9 @@
 //! looks only at values of the caller's account and region.
 //!
 //! In reading order: [`refusal`] (why not), [`page`], [`machines`], [`versions`], [`aliases`], [`executions`],
-//! [`redrive`], [`map_runs`], [`commands`], [`activations`], [`instances`], [`activities`], [`parameters`], [`express`], `task_results`, [`test_state`], [`logs`] (the use cases), [`tasks`] (the port through which
+//! [`redrive`], [`map_runs`], [`commands`], [`activations`], [`instances`], [`directories`] (names and groups of agents), [`overview`] (agents as operators see them), [`activities`], [`parameters`], [`express`], `task_results`, [`test_state`], [`logs`] (the use cases), [`tasks`] (the port through which
 //! tasks reach services), [`agents`] (the port through which agents come in); then the machinery: `shard` (the loop),
-//! `value` (what it loads and keeps), `machine`, `activity`, `parameter`, `activation` and `instance` (values whose rules live here), [`secrets`] (what is sealed on the disk), `qualified`
+//! `value` (what it loads and keeps), `machine`, `activity`, `parameter`, `activation`, `instance` and [`directory`] (values whose rules live here), [`secrets`] (what is sealed on the disk), `qualified`
 //! (which part of a machine an ARN means), `configuration` (what a machine may be given), `tags`, `keys`, [`observe`] (who hears of
 //! what happened), [`metrics`], `dispatch` (what follows a commit), `exchange` (where workers meet tasks), `definitions`, `token`,
 //! `clock`.
@@ -28,6 +28,8 @@ pub mod executions;
 pub mod redrive;
 pub mod map_runs;
 pub mod commands;
+pub mod directories;
+pub mod overview;
 pub mod activities;
 pub mod parameters;
 pub mod activations;
@@ -50,6 +52,7 @@ pub mod secrets;
 mod activation;
 mod exchange;
 mod instance;
+pub mod directory;
 mod tags;
 mod keys;
 pub mod metrics;

@@ -74,6 +74,9 @@ pub enum Refusal {
     /// Refusals about activations and instances.
     #[error(transparent)]
     Enrolment(#[from] EnrolmentRefusal),
+    /// About agents, their names and groups.
+    #[error(transparent)]
+    Agent(#[from] AgentRefusal),
     /// CloudWatch Logs' refusals.
     #[error(transparent)]
     Log(#[from] LogRefusal),
@@ -121,6 +124,24 @@ pub enum TaskRefusal {
     /// The text is the JSON parser's.
     #[error("the output is not JSON: {0}")]
     InvalidOutput(String),
+}
+
+/// Why nothing was done about agents, their names and groups.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AgentRefusal {
+    #[error("there is no agent group {0}")]
+    GroupMissing(String),
+    #[error("there is no agent of the name {0}")]
+    NameMissing(String),
+    #[error("{0} is the name of an agent and of a group: it can be one only")]
+    NameTaken(String),
+    #[error("agent name {name} is a member of {}", .groups.join(", "))]
+    NameInUse { name: String, groups: Vec<String> },
+    /// By its restriction, or those of all members of a group.
+    #[error("{0} takes no jobs")]
+    TakesNoJobs(String),
+    #[error("there are as many of these as there may be")]
+    TooMany,
 }
 
 /// Why Run Command refused (`SSM API reference, SendCommand, Errors`).
@@ -286,6 +307,7 @@ impl From<crate::Refused> for Refusal {
             },
             Refused::Run(refusal) => refusal.into(),
             Refused::Log(refusal) => refusal.into(),
+            Refused::Directory(refusal) => refusal.into(),
             Refused::Parameter(parameter::Refused::For(refusal)) => refusal,
             Refused::Internal(error) => Refusal::Internal(error),
             Refused::Activation(refusal) => match refusal {

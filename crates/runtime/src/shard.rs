@@ -22,6 +22,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::activities::ActivityTask;
 use crate::clock;
+use crate::directory::Directory;
 use crate::dispatch::{Dispatch, World};
 use crate::exchange::ActivitiesOf;
 use crate::logs::delivery::Logging;
@@ -31,7 +32,7 @@ use crate::metrics::ShardLabel;
 use crate::observe::Recorded;
 use crate::refusal::LogRefusal;
 use crate::value::{self, ExecutionHead, HeadStatus, InstanceHead, RunHead, Value, What};
-use crate::{activation, activity, instance, machine, parameter};
+use crate::{activation, activity, directory, instance, machine, parameter};
 
 /// Into how many parts the values are divided. Fixed: a value's part follows from its name.
 pub(crate) const SHARDS: u16 = 8;
@@ -112,6 +113,12 @@ pub(crate) enum Ask {
     LogStream(stream::Command),
     MapRun(maprun::Command),
     LookAtMapRun,
+    Directory {
+        caller: Caller,
+        command: directory::Command,
+        /// Only tells what would come of it.
+        dry_run: bool,
+    },
 }
 
 /// Events of an execution that have just become durable, and the place of the first.
@@ -143,6 +150,7 @@ pub(crate) enum Reply {
     Run(Box<fleet::Run>),
     Awaits(engine::Awaits),
     MapRun(Box<MapRun>),
+    Directory(Arc<Directory>),
     Done,
 }
 
@@ -169,6 +177,7 @@ pub(crate) enum Refused {
     /// The Map run does not want that now.
     MapRun,
     Log(LogRefusal),
+    Directory(directory::Refusal),
     Missing,
     Full,
     Unknown,
@@ -517,6 +526,7 @@ impl Shard {
             Ask::Watch(watcher) => self.watch(id, watcher),
             Ask::MapRun(command) => self.step_map_run(id, command, turn),
             Ask::LookAtMapRun => self.look_at_map_run(id),
+            Ask::Directory { caller, command, dry_run } => self.step_directory(id, caller, command, dry_run, turn),
             Ask::LogGroup(command) => self.step_log_group(id, command, turn),
             Ask::LogStream(command) => self.step_log_stream(id, command, turn),
         }
@@ -537,7 +547,8 @@ impl Shard {
                 | What::Activation(_)
                 | What::LogGroup(_)
                 | What::LogStream(_)
-                | What::MapRun { .. },
+                | What::MapRun { .. }
+                | What::Directory { .. },
             )
             | None => Err(Refused::Missing),
         }
@@ -825,7 +836,8 @@ impl Shard {
                 | What::Activation(_)
                 | What::LogGroup(_)
                 | What::LogStream(_)
-                | What::MapRun { .. },
+                | What::MapRun { .. }
+                | What::Directory { .. },
             )
             | None => Err(Refused::Missing),
         }
@@ -922,6 +934,39 @@ impl Shard {
     }
 }
 
+// What operators have laid down about agents.
+impl Shard {
+    fn step_directory(
+        &mut self,
+        id: Id,
+        caller: Caller,
+        command: directory::Command,
+        dry_run: bool,
+        turn: &mut Turn,
+    ) -> Result<Reply, Refused> {
+        if self.what(id).is_none() {
+            let head = InstanceHead { account: caller.account.to_string(), region: caller.region.to_string() };
+            self.insert(id, What::Directory { directory: Arc::default(), head });
+        }
+        let now = self.world.now();
+        let Some(What::Directory { directory, .. }) = self.what(id) else { return Err(Refused::Missing) };
+        let first = directory.seq;
+        let event = directory::decide(directory, command, now).map_err(Refused::Directory)?;
+        if dry_run {
+            let mut after = directory.clone();
+            event.iter().for_each(|event| Arc::make_mut(&mut after).apply(event));
+            return Ok(Reply::Directory(after));
+        }
+        event.iter().for_each(|event| Arc::make_mut(directory).apply(event));
+        let after = directory.clone();
+        if let Some(event) = event {
+            self.keep(id, value::chunk(first, &[event]), |_| (), turn);
+        }
+        turn.dispatches.push(Dispatch::Directory { caller, directory: after.clone() });
+        Ok(Reply::Directory(after))
+    }
+}
+
 // Starting again, and what follows a commit.
 impl Shard {
     /// Dispatches what a value owes: after a start, the only memory of what was going on.
@@ -956,6 +1001,10 @@ impl Shard {
             Some(What::Machine(machine)) => {
                 turn.dispatches.extend(machine.now.as_deref().and_then(Dispatch::sweep));
             }
+            Some(What::Directory { directory, head }) => {
+                let caller = Caller::new(&head.account, &head.region);
+                turn.dispatches.push(Dispatch::Directory { caller, directory: directory.clone() });
+            }
             Some(What::MapRun { run, .. }) => {
                 if let Some(begin) = run.begin().cloned() {
                     turn.dispatches.push(Dispatch::MapRun { id, begin, effects: run.outstanding() });
@@ -980,10 +1029,9 @@ impl Shard {
         }
         self.timers.extend(turn.timers_set);
         // Who hears of a new definition and starts at once starts the new one; who hears of an activity can use it.
-        let (registrations, dispatches): (Vec<_>, Vec<_>) = turn
-            .dispatches
-            .into_iter()
-            .partition(|dispatch| matches!(dispatch, Dispatch::Machine { .. } | Dispatch::Activity { .. }));
+        let (registrations, dispatches): (Vec<_>, Vec<_>) = turn.dispatches.into_iter().partition(|dispatch| {
+            matches!(dispatch, Dispatch::Machine { .. } | Dispatch::Activity { .. } | Dispatch::Directory { .. })
+        });
         registrations.into_iter().for_each(|dispatch| self.world.dispatch(dispatch));
         self.world.ask_again(turn.later, UNREADABLE_FOR);
         for (reply, result) in turn.answers {

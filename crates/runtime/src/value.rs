@@ -13,6 +13,7 @@ use fleet::Waiter;
 use serde::{Deserialize, Serialize};
 use store::{Chunk, Kind, Loaded, Seq, Snapshot, Step, Timer};
 
+use crate::directory::Directory;
 use crate::executions::{ExecutionStatus, ExecutionSummary, Starter, Waits};
 use crate::keys;
 use crate::logs::delivery::Logging;
@@ -28,6 +29,7 @@ pub(crate) const LOG_GROUP: Kind = Kind(20);
 pub(crate) const LOG_STREAM: Kind = Kind(21);
 pub(crate) const ACTIVITY: Kind = Kind(7);
 pub(crate) const PARAMETER: Kind = Kind(30);
+pub(crate) const DIRECTORY: Kind = Kind(45);
 pub(crate) const ACTIVATION: Kind = Kind(41);
 
 /// Events of one chunk. A step that makes more is kept in several, so that a page of a long history does not
@@ -62,6 +64,7 @@ pub(crate) enum What {
     Parameter(parameter::Parameter),
     Activation(Box<activation::Activation>),
     MapRun { run: Box<maprun::Run>, seq: u64 },
+    Directory { directory: Arc<Directory>, head: InstanceHead },
 }
 
 /// What `DescribeExecution` and the lists need.
@@ -208,6 +211,10 @@ impl Value {
                 run: Box::new(rebuild(loaded, |run: &mut maprun::Run, event| run.apply(event))?),
                 seq: loaded.seq.0,
             },
+            DIRECTORY => What::Directory {
+                directory: Arc::new(rebuild(loaded, |directory: &mut Directory, event| directory.apply(event))?),
+                head: serde_json::from_slice(&loaded.header)?,
+            },
             Kind(other) => return Err(Damage::Kind(other)),
         };
         let since = loaded.chunks.iter().map(|chunk| chunk.bytes.len()).sum();
@@ -226,6 +233,7 @@ impl Value {
             What::Parameter(parameter) => parameter.seq,
             What::Activation(activation) => activation.seq,
             What::MapRun { seq, .. } => *seq,
+            What::Directory { directory, .. } => directory.seq,
         }
     }
 
@@ -243,6 +251,7 @@ impl Value {
             What::Parameter(_) => true,
             What::Activation(activation) => activation.now.is_none(),
             What::MapRun { run, .. } => run.is_over(),
+            What::Directory { directory, .. } => directory.seq == 0,
         }
     }
 
@@ -258,6 +267,7 @@ impl Value {
             What::Parameter(_) => PARAMETER,
             What::Activation(_) => ACTIVATION,
             What::MapRun { .. } => MAP_RUN,
+            What::Directory { .. } => DIRECTORY,
         }
     }
 
@@ -283,7 +293,7 @@ impl Value {
             }
             What::Execution { head, .. } => serde_json::to_vec(head),
             What::Run { head, .. } => serde_json::to_vec(head),
-            What::Instance { head, .. } => serde_json::to_vec(head),
+            What::Instance { head, .. } | What::Directory { head, .. } => serde_json::to_vec(head),
             What::LogGroup(group) => serde_json::to_vec(group),
             What::LogStream(stream) => serde_json::to_vec(stream),
         };
@@ -307,6 +317,7 @@ impl Value {
             What::Parameter(parameter) => serde_json::to_vec(parameter).expect("a value has a text"),
             What::Activation(activation) => serde_json::to_vec(activation).expect("a value has a text"),
             What::MapRun { run, .. } => serde_json::to_vec(run).expect("a value has a text"),
+            What::Directory { directory, .. } => serde_json::to_vec(&**directory).expect("a value has a text"),
         }
         .into();
         self.since = 0;

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use base::Arn;
 use runtime::Refusal;
-use runtime::refusal::{CommandRefusal, EnrolmentRefusal, TaskRefusal};
+use runtime::refusal::{AgentRefusal, CommandRefusal, EnrolmentRefusal, TaskRefusal};
 
 /// An error on its way out.
 #[derive(Debug)]
@@ -35,6 +35,8 @@ fn status(code: Code) -> StatusCode {
         Code::TooSlow => StatusCode::REQUEST_TIMEOUT,
         Code::Unauthenticated => StatusCode::UNAUTHORIZED,
         Code::NotPermitted => StatusCode::FORBIDDEN,
+        Code::AgentGroupNotFound | Code::AgentNameNotFound => StatusCode::NOT_FOUND,
+        Code::AgentNameTaken | Code::AgentNameInUse | Code::AgentTakesNoJobs => StatusCode::CONFLICT,
         Code::ExecutionNotFound | Code::DefinitionNotFound | Code::InstanceNotFound | Code::CommandNotFound => {
             StatusCode::NOT_FOUND
         }
@@ -104,6 +106,7 @@ impl From<Refusal> for Refused {
             Refusal::Task(TaskRefusal::ActivityWorkerLimitExceeded) => new(Code::TooMany),
             Refusal::Task(_) => new(Code::ValueInvalid),
             Refusal::Command(refusal) => command(refusal, &message),
+            Refusal::Agent(refusal) => agent(refusal, &message),
             Refusal::Enrolment(refusal) => new(enrolment(refusal)),
             Refusal::Full => new(Code::StoreFull),
             Refusal::Unknown => new(Code::Unknown),
@@ -139,6 +142,18 @@ fn command(refusal: CommandRefusal, message: &str) -> api::Error {
         | CommandRefusal::DuplicateInstanceId
         | CommandRefusal::InvalidFilter(_)
         | CommandRefusal::InvalidPluginName(_) => new(Code::ValueInvalid),
+    }
+}
+
+fn agent(refusal: AgentRefusal, message: &str) -> api::Error {
+    let new = |code| api::Error::new(code, message);
+    match refusal {
+        AgentRefusal::GroupMissing(name) => new(Code::AgentGroupNotFound).about(name),
+        AgentRefusal::NameMissing(name) => new(Code::AgentNameNotFound).about(name),
+        AgentRefusal::NameTaken(name) => new(Code::AgentNameTaken).about(name),
+        AgentRefusal::NameInUse { name, .. } => new(Code::AgentNameInUse).about(name),
+        AgentRefusal::TakesNoJobs(name) => new(Code::AgentTakesNoJobs).about(name),
+        AgentRefusal::TooMany => new(Code::TooMany),
     }
 }
 
