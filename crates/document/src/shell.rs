@@ -4,8 +4,8 @@
 //! What a place is, a small lexer tells, which reads the whole script, for its lines are one file. Where it cannot
 //! tell, or where no quoting helps (a here-document, a command substitution, a comment), the value is refused.
 //!
-//! **It does not know** what commands do with their arguments: `eval "$x"`, `sh -c`, `let` and the like read them as
-//! script, and that is what the script says.
+//! **It does not know** what commands do with their arguments. A few that read them as script are known by name
+//! (`eval`, `sh -c`, `ssh`) and take harmless values only; what others do with theirs is what the script says.
 //!
 //! **Invariant:** the lexer gives up rather than guess: wherever shells might read a script in two ways, every place
 //! after it is an uncertain one.
@@ -59,3 +59,6 @@ fn next_char(rest: &[Part]) -> Option<char> {
         Part::Variable { .. } => Some('$'),
     })
 }
+
+#[cfg(test)]
+mod tests;

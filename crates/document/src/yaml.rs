@@ -81,7 +81,7 @@ impl Builder {
                     Kind::Mapping(members, _) => Json::Object(Arc::new(members)),
                 };
                 self.remember(anchor, &value, before);
-                self.put(value).or_else(|why| refuse(why))
+                self.put(value).or_else(refuse)
             }
             Event::Scalar(text, style, anchor, tag) => {
                 let Some(value) = scalar(&text, style, tag.as_deref(), self.expects_key()) else {
@@ -90,14 +90,14 @@ impl Builder {
                 let before = self.values;
                 self.count(1)?;
                 self.remember(anchor, &value, before);
-                self.put(value).or_else(|why| refuse(why))
+                self.put(value).or_else(refuse)
             }
             Event::Alias(anchor) => {
                 let Some(Anchored { value, values }) = self.anchors.get(&anchor).cloned() else {
                     return refuse("an alias of what has not ended.");
                 };
                 self.count(values)?;
-                self.put(value).or_else(|why| refuse(why))
+                self.put(value).or_else(refuse)
             }
         }
     }

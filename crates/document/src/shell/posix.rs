@@ -13,14 +13,17 @@ pub(super) fn render(parts: &[Part]) -> Result<String, Uncertain> {
             Part::Data { name, text } => {
                 let fail = |place| Uncertain { name: name.clone(), place };
                 let next = next_char(&parts[nth + 1..]);
-                let put = lexer.place().and_then(|place| place.put(text, next, lexer.tests)).map_err(fail)?;
+                let put = lexer.place().and_then(|place| place.put(text, next, lexer.command.indexes)).map_err(fail)?;
                 script.push_str(&put);
                 lexer.data = Some(name.clone());
                 lexer.read(&put);
             }
             Part::Variable { name, text } => {
                 let fail = |place| Uncertain { name: name.clone(), place };
-                let put = lexer.place().and_then(|place| place.put_variable(name, text, lexer.tests)).map_err(fail)?;
+                let put = lexer
+                    .place()
+                    .and_then(|place| place.put_variable(name, text, lexer.command.indexes))
+                    .map_err(fail)?;
                 script.push_str(&put);
                 lexer.data = Some(name.clone());
                 lexer.read(&put);
@@ -53,16 +56,32 @@ const RESERVED: &[&str] = &[
     "time", "until", "while",
 ];
 
-const IN_TEST: &str = "in [[ ]]";
+/// Commands that read their arguments as script, here, on another host, or in a language of their own that can run
+/// commands.
+const EVALUATORS: &[&str] = &["awk", "eval", "gawk", "let", "mawk", "parallel", "rsh", "sed", "ssh", "trap", "watch"];
+
+/// Commands that read one argument as script, where an option says so: `sh -c`, `perl -e`, `php -r`.
+const INTERPRETERS: &[&str] = &["node", "perl", "php", "python", "python2", "python3", "ruby", "su", "zsh"];
+
+/// Commands that evaluate the index in `name[index]`, commands in it and all, where an argument or a side of a
+/// comparison is one.
+const INDEXERS: &[&str] =
+    &["[", "[[", "declare", "export", "local", "printf", "read", "readonly", "test", "typeset", "unset", "wait"];
+
+const INDEXED: &str = "where an index is evaluated";
+
+/// Whether a value has an index with something to run in it.
+fn is_indexed(text: &str) -> bool {
+    text.contains('[') && text.contains(['$', '`'])
+}
 
 impl Place {
-    fn put(self, text: &str, next: Option<char>, tests: bool) -> Result<String, &'static str> {
+    fn put(self, text: &str, next: Option<char>, indexes: bool) -> Result<String, &'static str> {
         if text.contains('\0') {
             return Err("with a NUL character");
         }
-        // Where `[[ x -eq y ]]` reads a number, an index in it is evaluated, commands and all.
-        if tests && text.contains('[') {
-            return Err(IN_TEST);
+        if indexes && is_indexed(text) {
+            return Err(INDEXED);
         }
         let reserved = RESERVED.contains(&text);
         match self {
@@ -84,9 +103,9 @@ impl Place {
         }
     }
 
-    fn put_variable(self, name: &str, text: &str, tests: bool) -> Result<String, &'static str> {
-        if tests && text.contains('[') {
-            return Err(IN_TEST);
+    fn put_variable(self, name: &str, text: &str, indexes: bool) -> Result<String, &'static str> {
+        if indexes && is_indexed(text) {
+            return Err(INDEXED);
         }
         match self {
             Place::Bare => Ok(format!("\"${{{name}}}\"")),
@@ -172,7 +191,7 @@ impl Quotes {
 
     /// Whether every reading agrees that none is open: one kind of them, in pairs.
     fn are_closed(self) -> bool {
-        (self.single == 0 || self.double == 0) && self.single % 2 == 0 && self.double % 2 == 0
+        (self.single == 0 || self.double == 0) && self.single.is_multiple_of(2) && self.double.is_multiple_of(2)
     }
 }
 
@@ -185,6 +204,26 @@ struct HereWord {
     begun: bool,
     /// The quote or backslash in which the next character stands.
     within: Option<char>,
+}
+
+/// What is known of the command that is being read.
+#[derive(Debug, Default)]
+struct Command {
+    /// Runs its arguments.
+    evaluates: bool,
+    indexes: bool,
+    /// Names what runs an argument, with an option.
+    interprets: bool,
+}
+
+impl Command {
+    fn word(&mut self, word: &str) {
+        let base = word.rsplit('/').next().unwrap_or(word);
+        let runs = word.starts_with('-') && word.contains(['c', 'e', 'E', 'r']);
+        self.evaluates |= EVALUATORS.contains(&base) || (self.interprets && runs);
+        self.indexes |= INDEXERS.contains(&word);
+        self.interprets |= SHELLS.contains(&base) || INTERPRETERS.contains(&base);
+    }
 }
 
 struct Lexer {
@@ -204,8 +243,9 @@ struct Lexer {
     word: String,
     /// In an index: `name[`.
     index: bool,
-    /// Between `[[` and `]]`.
-    tests: bool,
+    /// The last character was one of a name.
+    named: bool,
+    command: Command,
     /// Here-documents that begin after this line.
     heres: Vec<HereWord>,
     /// The parameter whose value is being read.
@@ -224,7 +264,8 @@ impl Lexer {
             bracket: false,
             word: String::new(),
             index: false,
-            tests: false,
+            named: false,
+            command: Command::default(),
             heres: vec![],
             data: None,
             fault: None,
@@ -247,7 +288,8 @@ impl Lexer {
             return Ok(Place::Name("after a $"));
         }
         Ok(match &*self.modes {
-            [Mode::Root] if self.index => Place::Name("in an index"),
+            _ if self.index => Place::Name("in an index"),
+            _ if self.command.evaluates => Place::Uncertain("to a command that runs its arguments"),
             [Mode::Root] if self.less == 2 => Place::Uncertain("as the end of a here-document"),
             [Mode::Root] => Place::Bare,
             [Mode::Root, Mode::Single] => Place::Single,
@@ -270,6 +312,9 @@ impl Lexer {
         if self.lost {
             return;
         }
+        // Wherever it stands: some commands read indexes in quoted texts too.
+        self.index = (self.index || (char == '[' && self.named)) && char != ']';
+        self.named = char.is_ascii_alphanumeric() || char == '_';
         let top = self.modes.last_mut().expect("the script itself is never left");
         match top {
             Mode::Root | Mode::Substitution(_) => self.bare(char),
@@ -404,28 +449,23 @@ impl Lexer {
             '\n' => self.newline(),
             '(' if bracket => self.arithmetic(),
             '(' => {
-                self.word_end();
+                self.command_end();
                 self.bracket = true;
                 if let Some(Mode::Substitution(open)) = self.modes.last_mut() {
                     *open += 1;
                 }
             }
             ')' => {
-                self.word_end();
+                self.command_end();
                 self.close();
             }
             '<' => {
                 self.word_end();
                 self.less = less + 1;
             }
-            ' ' | '\t' | ';' | '&' | '|' | '>' => self.word_end(),
+            ';' | '&' | '|' => self.command_end(),
+            ' ' | '\t' | '>' => self.word_end(),
             _ => {
-                if char == '[' && is_name(&self.word) {
-                    self.index = true;
-                }
-                if char == ']' {
-                    self.index = false;
-                }
                 self.word.push(char);
             }
         }
@@ -445,15 +485,18 @@ impl Lexer {
     }
 
     fn word_end(&mut self) {
-        match self.word.as_str() {
-            // The `)` of its patterns closes no bracket.
-            "case" if self.modes.len() > 1 => self.lost = true,
-            "[[" => self.tests = true,
-            "]]" => self.tests = false,
-            _ => {}
+        // The `)` of its patterns closes no bracket.
+        if self.word == "case" && self.modes.len() > 1 {
+            self.lost = true;
         }
+        self.command.word(&self.word);
         self.word.clear();
         self.index = false;
+    }
+
+    fn command_end(&mut self) {
+        self.word_end();
+        self.command = Command::default();
     }
 
     fn close(&mut self) {
@@ -479,7 +522,7 @@ impl Lexer {
     }
 
     fn newline(&mut self) {
-        self.word_end();
+        self.command_end();
         match (self.heres.is_empty(), self.modes.len()) {
             (true, _) => {}
             (false, 1) => self.modes.push(Mode::HereBody { line: String::new(), data: None }),
@@ -567,10 +610,6 @@ impl Lexer {
             *data = None;
         }
     }
-}
-
-fn is_name(word: &str) -> bool {
-    !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 /// Whose quoting is the same.

@@ -71,7 +71,8 @@ impl Lexer {
         }
         let word = |char: char| char.is_ascii_alphanumeric() || char == '_';
         let harmless =
-            !text.is_empty() && text.chars().all(|char| word(char) || matches!(char, '.' | '/' | ':' | '\\'));
+            !text.is_empty() && text.chars().all(|char| word(char) || matches!(char, '.' | '/' | ':' | '\\' | '-'));
+        let harmless = harmless && !text.starts_with('-');
         if let Some(place) = self.uncertain() {
             return if text.chars().all(word) { Ok(text.to_owned()) } else { Err(place) };
         }
@@ -164,6 +165,8 @@ impl Lexer {
             '%' if last == Some('-') => self.lost = true,
             '#' if last == Some('<') => self.mode = Mode::Block,
             '#' if begins => self.mode = Mode::Comment,
+            // Whether a comment may begin here depends on what stands before.
+            '#' if !last.is_some_and(char::is_alphanumeric) => self.lost = true,
             _ if is_single(char) && last == Some('@') => self.here_begin(false),
             _ if is_double(char) && last == Some('@') => self.here_begin(true),
             _ if is_single(char) => self.mode = Mode::Single,
