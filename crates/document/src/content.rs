@@ -93,7 +93,20 @@ pub(crate) fn read(text: &str, format: Format) -> Result<Json, ContentError> {
         let message = format!("objects and arrays may nest {DEPTH_MAX} levels deep");
         return Err(ContentError::Invalid { message, place: String::new() });
     }
+    if has_nul(&json) {
+        let message = "the document has a NUL character".to_owned();
+        return Err(ContentError::Invalid { message, place: String::new() });
+    }
     Ok(json)
+}
+
+pub(crate) fn has_nul(json: &Json) -> bool {
+    match json {
+        Json::Null | Json::Bool(_) | Json::Number(_) => false,
+        Json::String(text) => text.contains('\0'),
+        Json::Array(items) => items.iter().any(has_nul),
+        Json::Object(members) => members.iter().any(|(key, value)| key.contains('\0') || has_nul(value)),
+    }
 }
 
 fn is_deeper_than(json: &Json, levels: usize) -> bool {

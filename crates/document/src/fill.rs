@@ -3,7 +3,7 @@
 use base::Json;
 use base::json::Object;
 
-use crate::content::DEPTH_MAX;
+use crate::content::{DEPTH_MAX, has_nul};
 use crate::document::StepText;
 use crate::parameter::text_of;
 use crate::plan::Variable;
@@ -104,7 +104,7 @@ impl Inputs<'_> {
             json => self.json(json)?,
         };
         let Json::Object(members) = filled else { return Err(fail()) };
-        if members.iter().any(|(key, value)| key.contains('\0') || text_of(value).contains("\\u0000")) {
+        if has_nul(&Json::Object(members.clone())) {
             return Err(invalid(format!("input {name} of step {} has a NUL character", self.step.name)));
         }
         Ok((*members).clone())
@@ -222,6 +222,17 @@ impl Inputs<'_> {
             _ => lines.push(self.parts(&template)?),
         }
         Ok(())
+    }
+
+    /// The input as what is written and what is put in; none where it is empty. A reference that is all of it is what
+    /// is written.
+    pub(crate) fn parts_of(&self, name: &str) -> Result<Option<Vec<Part>>, Refusal> {
+        if self.text(name)?.is_none() {
+            return Ok(None);
+        }
+        let mut lines = vec![];
+        self.lines(&self.step.inputs.get(name).map(text_of).unwrap_or_default(), &mut lines)?;
+        Ok(lines.pop())
     }
 
     /// A line that was given as script: what it takes from the Parameter Store is data, unless that is all of it.

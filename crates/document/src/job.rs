@@ -3,9 +3,9 @@
 use base::Json;
 
 use crate::fill::Inputs;
-use crate::parameter::text_of;
+use crate::parameter::{PATTERN_BYTES_MAX, text_of};
 use crate::plan::{Job, Judgement, JudgementRule, Limits, Program, Ranges, Retry, Secret, Stream, Variable, Verdict};
-use crate::shell::Dialect;
+use crate::shell::{Dialect, Part};
 use crate::values::{Refusal, invalid};
 
 /// JP1's largest exit code.
@@ -22,9 +22,6 @@ const RETRY_TIMES_MAX: u64 = 12;
 const SECONDS_MAX: u64 = 86_400;
 
 const NUMBER_MAX: u64 = 1 << 40;
-
-/// Bytes of what a pattern becomes.
-const PATTERN_BYTES_MAX: usize = 1 << 20;
 
 pub(crate) fn resolve(inputs: &Inputs<'_>) -> Result<Job, Refusal> {
     let (program, arguments) = program(inputs)?;
@@ -55,7 +52,7 @@ pub(crate) fn resolve(inputs: &Inputs<'_>) -> Result<Job, Refusal> {
 fn program(inputs: &Inputs<'_>) -> Result<(Program, Vec<String>), Refusal> {
     let name = &inputs.step.name;
     let script = inputs.script("script", Dialect::Posix)?;
-    let (file, line) = (inputs.text("program")?, inputs.text("commandLine")?);
+    let (file, line) = (inputs.text("program")?, inputs.parts_of("commandLine")?);
     let mut arguments = inputs.list("arguments")?;
     match (script, file, line) {
         (Some(script), None, None) => Ok((Program::Script(script), arguments)),
@@ -70,36 +67,66 @@ fn program(inputs: &Inputs<'_>) -> Result<(Program, Vec<String>), Refusal> {
     }
 }
 
-/// A line's words as a shell would split them, with its quotes and without anything being expanded.
-fn words(line: &str) -> Result<Vec<String>, &'static str> {
-    let (mut words, mut word, mut quote) = (vec![], None::<String>, None::<char>);
-    let mut chars = line.chars();
-    while let Some(char) = chars.next() {
-        match (quote, char) {
-            (Some(open), _) if open == char => quote = None,
-            (Some('"'), '\\') => {
-                let next = chars.next().ok_or("ends within quotes")?;
-                let word = word.get_or_insert_default();
-                if !matches!(next, '"' | '\\' | '$' | '`') {
-                    word.push('\\');
-                }
-                word.push(next);
-            }
-            (Some(_), _) => word.get_or_insert_default().push(char),
-            (None, '\'' | '"') => {
-                quote = Some(char);
-                word.get_or_insert_default();
-            }
-            (None, '\\') => word.get_or_insert_default().push(chars.next().ok_or("ends with a backslash")?),
-            (None, ' ' | '\t' | '\n') => words.extend(word.take()),
-            (None, _) => word.get_or_insert_default().push(char),
+/// A line's words as a shell would split them, with its quotes and without anything being expanded. Data is part of
+/// the word in which it stands, whatever is in it.
+fn words(line: &[Part]) -> Result<Vec<String>, &'static str> {
+    let mut splitter = Splitter::default();
+    for part in line {
+        match part {
+            Part::Script(text) => text.chars().for_each(|char| splitter.feed(char)),
+            Part::Data { text, .. } | Part::Variable { text, .. } => splitter.data(text),
         }
     }
-    if quote.is_some() {
-        return Err("ends within quotes");
-    }
-    words.extend(word);
+    let words = splitter.words()?;
     if words.first().is_none_or(String::is_empty) { Err("names no program") } else { Ok(words) }
+}
+
+#[derive(Default)]
+struct Splitter {
+    words: Vec<String>,
+    /// None between words: an empty one is a word too.
+    word: Option<String>,
+    quote: Option<char>,
+    escaped: bool,
+}
+
+impl Splitter {
+    fn feed(&mut self, char: char) {
+        if std::mem::take(&mut self.escaped) {
+            let word = self.word.get_or_insert_default();
+            if self.quote.is_some() && !matches!(char, '"' | '\\' | '$' | '`') {
+                word.push('\\');
+            }
+            word.push(char);
+            return;
+        }
+        match (self.quote, char) {
+            (Some(open), _) if open == char => self.quote = None,
+            (Some('"') | None, '\\') => self.escaped = true,
+            (None, '\'' | '"') => {
+                self.quote = Some(char);
+                self.word.get_or_insert_default();
+            }
+            (None, ' ' | '\t' | '\n') => self.words.extend(self.word.take()),
+            (Some(_) | None, _) => self.word.get_or_insert_default().push(char),
+        }
+    }
+
+    fn data(&mut self, text: &str) {
+        self.escaped = false;
+        self.word.get_or_insert_default().push_str(text);
+    }
+
+    fn words(mut self) -> Result<Vec<String>, &'static str> {
+        match (self.quote, self.escaped) {
+            (Some(_), _) => Err("ends within quotes"),
+            (None, true) => Err("ends with a backslash"),
+            (None, false) => {
+                self.words.extend(self.word);
+                Ok(self.words)
+            }
+        }
+    }
 }
 
 fn environment(inputs: &Inputs<'_>) -> Result<Vec<Variable>, Refusal> {

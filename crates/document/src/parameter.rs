@@ -9,7 +9,7 @@ use crate::template::{From, Piece, Template, is_name};
 
 /// Characters of a pattern, and bytes of what it becomes.
 const PATTERN_CHARS_MAX: usize = 4_096;
-const PATTERN_BYTES_MAX: usize = 1 << 20;
+pub(crate) const PATTERN_BYTES_MAX: usize = 1 << 16;
 
 /// A parameter as the document declares it.
 #[derive(Debug, Clone)]

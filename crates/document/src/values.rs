@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use base::{Json, Timestamp};
 
-use crate::content::{CONTENT_BYTES_MAX, ContentError, Format};
+use crate::content::{CONTENT_BYTES_MAX, ContentError, Format, has_nul};
 use crate::document::Document;
 use crate::parameter::{Parameter, ParameterType, text_of};
 use crate::template::{From, Global, Piece, Template};
@@ -131,8 +131,13 @@ impl<'a> Scope<'a> {
     }
 
     pub(crate) fn store(&self, name: &str) -> Result<&'a [String], Refusal> {
-        let found = self.cx.ssm.get(name).map(Vec::as_slice);
-        found.ok_or_else(|| invalid(format!("the Parameter Store has no parameter {name}")))
+        match self.cx.ssm.get(name) {
+            None => Err(invalid(format!("the Parameter Store has no parameter {name}"))),
+            Some(texts) if texts.iter().any(|text| text.contains('\0')) => {
+                Err(invalid(format!("parameter {name} of the Parameter Store has a NUL character")))
+            }
+            Some(texts) => Ok(texts),
+        }
     }
 
     pub(crate) fn global(&self, global: Global) -> String {
@@ -195,7 +200,8 @@ impl<'a> Scope<'a> {
 
     /// The wire has texts only: what is no text is JSON in a text.
     fn json(&self, name: &str, kind: ParameterType, values: &[String], from: From) -> Result<Json, Refusal> {
-        let fail = || invalid(format!("parameter {name} is not a {}: {}", kind.name(), shown(&values.join(","))));
+        let fail =
+            || invalid(format!("parameter {name} is not of the type {}: {}", kind.name(), shown(&values.join(","))));
         let texts = values.iter().map(|value| self.expand(&Template::parse(value, from)));
         let texts = texts.collect::<Result<Vec<_>, _>>()?;
         let json = match (kind, &*texts) {
@@ -253,15 +259,6 @@ impl<'a> Scope<'a> {
             return Err(invalid(format!("parameter {name} has {items} items, more than {max}")));
         }
         Ok(())
-    }
-}
-
-fn has_nul(json: &Json) -> bool {
-    match json {
-        Json::Null | Json::Bool(_) | Json::Number(_) => false,
-        Json::String(text) => text.contains('\0'),
-        Json::Array(items) => items.iter().any(has_nul),
-        Json::Object(members) => members.iter().any(|(key, value)| key.contains('\0') || has_nul(value)),
     }
 }
 
