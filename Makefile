@@ -97,10 +97,13 @@ faults-short: tested $(VENV)/ready
 	$(call say,faults in short)
 	$(PYTHON) tests/faults.py --planted
 	$(PYTHON) tests/faults.py --server-kills 5 --agent-kills 3
+	$(PYTHON) tests/agent_faults.py --hosts 6 --server-kills 2 --only agent,reboot,server
 
 faults: tested $(VENV)/ready ## kill -9 at FAULTS random moments (default 200) under load
 	$(call say,faults)
 	$(PYTHON) tests/faults.py --server-kills $(FAULTS) --agent-kills $$(( ($(FAULTS) + 9) / 10 ))
+	@if [ "$$(id -u)" = 0 ] && [ ! -d /usr/lib/x86_64-linux-gnu/faketime ]; then apt-get -qq install -y faketime >/dev/null; fi
+	$(PYTHON) tests/agent_faults.py --hosts $(FAULTS) --server-kills $(FAULTS)
 
 # The compiler is the stable one: what cargo-fuzz asks of it beyond that is switched on for these builds alone.
 fuzz: export RUSTC_BOOTSTRAP := 1

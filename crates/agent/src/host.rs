@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{self, Read};
 
 use base::Timestamp;
+use nix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
 /// One process, told apart from a later one that was given the same number.
@@ -46,6 +47,16 @@ pub fn boot_id() -> io::Result<String> {
     Ok(fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned())
 }
 
+/// Time since the host's start, which nobody can set and which goes on while the host sleeps: what the server's times are
+/// read against.
+pub fn steady_now() -> Timestamp {
+    match clock_gettime(ClockId::CLOCK_BOOTTIME) {
+        Ok(time) => Timestamp(time.tv_sec() * 1000 + time.tv_nsec() / 1_000_000),
+        Err(_) => now(),
+    }
+}
+
+/// The host's clock, as it is set.
 pub fn now() -> Timestamp {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))

@@ -314,7 +314,7 @@ impl Agent {
             if let Input::Finished { attempt } | Input::Gone { attempt, .. } = &input {
                 self.supervisors.remove(attempt);
             }
-            for action in self.session.handle(input, host::now()) {
+            for action in self.session.handle(input, host::steady_now()) {
                 inputs.extend(self.act(action).await);
             }
         }
@@ -545,7 +545,9 @@ fn indeterminate(message: &str) -> Failure {
 
 async fn until(at: Option<Timestamp>) {
     match at {
-        Some(at) => sleep(Duration::from_millis(u64::try_from(at.0 - host::now().0).unwrap_or(0))).await,
+        Some(at) => {
+            sleep(Duration::from_millis(u64::try_from(at.0.saturating_sub(host::steady_now().0)).unwrap_or(0))).await
+        }
         None => std::future::pending().await,
     }
 }

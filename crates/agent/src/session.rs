@@ -149,7 +149,7 @@ impl Session {
         }
     }
 
-    /// Decides what follows from `input`. `now` is this host's clock.
+    /// Decides what follows from `input`. `now` is a clock of this host that nobody sets.
     pub fn handle(&mut self, input: Input, now: Timestamp) -> Vec<Action> {
         let mut actions = vec![];
         match input {

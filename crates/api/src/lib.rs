@@ -9,7 +9,7 @@
 //!
 //! In reading order: [`moment`] (how time is written), [`error`] (what a person sees when something is wrong),
 //! [`execution`], [`progress`] (a history folded into one row per state), [`definition`], [`command`],
-//! [`document`], [`enrolment`], [`agent`].
+//! [`enrolment`], [`agent`].
 
 pub mod moment;
 pub mod error;
@@ -18,12 +18,10 @@ pub mod progress;
 pub mod definition;
 pub mod command;
 pub mod enrolment;
-pub mod document;
 pub mod agent;
 
 pub use command::{Command, Instance, Invocation};
 pub use definition::{Definition, DefinitionPut, DefinitionSummary};
-pub use document::{Document, DocumentFormat, DocumentPut, DocumentSummary};
 pub use enrolment::{Activation, ActivationCreate, ActivationCreated};
 pub use error::{Code, Error};
 pub use execution::{Detail, Event, Execution, ExecutionStart, ExecutionStop, ExecutionSummary, Status};

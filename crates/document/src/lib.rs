@@ -4,13 +4,13 @@
 //! **It does not know** instances, agents or stores. What a document refers to (the Parameter Store, other documents,
 //! the time) comes in as a [`Context`]; [`Document::wants`] says what is missing in it.
 //!
-//! **Invariant:** a [`Document`] is checked: each action, input and reference in it is known. A parameter is data:
+//! **Invariants.** A [`Document`] is checked: each action, input and reference in it is known. A parameter is data:
 //! nothing but the script itself runs ([`shell`]), and a text is read for references once ([`template`]).
 //!
 //! In reading order: [`plan`] (what is to be done on a host), [`content`] (a text as JSON) with [`yaml`], [`template`]
 //! (references), [`parameter`] (what is declared), [`inputs`] (the actions), [`document`] (a document, checked),
 //! [`values`] (what is given), [`shell`] (data in scripts), [`fill`] (a step's inputs), [`job`] (`dandori:runJob`),
-//! [`resolve`] (the plan), [`convert`] (a text in the other format), [`owned`] (the documents that are always there).
+//! [`resolve`] (the plan), [`owned`] (the documents that are always there).
 
 pub mod plan;
 mod content;
@@ -24,11 +24,9 @@ mod shell;
 mod fill;
 mod job;
 mod resolve;
-mod convert;
 pub mod owned;
 
 pub use content::{CONTENT_BYTES_MAX, ContentError, Format};
-pub use convert::convert;
 pub use document::{Document, Schema};
 pub use parameter::{Parameter, ParameterType};
 pub use plan::{

@@ -25,7 +25,6 @@ mod extract;
 mod executions;
 mod live;
 mod definitions;
-mod documents;
 mod commands;
 mod enrolment;
 mod agents;
