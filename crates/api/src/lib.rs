@@ -9,7 +9,7 @@
 //!
 //! In reading order: [`moment`] (how time is written), [`error`] (what a person sees when something is wrong),
 //! [`execution`], [`progress`] (a history folded into one row per state), [`definition`], [`command`],
-//! [`enrolment`], [`agent`].
+//! [`enrolment`], [`agents`] (as operators see them), [`agent`] (what agents and servers say to each other).
 
 pub mod moment;
 pub mod error;
@@ -18,6 +18,7 @@ pub mod progress;
 pub mod definition;
 pub mod command;
 pub mod enrolment;
+pub mod agents;
 pub mod agent;
 
 pub use command::{Command, Instance, Invocation};

@@ -7,7 +7,9 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, delete, get, post, put};
 
 use crate::refusal::Refused;
-use crate::{State, agents, aws_door, commands, definitions, enrolment, executions, gate, live, metrics, page};
+use crate::{
+    State, agents, aws_door, commands, definitions, enrolment, executions, gate, live, metrics, operators, page,
+};
 
 /// Who may ask a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +52,20 @@ pub fn routes() -> Vec<Route> {
         caller("GET", "/api/v1/instances", get(commands::instances)),
         caller("GET", "/api/v1/commands", get(commands::list)),
         caller("GET", "/api/v1/commands/{id}", get(commands::show)),
+        caller("GET", "/api/v1/agents", get(operators::agents)),
+        caller("GET", "/api/v1/agents/{id}", get(operators::show)),
+        caller("DELETE", "/api/v1/agents/{id}", delete(operators::remove)),
+        caller("POST", "/api/v1/agents/{id}/drain", post(operators::drain)),
+        caller("POST", "/api/v1/agents/{id}/resume", post(operators::resume)),
+        caller("PUT", "/api/v1/agents/{id}/limit", put(operators::limit)),
+        caller("GET", "/api/v1/agent-names", get(operators::names)),
+        caller("GET", "/api/v1/agent-names/{name}", get(operators::name_show)),
+        caller("PUT", "/api/v1/agent-names/{name}", put(operators::name_put)),
+        caller("DELETE", "/api/v1/agent-names/{name}", delete(operators::name_remove)),
+        caller("GET", "/api/v1/agent-groups", get(operators::groups)),
+        caller("GET", "/api/v1/agent-groups/{name}", get(operators::group_show)),
+        caller("PUT", "/api/v1/agent-groups/{name}", put(operators::group_put)),
+        caller("DELETE", "/api/v1/agent-groups/{name}", delete(operators::group_remove)),
         caller("GET", "/api/v1/activations", get(enrolment::list)),
         caller("POST", "/api/v1/activations", post(enrolment::create)),
         caller("DELETE", "/api/v1/activations/{id}", delete(enrolment::remove)),

@@ -129,6 +129,28 @@ fn example(route: &str) -> (&'static str, String, String) {
         "GET /api/v1/commands" => ("GET", "/api/v1/commands".to_owned(), ""),
         "GET /api/v1/commands/{id}" => ("GET", "/api/v1/commands/7f1c".to_owned(), ""),
         "GET /api/v1/agents/connect" => ("GET", "/api/v1/agents/connect".to_owned(), ""),
+        "GET /api/v1/agents" => ("GET", "/api/v1/agents?limit=5".to_owned(), ""),
+        "GET /api/v1/agents/{id}" => ("GET", "/api/v1/agents/mi-00000000000000001".to_owned(), ""),
+        "POST /api/v1/agents/{id}/drain" => {
+            ("POST", "/api/v1/agents/mi-00000000000000001/drain".to_owned(), r#"{"reason":"r"}"#)
+        }
+        "POST /api/v1/agents/{id}/resume" => ("POST", "/api/v1/agents/mi-00000000000000001/resume".to_owned(), "{}"),
+        "PUT /api/v1/agents/{id}/limit" => {
+            ("PUT", "/api/v1/agents/mi-00000000000000001/limit".to_owned(), r#"{"limit":2}"#)
+        }
+        "DELETE /api/v1/agents/{id}" => ("DELETE", "/api/v1/agents/mi-00000000000000001?dry_run=true".to_owned(), ""),
+        "GET /api/v1/agent-names" => ("GET", "/api/v1/agent-names".to_owned(), ""),
+        "GET /api/v1/agent-names/{name}" => ("GET", "/api/v1/agent-names/web".to_owned(), ""),
+        "PUT /api/v1/agent-names/{name}" => {
+            ("PUT", "/api/v1/agent-names/web".to_owned(), r#"{"instance_id":"mi-00000000000000001"}"#)
+        }
+        "DELETE /api/v1/agent-names/{name}" => ("DELETE", "/api/v1/agent-names/web?reason=r".to_owned(), ""),
+        "GET /api/v1/agent-groups" => ("GET", "/api/v1/agent-groups".to_owned(), ""),
+        "GET /api/v1/agent-groups/{name}" => ("GET", "/api/v1/agent-groups/all".to_owned(), ""),
+        "PUT /api/v1/agent-groups/{name}" => {
+            ("PUT", "/api/v1/agent-groups/all".to_owned(), r#"{"members":[{"agent":"mi-00000000000000001"}]}"#)
+        }
+        "DELETE /api/v1/agent-groups/{name}" => ("DELETE", "/api/v1/agent-groups/all".to_owned(), ""),
         "GET /api/v1/activations" => ("GET", "/api/v1/activations".to_owned(), ""),
         "POST /api/v1/activations" => ("POST", "/api/v1/activations".to_owned(), r#"{"name":"web"}"#),
         "DELETE /api/v1/activations/{id}" => ("DELETE", "/api/v1/activations/7f1c".to_owned(), ""),
@@ -140,6 +162,39 @@ fn example(route: &str) -> (&'static str, String, String) {
         _ => panic!("{route} has no row here: add a request for it"),
     };
     (method, path, body.to_owned())
+}
+
+const AGENT: &str = "mi-00000000000000001";
+
+/// An agent of Alice's that takes up to `concurrency_max`; dropping the link is its end.
+async fn connected(runtime: &Runtime, concurrency_max: u32) -> runtime::agents::AgentLink {
+    let hello = api::agent::Hello {
+        protocol: api::agent::PROTOCOL,
+        instance_id: AGENT.into(),
+        name: "web-1".into(),
+        agent_version: "0.1.0".into(),
+        platform_type: "Linux".into(),
+        platform_name: "Debian GNU/Linux".into(),
+        platform_version: "13".into(),
+        ip: None,
+        computer_name: "web-1".into(),
+        boot_id: "b".into(),
+        incarnation: 1,
+        concurrency_max: Some(concurrency_max),
+        attempts: vec![],
+        credentials: None,
+    };
+    let alice = base::Caller::new(ALICE, "us-east-1");
+    runtime.agent_connect(&alice, hello, runtime::agents::Comes::FromThisHost).await.expect("the agent is let in")
+}
+
+/// Alice's agent with the name `web`, and her group `all` of it.
+async fn prepare_agents(router: &Router, runtime: &Runtime) {
+    drop(connected(runtime, 5).await);
+    let name = format!(r#"{{"instance_id":"{AGENT}"}}"#);
+    assert_eq!(ask(router, signed_by(ALICE), "PUT", "/api/v1/agent-names/web", &name).await.0, StatusCode::OK);
+    let group = format!(r#"{{"members":[{{"agent":"{AGENT}"}}]}}"#);
+    assert_eq!(ask(router, signed_by(ALICE), "PUT", "/api/v1/agent-groups/all", &group).await.0, StatusCode::OK);
 }
 
 /// Alice's definition `net` and its execution `night-1`.
@@ -154,10 +209,13 @@ async fn prepare(router: &Router) {
 /// Who may ask what: one row for each route, one column for each kind of caller.
 #[tokio::test]
 async fn each_route_lets_in_whom_it_should() {
-    let guarded = router(State::new(runtime().await, &closed()));
+    let (of_guarded, of_unguarded) = (runtime().await, runtime().await);
+    let guarded = router(State::new(of_guarded.clone(), &closed()));
     prepare(&guarded).await;
-    let (unguarded, elsewhere) = (router(State::new(runtime().await, &open())), "192.0.2.7:5");
+    prepare_agents(&guarded, &of_guarded).await;
+    let (unguarded, elsewhere) = (router(State::new(of_unguarded.clone(), &open())), "192.0.2.7:5");
     prepare(&unguarded).await;
+    prepare_agents(&unguarded, &of_unguarded).await;
     let callers = [
         ("owner", &guarded, signed_by(ALICE)),
         ("other", &guarded, signed_by(BOB)),
@@ -335,6 +393,146 @@ async fn each_route_lets_in_whom_it_should() {
             forged: 401 DN0201
             for-aws: 401 DN0201
             open-local: 404 DN0304
+            open-remote: 401 DN0201
+            open-rebound: 403 DN0202
+            open-page: 403 DN0202
+        GET /api/v1/agents
+            owner: 200
+            other: 200
+            unsigned: 401 DN0201
+            forged: 401 DN0201
+            for-aws: 401 DN0201
+            open-local: 200
+            open-remote: 401 DN0201
+            open-rebound: 403 DN0202
+            open-page: 403 DN0202
+        GET /api/v1/agents/{id}
+            owner: 200
+            other: 404 DN0303
+            unsigned: 401 DN0201
+            forged: 401 DN0201
+            for-aws: 401 DN0201
+            open-local: 200
+            open-remote: 401 DN0201
+            open-rebound: 403 DN0202
+            open-page: 403 DN0202
+        DELETE /api/v1/agents/{id}
+            owner: 200
+            other: 404 DN0303
+            unsigned: 401 DN0201
+            forged: 401 DN0201
+            for-aws: 401 DN0201
+            open-local: 200
+            open-remote: 401 DN0201
+            open-rebound: 403 DN0202
+            open-page: 403 DN0202
+        POST /api/v1/agents/{id}/drain
+            owner: 200
+            other: 404 DN0303
+            unsigned: 401 DN0201
+            forged: 401 DN0201
+            for-aws: 401 DN0201
+            open-local: 200
+            open-remote: 401 DN0201
+            open-rebound: 403 DN0202
+            open-page: 403 DN0202
+        POST /api/v1/agents/{id}/resume
+            owner: 200
+            other: 404 DN0303
+            unsigned: 401 DN0201
+            forged: 401 DN0201
+            for-aws: 401 DN0201
+            open-local: 200
+            open-remote: 401 DN0201
+            open-rebound: 403 DN0202
+            open-page: 403 DN0202
+        PUT /api/v1/agents/{id}/limit
+            owner: 200
+            other: 404 DN0303
+            unsigned: 401 DN0201
+            forged: 401 DN0201
+            for-aws: 401 DN0201
+            open-local: 200
+            open-remote: 401 DN0201
+            open-rebound: 403 DN0202
+            open-page: 403 DN0202
+        GET /api/v1/agent-names
+            owner: 200
+            other: 200
+            unsigned: 401 DN0201
+            forged: 401 DN0201
+            for-aws: 401 DN0201
+            open-local: 200
+            open-remote: 401 DN0201
+            open-rebound: 403 DN0202
+            open-page: 403 DN0202
+        GET /api/v1/agent-names/{name}
+            owner: 200
+            other: 404 DN0322
+            unsigned: 401 DN0201
+            forged: 401 DN0201
+            for-aws: 401 DN0201
+            open-local: 200
+            open-remote: 401 DN0201
+            open-rebound: 403 DN0202
+            open-page: 403 DN0202
+        PUT /api/v1/agent-names/{name}
+            owner: 200
+            other: 404 DN0303
+            unsigned: 401 DN0201
+            forged: 401 DN0201
+            for-aws: 401 DN0201
+            open-local: 200
+            open-remote: 401 DN0201
+            open-rebound: 403 DN0202
+            open-page: 403 DN0202
+        DELETE /api/v1/agent-names/{name}
+            owner: 200
+            other: 404 DN0322
+            unsigned: 401 DN0201
+            forged: 401 DN0201
+            for-aws: 401 DN0201
+            open-local: 200
+            open-remote: 401 DN0201
+            open-rebound: 403 DN0202
+            open-page: 403 DN0202
+        GET /api/v1/agent-groups
+            owner: 200
+            other: 200
+            unsigned: 401 DN0201
+            forged: 401 DN0201
+            for-aws: 401 DN0201
+            open-local: 200
+            open-remote: 401 DN0201
+            open-rebound: 403 DN0202
+            open-page: 403 DN0202
+        GET /api/v1/agent-groups/{name}
+            owner: 200
+            other: 404 DN0321
+            unsigned: 401 DN0201
+            forged: 401 DN0201
+            for-aws: 401 DN0201
+            open-local: 200
+            open-remote: 401 DN0201
+            open-rebound: 403 DN0202
+            open-page: 403 DN0202
+        PUT /api/v1/agent-groups/{name}
+            owner: 200
+            other: 404 DN0303
+            unsigned: 401 DN0201
+            forged: 401 DN0201
+            for-aws: 401 DN0201
+            open-local: 200
+            open-remote: 401 DN0201
+            open-rebound: 403 DN0202
+            open-page: 403 DN0202
+        DELETE /api/v1/agent-groups/{name}
+            owner: 200
+            other: 404 DN0321
+            unsigned: 401 DN0201
+            forged: 401 DN0201
+            for-aws: 401 DN0201
+            open-local: 200
             open-remote: 401 DN0201
             open-rebound: 403 DN0202
             open-page: 403 DN0202
@@ -577,4 +775,119 @@ async fn the_server_ends_though_somebody_listens() {
     let ending = tokio::time::timeout(std::time::Duration::from_secs(3), ended);
     ending.await.expect("it ends in time").expect("it ends");
     assert!(!listening.await.expect("an answer").contains("event: end"));
+}
+
+fn without_times(value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::String(text) if Timestamp::parse_rfc3339(text).is_some() => *text = "T".to_owned(),
+        serde_json::Value::Array(items) => items.iter_mut().for_each(without_times),
+        serde_json::Value::Object(fields) => fields.values_mut().for_each(without_times),
+        _ => (),
+    }
+}
+
+/// Asks as Alice, and shows what came back without what differs from run to run.
+async fn said(router: &Router, method: &str, target: &str, body: &str) -> String {
+    let (status, text) = ask(router, signed_by(ALICE), method, target, body).await;
+    let mut answer: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    without_times(&mut answer);
+    format!("{method} {target} {body}\n  {} {answer}\n", status.as_u16())
+}
+
+#[tokio::test]
+async fn what_operators_set_is_told_to_the_agent_and_shown() {
+    use api::agent::{Settings, ToAgent};
+
+    let runtime = runtime().await;
+    let router = router(State::new(runtime.clone(), &open()));
+    let mut link = connected(&runtime, 5).await;
+    let agent = format!("/api/v1/agents/{AGENT}");
+    let mut told = String::new();
+    for (method, target, body) in [
+        ("POST", &*format!("{agent}/drain"), r#"{"reason":"patches","dry_run":true}"#),
+        ("POST", &*format!("{agent}/drain"), r#"{"reason":"patches"}"#),
+        ("GET", "/api/v1/agents", ""),
+        ("POST", &*format!("{agent}/resume"), "{}"),
+        ("PUT", &*format!("{agent}/limit"), r#"{"limit":3}"#),
+        ("PUT", "/api/v1/agent-names/web", &*format!(r#"{{"instance_id":"{AGENT}","limit":2,"restriction":"hold"}}"#)),
+        ("GET", "/api/v1/agents/web", ""),
+        ("PUT", "/api/v1/agent-groups/pool", r#"{"members":[{"agent":"web","priority":3}],"policy":"failover"}"#),
+        ("PUT", "/api/v1/agent-groups/pool", r#"{"members":[{"agent":"db"}]}"#),
+        ("PUT", "/api/v1/agent-groups/web", r#"{"members":[{"agent":"web"}]}"#),
+        ("DELETE", "/api/v1/agent-names/web", ""),
+        ("GET", "/api/v1/agent-groups?limit=1", ""),
+        ("DELETE", "/api/v1/agent-groups/pool?dry_run=true", ""),
+        ("DELETE", "/api/v1/agent-groups/pool", ""),
+        ("DELETE", "/api/v1/agent-names/web", ""),
+        ("GET", "/api/v1/agents/web", ""),
+        ("PUT", "/api/v1/agent-names/mi-00000000000000002", &*format!(r#"{{"instance_id":"{AGENT}"}}"#)),
+        ("PUT", "/api/v1/agent-names/db", r#"{"instance_id":"mi-00000000000000009"}"#),
+        ("DELETE", &*agent, ""),
+        ("GET", &*agent, ""),
+    ] {
+        told += &said(&router, method, target, body).await;
+    }
+    expect![[r#"
+        POST /api/v1/agents/mi-00000000000000001/drain {"reason":"patches","dry_run":true}
+          200 {"id":"mi-00000000000000001","name":"web-1","status":"up","names":[],"groups":[],"tags":{},"computer_name":"web-1","platform_type":"Linux","platform":"Debian GNU/Linux 13","agent_version":"0.1.0","ip_address":"","running":0,"queued":0,"limit":5,"last_heard":"T","registered":"T","pending":[]}
+        POST /api/v1/agents/mi-00000000000000001/drain {"reason":"patches"}
+          200 {"id":"mi-00000000000000001","name":"web-1","status":"draining","names":[],"groups":[],"tags":{},"computer_name":"web-1","platform_type":"Linux","platform":"Debian GNU/Linux 13","agent_version":"0.1.0","ip_address":"","running":0,"queued":0,"limit":5,"drained":{"since":"T","reason":"patches"},"last_heard":"T","registered":"T","pending":[]}
+        GET /api/v1/agents 
+          200 {"items":[{"id":"mi-00000000000000001","name":"web-1","status":"draining","names":[],"groups":[],"tags":{},"computer_name":"web-1","platform_type":"Linux","platform":"Debian GNU/Linux 13","agent_version":"0.1.0","ip_address":"","running":0,"queued":0,"limit":5,"drained":{"since":"T","reason":"patches"},"last_heard":"T","registered":"T"}]}
+        POST /api/v1/agents/mi-00000000000000001/resume {}
+          200 {"id":"mi-00000000000000001","name":"web-1","status":"up","names":[],"groups":[],"tags":{},"computer_name":"web-1","platform_type":"Linux","platform":"Debian GNU/Linux 13","agent_version":"0.1.0","ip_address":"","running":0,"queued":0,"limit":5,"last_heard":"T","registered":"T","pending":[]}
+        PUT /api/v1/agents/mi-00000000000000001/limit {"limit":3}
+          200 {"id":"mi-00000000000000001","name":"web-1","status":"up","names":[],"groups":[],"tags":{},"computer_name":"web-1","platform_type":"Linux","platform":"Debian GNU/Linux 13","agent_version":"0.1.0","ip_address":"","running":0,"queued":0,"limit":3,"limit_set":3,"last_heard":"T","registered":"T","pending":[]}
+        PUT /api/v1/agent-names/web {"instance_id":"mi-00000000000000001","limit":2,"restriction":"hold"}
+          200 {"name":"web","instance_id":"mi-00000000000000001","limit":2,"restriction":"hold"}
+        GET /api/v1/agents/web 
+          200 {"id":"mi-00000000000000001","name":"web-1","status":"draining","names":["web"],"groups":[],"tags":{},"computer_name":"web-1","platform_type":"Linux","platform":"Debian GNU/Linux 13","agent_version":"0.1.0","ip_address":"","running":0,"queued":0,"limit":2,"limit_set":3,"held_by":"web","last_heard":"T","registered":"T","pending":[]}
+        PUT /api/v1/agent-groups/pool {"members":[{"agent":"web","priority":3}],"policy":"failover"}
+          200 {"name":"pool","members":[{"agent":"web","priority":3}],"policy":"failover"}
+        PUT /api/v1/agent-groups/pool {"members":[{"agent":"db"}]}
+          404 {"code":"DN0322","message":"there is no agent of the name db","subject":"db"}
+        PUT /api/v1/agent-groups/web {"members":[{"agent":"web"}]}
+          409 {"code":"DN0421","message":"web is the name of an agent and of a group: it can be one only","subject":"web"}
+        DELETE /api/v1/agent-names/web 
+          409 {"code":"DN0422","message":"agent name web is a member of pool","subject":"web"}
+        GET /api/v1/agent-groups?limit=1 
+          200 {"items":[{"name":"pool","members":[{"agent":"web","priority":3}],"policy":"failover"}]}
+        DELETE /api/v1/agent-groups/pool?dry_run=true 
+          200 {}
+        DELETE /api/v1/agent-groups/pool 
+          200 {}
+        DELETE /api/v1/agent-names/web 
+          200 {}
+        GET /api/v1/agents/web 
+          404 {"code":"DN0322","message":"there is no agent of the name web","subject":"web"}
+        PUT /api/v1/agent-names/mi-00000000000000002 {"instance_id":"mi-00000000000000001"}
+          422 {"code":"DN0503","message":"invalid name: mi-00000000000000002","subject":"mi-00000000000000002"}
+        PUT /api/v1/agent-names/db {"instance_id":"mi-00000000000000009"}
+          404 {"code":"DN0303","message":"instances [\"mi-00000000000000009\"] are not registered","subject":"mi-00000000000000009"}
+        DELETE /api/v1/agents/mi-00000000000000001 
+          200 {}
+        GET /api/v1/agents/mi-00000000000000001 
+          404 {"code":"DN0303","message":"instances [\"mi-00000000000000001\"] are not registered","subject":"mi-00000000000000001"}
+    "#]].assert_eq(&told);
+
+    let mut settings = vec![];
+    while let Some(message) = link.outgoing.recv().await {
+        match message {
+            ToAgent::Welcome(welcome) => settings.push(welcome.settings),
+            ToAgent::Settings(changed) => settings.push(changed),
+            other => panic!("{other:?}"),
+        }
+    }
+    let set = |concurrency_max, draining| Settings { concurrency_max, draining };
+    assert_eq!(
+        settings,
+        [
+            set(None, false),
+            set(None, true),
+            set(None, false),
+            set(Some(3), false),
+            set(Some(2), true),
+            set(Some(3), false)
+        ]
+    );
 }
