@@ -20,6 +20,10 @@
 //! [secrets]                     # without it, master.key in the data directory, made when there is none
 //! master_key_file = "/etc/dandori/master.key"
 //!
+//! [outputs]                     # the whole outputs of commands, in the data directory
+//! keep_days = 30                # after their last byte
+//! stream_mib_max = 4096         # of one stream of one step
+//!
 //! [log]                         # of this server, on standard error
 //! form = "json"
 //! level = "info"
@@ -62,6 +66,7 @@ pub(crate) struct Config {
     pub(crate) tls: Tls,
     pub(crate) telemetry: Telemetry,
     pub(crate) secrets: Secrets,
+    pub(crate) outputs: Outputs,
     pub(crate) log: Log,
 }
 
@@ -104,6 +109,26 @@ pub(crate) struct Limits {
 pub(crate) struct Secrets {
     /// 32 bytes in base64.
     pub(crate) master_key_file: Option<PathBuf>,
+}
+
+/// How long, and how much of, the outputs of commands are kept.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Outputs {
+    pub(crate) keep_days: Option<u32>,
+    pub(crate) stream_mib_max: Option<u32>,
+}
+
+impl Outputs {
+    /// In the data directory, where there is one.
+    pub(crate) fn of_runtime(&self, data: Option<&Path>) -> runtime::outputs::OutputConfig {
+        let default = runtime::outputs::OutputConfig::default();
+        runtime::outputs::OutputConfig {
+            directory: data.map(|data| data.join("outputs")),
+            keep_days: self.keep_days.unwrap_or(default.keep_days),
+            stream_bytes_max: self.stream_mib_max.map_or(default.stream_bytes_max, |mib| u64::from(mib) << 20),
+        }
+    }
 }
 
 /// The server's own log.

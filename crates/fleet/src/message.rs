@@ -39,6 +39,17 @@ impl AttemptId {
         let (instance, _number) = rest.rsplit_once('.')?;
         Some((CommandId::from(command), InstanceId::from(instance)))
     }
+
+    /// Which try it is, from 1; 0 when it is none of ours.
+    pub fn number(&self) -> u32 {
+        self.0.rsplit_once('.').and_then(|(_, number)| number.parse().ok()).unwrap_or(0)
+    }
+
+    /// Another try of the same invocation, if this is one of ours.
+    pub fn with_number(&self, number: u32) -> Option<AttemptId> {
+        let (command, instance) = self.parts()?;
+        Some(AttemptId::new(&command, &instance, number))
+    }
 }
 
 macro_rules! text_id {

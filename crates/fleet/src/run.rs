@@ -345,6 +345,23 @@ impl Invocation {
         matches!(self.stage, Stage::Begun { lost_since: Some(_), .. })
     }
 
+    /// The attempt that it is offered as, or that it began or ended with; none when it was never offered.
+    pub fn attempt(&self) -> Option<&AttemptId> {
+        match &self.stage {
+            Stage::Queued => None,
+            Stage::Offered { attempt, .. } | Stage::Begun { attempt, .. } => Some(attempt),
+            Stage::Ended { attempt, .. } => attempt.as_ref(),
+        }
+    }
+
+    /// When its end was decided here.
+    pub fn ended_at(&self) -> Option<Timestamp> {
+        match &self.stage {
+            Stage::Ended { at, .. } => Some(*at),
+            Stage::Queued | Stage::Offered { .. } | Stage::Begun { .. } => None,
+        }
+    }
+
     /// How it ended.
     pub fn outcome(&self) -> Option<&Outcome> {
         match &self.stage {

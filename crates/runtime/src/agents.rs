@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::directory::{self, Directory};
 pub use crate::instance::Comes;
+use crate::outputs::intake::Intake;
 use crate::refusal::{EnrolmentRefusal, Refusal};
 use crate::shard::{Ask, Refused, Reply};
 use crate::{Runtime, instance, keys};
@@ -38,6 +39,7 @@ pub struct Session {
     caller: Caller,
     instance_id: Arc<str>,
     number: u64,
+    outputs: Arc<Intake>,
     #[expect(dead_code, reason = "kept for its end: the last holder says goodbye")]
     leaving: Arc<Leaving>,
 }
@@ -387,8 +389,9 @@ impl Runtime {
         let instance_id: Arc<str> = hello.instance_id.as_str().into();
         let leaving =
             Leaving { runtime: self.clone(), caller: caller.clone(), instance_id: instance_id.clone(), number };
-        let session = Session { caller: caller.clone(), instance_id, number, leaving: Arc::new(leaving) };
         let instance = fleet::InstanceId::from(&*hello.instance_id);
+        let outputs = Arc::new(Intake::open(self, caller, &instance));
+        let session = Session { caller: caller.clone(), instance_id, number, outputs, leaving: Arc::new(leaving) };
         self.hear_reports(&session, &instance, &hello, work).await;
         Ok(AgentLink { outgoing, session })
     }
@@ -445,12 +448,12 @@ impl Runtime {
                 world.hub.send(&session.caller, &fleet::InstanceId::from(&*session.instance_id), ToAgent::Pong);
                 return Ok(());
             }
+            FromAgent::Output(output) => {
+                session.outputs.take(self, output);
+                return Ok(());
+            }
             // Whoever carries the connection has checked what it shows.
-            FromAgent::RotateKey(_)
-            | FromAgent::Hello(_)
-            | FromAgent::Output(_)
-            | FromAgent::Fetch(_)
-            | FromAgent::Unknown => return Ok(()),
+            FromAgent::RotateKey(_) | FromAgent::Hello(_) | FromAgent::Fetch(_) | FromAgent::Unknown => return Ok(()),
             FromAgent::Accepted { attempt } => {
                 let attempt = fleet::AttemptId::from(&*attempt);
                 (attempt.clone(), fleet::Command::AgentAccepted { attempt })

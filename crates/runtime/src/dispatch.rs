@@ -22,6 +22,7 @@ use crate::logs::delivery::Delivery;
 use crate::machine::Registered;
 use crate::metrics::Metrics;
 use crate::observe::{Ended, Recorded};
+use crate::outputs::Outputs;
 use crate::secrets::{MasterKey, Vault};
 use crate::shard::{Ask, Refused, Reply, Request, due_in, shard_of};
 use crate::tasks::{TaskCall, TaskPort, TaskReply};
@@ -140,6 +141,7 @@ pub(crate) struct Shared {
     closing: watch::Sender<bool>,
     pub(crate) tasks: Arc<dyn TaskPort>,
     pub(crate) buckets: objects::Buckets,
+    pub(crate) outputs: Outputs,
     /// Seals secrets, and opens them.
     pub(crate) vault: Vault,
     /// Readers of Maps that are in the midst of their objects.
@@ -178,6 +180,7 @@ impl World {
             closing: watch::Sender::new(false),
             tasks,
             buckets: config.buckets.clone(),
+            outputs: Outputs::new(&config.outputs),
             vault: Vault::new(&config.master_key.clone().unwrap_or_else(MasterKey::random)),
             waiting: crate::map_runs::Waiting::default(),
             shards,

@@ -28,6 +28,7 @@ pub mod executions;
 pub mod redrive;
 pub mod map_runs;
 pub mod commands;
+pub mod outputs;
 pub mod directories;
 pub mod overview;
 pub mod activities;
@@ -85,6 +86,8 @@ pub struct Config {
     pub map_runs: maprun::Limits,
     /// Where the buckets are that Maps and tasks read and write.
     pub buckets: objects::Buckets,
+    /// Where the whole outputs of commands are kept.
+    pub outputs: outputs::OutputConfig,
     /// Seals what is secret. Without it there is one that ends with the server.
     pub master_key: Option<secrets::MasterKey>,
     /// How an event of a history is written as a log event. Without it executions are not logged.
@@ -160,6 +163,7 @@ impl Runtime {
         let runtime = Runtime { inner };
         tokio::spawn(runtime.clone().count_open(pending));
         tokio::spawn(runtime.clone().watch_agents());
+        tokio::spawn(runtime.clone().watch_outputs());
         Ok(runtime)
     }
 

@@ -46,6 +46,7 @@ pub(crate) struct Metrics {
     pub(crate) turn_requests: Histogram,
     pub(crate) shard_queue: Family<ShardLabel, Gauge>,
     agents: Gauge,
+    pub(crate) output_bytes: Counter,
     logs: LogMetrics,
     spans: Family<Outcome, Counter>,
     untraced: Counter,
@@ -225,6 +226,7 @@ impl Default for Metrics {
             turn_requests: Histogram::new(exponential_buckets(1.0, 2.0, 11)),
             shard_queue: Family::default(),
             agents: Gauge::default(),
+            output_bytes: Counter::default(),
             logs: LogMetrics::default(),
             spans: Family::default(),
             untraced: Counter::default(),
@@ -264,6 +266,7 @@ impl Metrics {
         ours.register("turn_requests", "Requests decided in one turn", self.turn_requests.clone());
         ours.register("shard_queue_length", "Requests that wait for their shard", self.shard_queue.clone());
         ours.register("agents_connected", "Agents that are connected", self.agents.clone());
+        ours.register("output_bytes", "Bytes of outputs taken from agents", self.output_bytes.clone());
         ours.register("log_events_waiting", "Events of executions that wait to be logged", self.logs.waiting.clone());
         ours.register("log_events_written", "Events of executions that were logged", self.logs.written.clone());
         ours.register("log_events_dropped", "Events of executions that were not logged", self.logs.dropped.clone());
