@@ -11,7 +11,7 @@ use crate::fill::Inputs;
 use crate::inputs::ActionKind;
 use crate::job;
 use crate::parameter::text_of;
-use crate::plan::{Action, Download, LocalDocument, NextStep, Plan, Platform, Script, Source, Step};
+use crate::plan::{Action, Download, LocalDocument, NextStep, Plan, Platform, Program, Script, Source, Step};
 use crate::shell::Dialect;
 use crate::template::{From, Template};
 use crate::values::{Context, Refusal, Scope, invalid};
@@ -79,6 +79,7 @@ impl Document {
         if last > 0 && plan.steps.iter().any(retries) {
             return Err(invalid("a job is tried again only where it is the document's one step"));
         }
+        name_what_was_brought(&mut plan.steps);
         if plan.bytes() > PLAN_BYTES_MAX {
             return Err(invalid(format!("the document with its parameters holds more than {PLAN_BYTES_MAX} bytes")));
         }
@@ -151,6 +152,34 @@ impl Document {
             }
         }
         Ok(())
+    }
+}
+
+/// A bare name is looked for where programs are; one that an earlier step has brought to the job's own directory means
+/// that file, as in AWS-RunRemoteScript, whose commands have that directory in their PATH.
+fn name_what_was_brought(steps: &mut [Step]) {
+    let mut brought: Vec<(String, String)> = vec![];
+    for step in steps {
+        match &mut step.action {
+            Action::Download(download) => {
+                let path = match &download.source {
+                    Source::S3 { key, .. } => key,
+                    Source::Local { path } => path,
+                    Source::Document { file, .. } => file,
+                };
+                let file = path.rsplit('/').next().unwrap_or(path);
+                brought.push((download.destination.clone(), file.to_owned()));
+            }
+            Action::Job(job) => {
+                let here = |name: &str| brought.iter().any(|(at, file)| *at == job.working_directory && file == name);
+                if let Program::File(name) = &mut job.program
+                    && here(name)
+                {
+                    *name = format!("./{name}");
+                }
+            }
+            Action::Shell(_) | Action::PowerShell(_) | Action::Document(_) => {}
+        }
     }
 }
 

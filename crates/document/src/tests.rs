@@ -967,9 +967,9 @@ fn our_other_documents_do_as_theirs() {
         text("AWS-RunRemoteScript"),
         remote,
         expect![[r#"
-        downloadContent: S3 { bucket: "b", key: "hello.sh" } to ""
-        runScript: Job { program: File("hello.sh"), arguments: ["a", "b c", "$(touch", "owned)"], user: None, working_directory: "", environment: [], secrets: [], stdin: None, execution_timeout_seconds: 3600, limits: Limits { cpu_seconds: None, cpu_percent: None, memory_mib: None, processes: None }, judgement: Judgement { normal: Ranges([(0, 0)]), warning: Ranges([]), rules: [] }, retry: None, lost_after_seconds: None }
-    "#]],
+            downloadContent: S3 { bucket: "b", key: "hello.sh" } to ""
+            runScript: Job { program: File("./hello.sh"), arguments: ["a", "b c", "$(touch", "owned)"], user: None, working_directory: "", environment: [], secrets: [], stdin: None, execution_timeout_seconds: 3600, limits: Limits { cpu_seconds: None, cpu_percent: None, memory_mib: None, processes: None }, judgement: Judgement { normal: Ranges([(0, 0)]), warning: Ranges([]), rules: [] }, retry: None, lost_after_seconds: None }
+        "#]],
     );
     check(
         text("AWS-RunRemoteScript"),

@@ -635,9 +635,10 @@ fn is_shell(parts: &[Part]) -> bool {
 fn names_shell(line: &str) -> bool {
     let line = line.trim_start_matches("#!").lines().next().unwrap_or_default();
     let mut words = line.split_whitespace().map(|word| word.rsplit('/').next().unwrap_or(word));
-    match words.next() {
-        Some("env" | "busybox") => words.next().is_some_and(|name| SHELLS.contains(&name)),
-        Some(name) => SHELLS.contains(&name),
-        None => false,
-    }
+    let named = match words.next() {
+        Some("env" | "busybox") => words.next(),
+        name => name,
+    };
+    // An interactive one gives `!` a meaning.
+    named.is_some_and(|name| SHELLS.contains(&name)) && !words.any(|word| word.starts_with('-') && word.contains('i'))
 }
