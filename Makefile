@@ -16,7 +16,7 @@ SHARED  := ../shared
 FAULTS  ?= 200
 # Inputs that `make fuzz` invents for each of these.
 FUZZ_RUNS    ?= 1000000
-FUZZ_TARGETS ?= json path intrinsic jsonata definition engine http
+FUZZ_TARGETS ?= json path intrinsic jsonata definition engine document http
 FUZZER       := $(abspath $(TARGET))/tools/bin/cargo-fuzz
 
 # A test says where it failed, not how it got there.

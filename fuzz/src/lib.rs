@@ -13,8 +13,10 @@
 mod world;
 mod expressions;
 mod machines;
+mod documents;
 mod requests;
 
+pub use documents::document;
 pub use expressions::{intrinsic, jsonata, path};
 pub use machines::{definition, engine};
 pub use requests::http;
@@ -31,6 +33,7 @@ pub const TARGETS: &[Target] = &[
     ("jsonata", jsonata),
     ("definition", definition),
     ("engine", engine),
+    ("document", document),
     ("http", http),
 ];
 

@@ -25,7 +25,8 @@ pub struct Step {
     pub on_failure: NextStep,
     #[serde(default, skip_serializing_if = "NextStep::is_next")]
     pub on_success: NextStep,
-    /// Runs even when an earlier step has ended the document; only the last step may say so.
+    /// Runs even when an earlier step has ended the document; only steps at the end say so: the last one, or those of
+    /// the document that it runs.
     #[serde(default, skip_serializing_if = "is_false")]
     pub finally: bool,
     pub action: Action,

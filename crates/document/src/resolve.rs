@@ -8,7 +8,7 @@ use base::json::Object;
 use crate::content::Format;
 use crate::document::{Document, Operand, StepText, platform_name};
 use crate::fill::Inputs;
-use crate::inputs::ActionKind;
+use crate::inputs::{ActionKind, Shared};
 use crate::job;
 use crate::parameter::text_of;
 use crate::plan::{Action, Download, LocalDocument, NextStep, Plan, Platform, Program, Script, Source, Step};
@@ -70,13 +70,8 @@ impl Document {
     /// The plan: every parameter filled in, nothing left to look up.
     pub fn resolve(&self, given: &Given, cx: &Context) -> Result<Plan, Refusal> {
         let mut plan = Plan { steps: self.steps(given, From::Given, cx, &mut vec![cx.name.clone()])? };
-        // Only its own steps can be the last of all.
-        let last = plan.steps.len().saturating_sub(1);
-        for step in &mut plan.steps[..last] {
-            step.finally = false;
-        }
         let retries = |step: &Step| matches!(&step.action, Action::Job(job) if job.retry.is_some());
-        if last > 0 && plan.steps.iter().any(retries) {
+        if plan.steps.len() > 1 && plan.steps.iter().any(retries) {
             return Err(invalid("a job is tried again only where it is the document's one step"));
         }
         name_what_was_brought(&mut plan.steps);
@@ -268,20 +263,7 @@ impl Scope<'_> {
         let mut inner = child.steps(&inputs.child_parameters()?, From::Filled, &cx, chain)?;
         chain.pop();
         let condition = self.condition(step)?;
-        let leaves =
-            |step: &Step| step.on_failure != NextStep::Next || step.on_success != NextStep::Next || step.finally;
-        if inner.len() > 1 && step.shared != Default::default() {
-            return Err(invalid(format!(
-                "step {} runs document {} of several steps: onFailure, onSuccess and finallyStep stand in that document's steps",
-                step.name, named.0
-            )));
-        }
-        if !is_last && inner.iter().any(leaves) {
-            return Err(invalid(format!(
-                "step {} runs document {}, which may exit: that is for the last step only",
-                step.name, named.0
-            )));
-        }
+        self.check_exits(step, named, is_last, &inner)?;
         for step_inside in &mut inner {
             step_inside.name = format!("{}.{}", step.name, step_inside.name);
             match (&condition, step_inside.platform) {
@@ -290,14 +272,40 @@ impl Scope<'_> {
                 (Condition::On(platform), Some(inside)) if *platform == inside => {}
                 (Condition::On(_), Some(_)) | (Condition::Never, _) => step_inside.never = true,
             }
-            if step.shared != Default::default() {
+            if step.shared.exits() {
                 step_inside.on_failure = step.shared.on_failure;
                 step_inside.on_success = step.shared.on_success;
-                step_inside.finally = step.shared.finally;
             }
+            step_inside.finally = step.shared.finally || (is_last && step_inside.finally);
         }
         steps.append(&mut inner);
         Ok(())
+    }
+
+    /// A plan is one row of steps, so that an exit ends all of it. Where it would end only the document that has it, or
+    /// where what several steps come to would decide, it is refused.
+    fn check_exits(
+        &self,
+        step: &StepText,
+        (name, _): &(String, String),
+        is_last: bool,
+        inner: &[Step],
+    ) -> Result<(), Refusal> {
+        let exits = inner.iter().any(|step| step.on_failure != NextStep::Next || step.on_success != NextStep::Next);
+        let why = match step.shared {
+            shared if shared.exits() && inner.len() > 1 => "of several steps: onFailure and onSuccess stand in those",
+            shared if exits && (!is_last || shared.finally || shared.exits()) => {
+                "which may exit: that is for the last step, where it is no finallyStep"
+            }
+            _ => return Ok(()),
+        };
+        Err(invalid(format!("step {} runs document {name}, {why}", step.name)))
+    }
+}
+
+impl Shared {
+    fn exits(self) -> bool {
+        self.on_failure != NextStep::Next || self.on_success != NextStep::Next
     }
 }
 

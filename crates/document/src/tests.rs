@@ -828,11 +828,30 @@ fn what_follows_a_step_goes_with_it() {
     );
     let values: &[(&str, &[&str])] = &[("p", &["x"])];
     let one = line("", "true");
+    let plain = two.replace(r#","onFailure":"successAndExit""#, "").replace(r#""onSuccess":"exit","#, "");
+    let finally = run_document("Plain", "{}", r#","finallyStep":true"#);
+    expect![[r#"
+        outer.one: aws:runShellScript "true\n" finally
+        outer.two: aws:runShellScript "true\n" finally
+    "#]]
+    .assert_eq(&outcome(&finally, values, &stored(&[("Plain", &plain)])));
+    let end = r#",{"action":"aws:runShellScript","name":"end","inputs":{"runCommand":["true"]}}]}"#;
+    let before = run_document("Plain", "{}", "").replace("]}", end);
+    expect![[r#"
+        outer.one: aws:runShellScript "true\n"
+        outer.two: aws:runShellScript "true\n"
+        end: aws:runShellScript "true\n"
+    "#]]
+    .assert_eq(&outcome(&before, values, &stored(&[("Plain", &plain)])));
+    expect!["InvalidParameters: step outer runs document Plain, which may exit: that is for the last step, where it is no finallyStep"].assert_eq(&outcome(&before, values, &stored(&[("Plain", &two)])));
     expect![[r#"
         outer.run: aws:runShellScript "true\n" then Exit, Next
     "#]]
     .assert_eq(&outcome(&run_document("One", "{}", r#","onFailure":"exit""#), values, &stored(&[("One", &one)])));
-    expect!["InvalidParameters: step outer runs document Two of several steps: onFailure, onSuccess and finallyStep stand in that document's steps"].assert_eq(&outcome(&run_document("Two", "{}", r#","onFailure":"exit""#), values, &stored(&[("Two", &two)])));
+    expect![
+        "InvalidParameters: step outer runs document Two, of several steps: onFailure and onSuccess stand in those"
+    ]
+    .assert_eq(&outcome(&run_document("Two", "{}", r#","onFailure":"exit""#), values, &stored(&[("Two", &two)])));
     expect![[r#"
         outer.one: aws:runShellScript "true\n" then SuccessAndExit, Next
         outer.two: aws:runShellScript "true\n" finally then Next, Exit
