@@ -4,8 +4,10 @@
 //! **It does not know** instances, agents or stores. What a document refers to (the Parameter Store, other documents,
 //! the time) comes in as a [`Context`]; [`Document::wants`] says what is missing in it.
 //!
-//! **Invariants.** A [`Document`] is checked: each action, input and reference in it is known. A parameter is data:
-//! nothing but the script itself runs ([`shell`]), and a text is read for references once ([`template`]).
+//! **Invariant:** a [`Document`] is checked: each action, input and reference in it is known.
+//!
+//! **Invariant:** a parameter is data: nothing but the script itself runs ([`shell`]), and a text is read for references
+//! once ([`template`]).
 //!
 //! In reading order: [`plan`] (what is to be done on a host), [`content`] (a text as JSON) with [`yaml`], [`template`]
 //! (references), [`parameter`] (what is declared), [`inputs`] (the actions), [`document`] (a document, checked),
