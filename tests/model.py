@@ -4,7 +4,13 @@ import json
 
 import botocore.session
 
-SFN = botocore.session.get_session().get_service_model("stepfunctions")
+
+
+def service(name):
+    return botocore.session.get_session().get_service_model(name)
+
+
+SFN = service("stepfunctions")
 
 # Who may stand for which type in JSON 1.0: times are seconds.
 TYPES = {"string": str, "integer": int, "long": int, "float": (int, float), "double": (int, float), "timestamp": (int, float), "boolean": bool,
@@ -50,8 +56,13 @@ def watch(client):
     return client
 
 
-# Values that each pattern of the model refuses.
-REFUSED = {r"^(?=.*[a-zA-Z_\-\.])[a-zA-Z0-9_\-\.]+$": "123", "[!-~]+": "a b", r"\p{ASCII}*": "é"}
+# Values that each pattern of the model refuses, and, where "a" is none, one that it lets pass.
+REFUSED = {r"^(?=.*[a-zA-Z_\-\.])[a-zA-Z0-9_\-\.]+$": "123", "[!-~]+": "a b", r"\p{ASCII}*": "é",
+           # Systems Manager.
+           r"^[a-zA-Z0-9_\-.]{3,128}$": "a b", r"^[a-zA-Z0-9_\-.:/]{3,128}$": "a b", r"^[a-zA-Z0-9_\-.]{1,128}$": "a b", "(^[1-9][0-9]*$)": "0",
+           "([$]LATEST|[$]DEFAULT|^[1-9][0-9]*$)": "0", "([$]LATEST|[$]DEFAULT|[$]ALL)": "1", r"^[\w\.\-\:\/ ]*$": "a+b", r"^\/[\w\.\-\:\/]*$": "a",
+           "(?i)all|[0-9]{12}": "nobody", r"^([\p{L}\p{Z}\p{N}_.:/=+\-@]*)$": "a<b"}
+FITTING = {r"^[a-zA-Z0-9_\-.]{3,128}$": "name", r"^[a-zA-Z0-9_\-.:/]{3,128}$": "name", "(^[1-9][0-9]*$)": "1"}
 
 
 def valid(shape):
@@ -61,7 +72,8 @@ def valid(shape):
     if shape.type_name == "list":
         return [valid(shape.member)] * shape.metadata.get("min", 0)
     if shape.type_name == "string":
-        return (shape.metadata.get("enum") or ["a" * max(shape.metadata.get("min", 0), 1)])[0]
+        fitting = FITTING.get(shape.metadata.get("pattern"), "a" * max(shape.metadata.get("min", 0), 1))
+        return (shape.metadata.get("enum") or [fitting])[0]
     return {"boolean": True, "map": {}}.get(shape.type_name, shape.metadata.get("min", 0))
 
 

@@ -117,6 +117,7 @@ codes! {
     DefinitionNotFound = "DN0302", NotFound;
     InstanceNotFound = "DN0303", NotFound;
     CommandNotFound = "DN0304", NotFound;
+    DocumentNotFound = "DN0312", NotFound;
     /// A short form of an id fits several.
     Ambiguous = "DN0305", Malformed;
     /// There is none, or its code is another.
@@ -147,6 +148,7 @@ codes! {
     TokenInvalid = "DN0505", Invalid;
     /// Another value that does not hold.
     ValueInvalid = "DN0506", Invalid;
+    DocumentInvalid = "DN0512", Invalid;
 
     /// The store is full: new work is refused, old work goes on.
     StoreFull = "DN0601", Unavailable;

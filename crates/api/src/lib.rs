@@ -9,7 +9,7 @@
 //!
 //! In reading order: [`moment`] (how time is written), [`error`] (what a person sees when something is wrong),
 //! [`execution`], [`progress`] (a history folded into one row per state), [`definition`], [`command`],
-//! [`enrolment`], [`agents`] (as operators see them), [`agent`] (what agents and servers say to each other).
+//! [`document`], [`enrolment`], [`agents`] (as operators see them), [`agent`] (what agents and servers say to each other).
 
 pub mod moment;
 pub mod error;
@@ -19,10 +19,12 @@ pub mod definition;
 pub mod command;
 pub mod enrolment;
 pub mod agents;
+pub mod document;
 pub mod agent;
 
 pub use command::{Command, Instance, Invocation};
 pub use definition::{Definition, DefinitionPut, DefinitionSummary};
+pub use document::{Document, DocumentFormat, DocumentPut, DocumentSummary};
 pub use enrolment::{Activation, ActivationCreate, ActivationCreated};
 pub use error::{Code, Error};
 pub use execution::{Detail, Event, Execution, ExecutionStart, ExecutionStop, ExecutionSummary, Status};

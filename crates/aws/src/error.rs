@@ -4,7 +4,9 @@ use std::borrow::Cow;
 
 use base::Caller;
 use runtime::Refusal;
-use runtime::refusal::{CommandRefusal, EnrolmentRefusal, LogRefusal, ParameterRefusal, TaskRefusal, ValidationReason};
+use runtime::refusal::{
+    CommandRefusal, DocumentRefusal, EnrolmentRefusal, LogRefusal, ParameterRefusal, TaskRefusal, ValidationReason,
+};
 
 use crate::operation::Service;
 
@@ -128,6 +130,7 @@ impl Error {
             Refusal::Agent(refusal) => Error::validation(refusal.to_string()),
             Refusal::Log(refusal) => of_log(refusal),
             Refusal::Parameter(refusal) => of_parameter(&refusal),
+            Refusal::Document(refusal) => of_document(&refusal),
             Refusal::Full => Error::new(
                 "ServiceUnavailable",
                 "There is no room for new work. What has been accepted goes on; try again later.",
@@ -278,6 +281,28 @@ fn of_parameter(refusal: &ParameterRefusal) -> Error {
         ParameterRefusal::InvalidFilterOption(_) => "InvalidFilterOption",
         ParameterRefusal::InvalidFilterValue(_) => "InvalidFilterValue",
         ParameterRefusal::TooManyUpdates => "TooManyUpdates",
+    };
+    Error::new(code, refusal.to_string())
+}
+
+/// The texts are the refusals' own.
+fn of_document(refusal: &DocumentRefusal) -> Error {
+    let code = match refusal {
+        DocumentRefusal::TooManyTags => return Error::bare("TooManyTagsError"),
+        DocumentRefusal::InvalidResourceType => return Error::bare("InvalidResourceType"),
+        DocumentRefusal::InvalidResourceId => return Error::bare("InvalidResourceId"),
+        DocumentRefusal::AlreadyExists(_) => "DocumentAlreadyExists",
+        DocumentRefusal::InvalidContent(_) => "InvalidDocumentContent",
+        DocumentRefusal::InvalidSchemaVersion(_) => "InvalidDocumentSchemaVersion",
+        DocumentRefusal::TooLarge => "MaxDocumentSizeExceeded",
+        DocumentRefusal::TooManyDocuments(_) => "DocumentLimitExceeded",
+        DocumentRefusal::TooManyVersions => "DocumentVersionLimitExceeded",
+        DocumentRefusal::NotTheLatest(_) => "InvalidDocumentVersion",
+        DocumentRefusal::SameContent => "DuplicateDocumentContent",
+        DocumentRefusal::VersionNameTaken => "DuplicateDocumentVersionName",
+        DocumentRefusal::InvalidOperation(_) => "InvalidDocumentOperation",
+        DocumentRefusal::SharedWithTooMany => "DocumentPermissionLimit",
+        DocumentRefusal::InvalidFilterKey(_) => "InvalidFilterKey",
     };
     Error::new(code, refusal.to_string())
 }

@@ -74,6 +74,11 @@ pub fn parameter(caller: &Caller, name: &str) -> String {
     format!("arn:aws:ssm:{}:{}:parameter/{name}", caller.region, caller.account)
 }
 
+/// `arn:aws:ssm:REGION:ACCOUNT:document/NAME`
+pub fn document(caller: &Caller, name: &str) -> String {
+    format!("arn:aws:ssm:{}:{}:document/{name}", caller.region, caller.account)
+}
+
 /// What the ARN of an Express execution tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExpressArn<'a> {

@@ -50,6 +50,19 @@ pub const ACTIVITIES_MAX: u64 = 100_000;
 /// Executions of one account in one region that run at a time.
 pub const OPEN_EXECUTIONS_MAX: u64 = 1_000_000;
 
+/// Documents of one account in one region (`DocumentLimitExceeded`).
+pub const DOCUMENTS_MAX: u64 = 500;
+
+/// A document's text in bytes (`MaxDocumentSizeExceeded`).
+pub const DOCUMENT_BYTES_MAX: usize = 64 * 1024;
+
+/// Versions of one document (`Systems Manager endpoints and quotas`).
+pub const DOCUMENT_VERSIONS_MAX: usize = 1_000;
+
+/// Accounts that one document is shared with, and documents of one account that are shared with all (`DocumentPermissionLimit`).
+pub const DOCUMENT_SHARES_MAX: usize = 1_000;
+pub const PUBLIC_DOCUMENTS_MAX: usize = 5;
+
 /// Parameters of the standard tier of one account in one region (`Parameter Store, Managing parameter tiers`).
 pub const STANDARD_PARAMETERS_MAX: u64 = 10_000;
 

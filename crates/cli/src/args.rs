@@ -45,6 +45,8 @@ pub enum Command {
     Execution(Execution),
     #[command(subcommand, visible_alias = "def")]
     Definition(Definition),
+    #[command(subcommand, visible_alias = "doc")]
+    Document(Document),
     #[command(subcommand)]
     Instance(Instance),
     #[command(subcommand)]
@@ -186,6 +188,53 @@ pub enum MachineType {
     Standard,
     #[value(alias = "EXPRESS")]
     Express,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub enum Document {
+    List,
+    Get {
+        #[arg(value_name = "DOCUMENT")]
+        id: String,
+        #[arg(long = "version", value_name = "VERSION")]
+        which: Option<String>,
+        #[arg(long, value_name = "FORM")]
+        form: Option<Form>,
+    },
+    Put {
+        #[arg(value_name = "FILE")]
+        file: String,
+        #[arg(long, value_name = "NAME")]
+        name: String,
+        #[arg(long, value_name = "FORM")]
+        form: Option<Form>,
+        #[arg(long, value_name = "NAME")]
+        version_name: Option<String>,
+    },
+    Delete {
+        #[arg(value_name = "DOCUMENT")]
+        id: String,
+        #[arg(long = "version", value_name = "VERSION")]
+        which: Option<String>,
+        #[arg(long, short)]
+        yes: bool,
+    },
+}
+
+/// How a document is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Form {
+    Json,
+    Yaml,
+}
+
+impl Form {
+    pub fn name(self) -> &'static str {
+        match self {
+            Form::Json => "json",
+            Form::Yaml => "yaml",
+        }
+    }
 }
 
 #[derive(Debug, Clone, Subcommand)]

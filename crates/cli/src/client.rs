@@ -71,6 +71,10 @@ impl Client {
         self.ask(method, path, body.into()).await
     }
 
+    pub async fn delete(&self, path: &str) -> Result<(), Fault> {
+        self.ask(Method::DELETE, path, Bytes::new()).await
+    }
+
     async fn ask<T: DeserializeOwned>(&self, method: Method, path: &str, body: Bytes) -> Result<T, Fault> {
         let answer = async {
             let response = self.open(method, path, body, &[]).await?;

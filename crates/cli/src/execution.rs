@@ -284,6 +284,11 @@ pub fn read_file(path: &str) -> Result<String, Fault> {
     read.map_err(|error| Fault::new(api::Code::FileUnreadable, path, error.to_string()))
 }
 
+/// What people type when they mean it.
+pub fn is_yes(answer: &str) -> bool {
+    ["y", "Y", "yes", "はい"].contains(&answer)
+}
+
 async fn stop(client: &Client, out: &Out, command: args::ExecutionStop) -> Result<Exit, Fault> {
     let arn = ids::execution(client, &command.id, out.look.lang).await?;
     let execution: Execution = client.get(&execution_path(&arn)).await?;
@@ -293,7 +298,7 @@ async fn stop(client: &Client, out: &Out, command: args::ExecutionStop) -> Resul
         let Some(answer) = out.ask(&question) else {
             return Err(Fault::new(api::Code::Usage, "", out.say(Say::StopNeedsYes)));
         };
-        if !["y", "Y", "yes", "はい"].contains(&answer.as_str()) {
+        if !is_yes(&answer) {
             out.message(&out.say(Say::NotStopped));
             return Ok(Exit::Usage);
         }

@@ -9,7 +9,7 @@
 //!
 //! In reading order: [`args`] (what can be typed), [`help`], [`lang`], [`words`], [`exit`], [`fault`], [`time`],
 //! [`table`], [`output`], [`client`], [`ids`], then the commands: [`execution`], [`watch`], [`definition`], [`check`] (what needs no server),
-//! [`command`].
+//! [`document`], [`command`].
 
 pub mod args;
 pub mod help;
@@ -26,6 +26,7 @@ pub mod execution;
 pub mod watch;
 pub mod definition;
 pub mod check;
+pub mod document;
 pub mod command;
 
 pub use args::{Command, Global};
@@ -87,6 +88,7 @@ async fn carry_out(global: &Global, out: &Out, command: Command) -> Result<Exit,
     match command {
         Command::Execution(command) => execution::run(&client, out, command).await,
         Command::Definition(command) => definition::run(&client, out, command).await,
+        Command::Document(command) => document::run(&client, out, command).await,
         Command::Instance(command) => self::command::instance(&client, out, command).await,
         Command::Command(command) => self::command::sent(&client, out, command).await,
     }

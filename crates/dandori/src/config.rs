@@ -99,6 +99,7 @@ pub(crate) struct Limits {
     pub(crate) state_machines: Option<u64>,
     pub(crate) activities: Option<u64>,
     pub(crate) open_executions: Option<u64>,
+    pub(crate) documents: Option<u64>,
     pub(crate) standard_parameters: Option<u64>,
     pub(crate) advanced_parameters: Option<u64>,
 }
@@ -247,6 +248,7 @@ impl Limits {
             ("state_machines", self.state_machines, 1),
             ("activities", self.activities, 1),
             ("open_executions", self.open_executions, 1),
+            ("documents", self.documents, 1),
             ("standard_parameters", self.standard_parameters, 1),
             ("advanced_parameters", self.advanced_parameters, 1),
         ];
@@ -264,6 +266,7 @@ impl Limits {
             state_machines_max: self.state_machines.unwrap_or(default.state_machines_max),
             activities_max: self.activities.unwrap_or(default.activities_max),
             open_executions_max: self.open_executions.unwrap_or(default.open_executions_max),
+            documents_max: self.documents.unwrap_or(default.documents_max),
             standard_parameters_max: self.standard_parameters.unwrap_or(default.standard_parameters_max),
             advanced_parameters_max: self.advanced_parameters.unwrap_or(default.advanced_parameters_max),
         }

@@ -12,7 +12,7 @@
 //! In reading order: [`plan`] (what is to be done on a host), [`content`] (a text as JSON) with [`yaml`], [`template`]
 //! (references), [`parameter`] (what is declared), [`inputs`] (the actions), [`document`] (a document, checked),
 //! [`values`] (what is given), [`shell`] (data in scripts), [`fill`] (a step's inputs), [`job`] (`dandori:runJob`),
-//! [`resolve`] (the plan), [`owned`] (the documents that are always there).
+//! [`resolve`] (the plan), [`convert`] (a text in the other format), [`owned`] (the documents that are always there).
 
 pub mod plan;
 mod content;
@@ -26,9 +26,11 @@ mod shell;
 mod fill;
 mod job;
 mod resolve;
+mod convert;
 pub mod owned;
 
 pub use content::{CONTENT_BYTES_MAX, ContentError, Format};
+pub use convert::convert;
 pub use document::{Document, Schema};
 pub use parameter::{Parameter, ParameterType};
 pub use plan::{

@@ -2,7 +2,7 @@
 //!
 //! Account and region are part of every name and every list: there is no way to look at another's values.
 
-use base::{Caller, Id, Timestamp};
+use base::{Caller, Id, RegionName, Timestamp};
 use bytes::Bytes;
 
 use crate::parameter::Tier;
@@ -147,6 +147,26 @@ pub(crate) fn runs_of(caller: &Caller, instance_id: &str) -> Bytes {
 /// Managed instances, by instance id.
 pub(crate) fn instances(caller: &Caller) -> Bytes {
     scoped("i", caller)
+}
+
+/// A document, by its ARN.
+pub(crate) fn document(arn: &str) -> Id {
+    Id::of("document", arn)
+}
+
+/// Documents of the account, by name.
+pub(crate) fn documents(caller: &Caller) -> Bytes {
+    scoped("do", caller)
+}
+
+/// Documents of others that are shared with the account, by ARN.
+pub(crate) fn documents_shared(account: &str, region: &RegionName) -> Bytes {
+    format!("ds/{account}/{region}").into()
+}
+
+/// Documents of the region that are shared with all, by ARN.
+pub(crate) fn documents_public(region: &RegionName) -> Bytes {
+    format!("dp/{region}").into()
 }
 
 /// A parameter, by its ARN.

@@ -9,12 +9,12 @@
 //! **Invariant:** effects are dispatched, and answers given, only after the commit that records them.
 //!
 //! **Invariant:** authorisation is decided here and nowhere else: every use case takes the [`Caller`] first and
-//! looks only at values of the caller's account and region.
+//! looks only at values of the caller's account and region, and at documents that are shared with it.
 //!
 //! In reading order: [`refusal`] (why not), [`page`], [`machines`], [`versions`], [`aliases`], [`executions`],
-//! [`redrive`], [`map_runs`], [`commands`], [`activations`], [`instances`], [`directories`] (names and groups of agents), [`overview`] (agents as operators see them), [`activities`], [`parameters`], [`express`], `task_results`, [`test_state`], [`logs`] (the use cases), [`tasks`] (the port through which
+//! [`redrive`], [`map_runs`], [`commands`], [`activations`], [`instances`], [`directories`] (names and groups of agents), [`overview`] (agents as operators see them), [`activities`], [`parameters`], [`documents`], [`express`], `task_results`, [`test_state`], [`logs`] (the use cases), [`tasks`] (the port through which
 //! tasks reach services), [`agents`] (the port through which agents come in); then the machinery: `shard` (the loop),
-//! `value` (what it loads and keeps), `machine`, `activity`, `parameter`, `activation`, `instance` and [`directory`] (values whose rules live here), [`secrets`] (what is sealed on the disk), `qualified`
+//! `value` (what it loads and keeps), `machine`, `activity`, `parameter`, `kept_document`, `activation`, `instance` and [`directory`] (values whose rules live here), [`secrets`] (what is sealed on the disk), `qualified`
 //! (which part of a machine an ARN means), `configuration` (what a machine may be given), `tags`, `keys`, [`observe`] (who hears of
 //! what happened), [`metrics`], `dispatch` (what follows a commit), `exchange` (where workers meet tasks), `definitions`, `token`,
 //! `clock`.
@@ -35,6 +35,7 @@ pub mod activities;
 pub mod parameters;
 pub mod activations;
 pub mod instances;
+pub mod documents;
 pub mod express;
 mod task_results;
 pub mod test_state;
@@ -49,6 +50,7 @@ mod configuration;
 mod quota;
 mod activity;
 mod parameter;
+mod kept_document;
 pub mod secrets;
 mod activation;
 mod exchange;
@@ -109,6 +111,8 @@ struct Inner {
     state_machines: Quota,
     activities: Quota,
     open_executions: Quota,
+    documents: Quota,
+    document_texts: documents::Texts,
     standard_parameters: Quota,
     advanced_parameters: Quota,
     requests: Semaphore,
@@ -149,6 +153,8 @@ impl Runtime {
             state_machines: Quota::state_machines(config.quotas),
             activities: Quota::activities(config.quotas),
             open_executions: Quota::open_executions(config.quotas),
+            documents: Quota::documents(config.quotas),
+            document_texts: documents::Texts::default(),
             standard_parameters: Quota::standard_parameters(config.quotas),
             advanced_parameters: Quota::advanced_parameters(config.quotas),
             requests: Semaphore::new(REQUESTS_MAX),

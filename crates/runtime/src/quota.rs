@@ -24,6 +24,7 @@ pub struct Quotas {
     pub state_machines_max: u64,
     pub activities_max: u64,
     pub open_executions_max: u64,
+    pub documents_max: u64,
     pub standard_parameters_max: u64,
     pub advanced_parameters_max: u64,
 }
@@ -33,6 +34,7 @@ impl Quotas {
         state_machines_max: limits::STATE_MACHINES_MAX,
         activities_max: limits::ACTIVITIES_MAX,
         open_executions_max: limits::OPEN_EXECUTIONS_MAX,
+        documents_max: limits::DOCUMENTS_MAX,
         standard_parameters_max: limits::STANDARD_PARAMETERS_MAX,
         advanced_parameters_max: limits::ADVANCED_PARAMETERS_MAX,
     };
@@ -72,6 +74,10 @@ impl Quota {
 
     pub(crate) fn open_executions(quotas: Quotas) -> Quota {
         Quota::new(quotas.open_executions_max, |caller| keys::executions(caller, HeadStatus::Running))
+    }
+
+    pub(crate) fn documents(quotas: Quotas) -> Quota {
+        Quota::new(quotas.documents_max, keys::documents)
     }
 
     pub(crate) fn standard_parameters(quotas: Quotas) -> Quota {

@@ -83,6 +83,9 @@ pub enum Refusal {
     /// Parameter Store's refusals.
     #[error(transparent)]
     Parameter(#[from] ParameterRefusal),
+    /// Refusals about documents.
+    #[error(transparent)]
+    Document(#[from] DocumentRefusal),
     /// The store is full: new work is refused, old work goes on.
     #[error("the store is full")]
     Full,
@@ -168,6 +171,50 @@ pub enum CommandRefusal {
     InvocationDoesNotExist,
     #[error("invalid next token")]
     InvalidNextToken,
+}
+
+/// Why nothing was done about a document. The texts are AWS's where it has one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DocumentRefusal {
+    #[error("Document with same name {0} already exists")]
+    AlreadyExists(String),
+    #[error("The content for the document isn't valid: {0}")]
+    InvalidContent(String),
+    /// The text is complete.
+    #[error("{0}")]
+    InvalidSchemaVersion(String),
+    #[error("The size limit of a document is 64 KB.")]
+    TooLarge,
+    #[error("You can have at most {0} active SSM documents.")]
+    TooManyDocuments(u64),
+    #[error("The document has too many versions. Delete one or more document versions and try again.")]
+    TooManyVersions,
+    #[error(
+        "Version provided for document {0} is not latest. Please provide the latest version to update document {0}"
+    )]
+    NotTheLatest(String),
+    #[error(
+        "The content of the association document matches another document. Change the content of the document and try again."
+    )]
+    SameContent,
+    #[error(
+        "The version name has already been used in this document. Specify a different version name, and then try again."
+    )]
+    VersionNameTaken,
+    /// The text is complete.
+    #[error("{0}")]
+    InvalidOperation(&'static str),
+    #[error("The document can't be shared with more Amazon Web Services accounts.")]
+    SharedWithTooMany,
+    #[error("the document has too many tags")]
+    TooManyTags,
+    #[error("resources of this type have no tags here")]
+    InvalidResourceType,
+    #[error("there is no such resource")]
+    InvalidResourceId,
+    /// The text is complete.
+    #[error("{0}")]
+    InvalidFilterKey(String),
 }
 
 /// Why Parameter Store refused. The texts are AWS's where it has one.
@@ -329,6 +376,7 @@ impl From<crate::Refused> for Refusal {
             Refused::Unknown
             | Refused::Machine(_)
             | Refused::Activity(_)
+            | Refused::Document(_)
             | Refused::Parameter(parameter::Refused::NeedsPlace(_))
             | Refused::Token
             | Refused::Execution(_)

@@ -32,7 +32,7 @@ use crate::metrics::ShardLabel;
 use crate::observe::Recorded;
 use crate::refusal::LogRefusal;
 use crate::value::{self, ExecutionHead, HeadStatus, InstanceHead, RunHead, Value, What};
-use crate::{activation, activity, directory, instance, machine, parameter};
+use crate::{activation, activity, directory, instance, kept_document, machine, parameter};
 
 /// Into how many parts the values are divided. Fixed: a value's part follows from its name.
 pub(crate) const SHARDS: u16 = 8;
@@ -81,6 +81,7 @@ pub(crate) enum Ask {
     Activity(activity::Command),
     Parameter(parameter::Command),
     Activation(activation::Command),
+    Document(kept_document::Command),
     Start(Box<Start>),
     Execution(engine::Command),
     /// A worker takes an activity's task.
@@ -145,6 +146,7 @@ pub(crate) enum Reply {
     Parameter(Box<ParameterChange>),
     Activation(Option<Box<activation::Given>>),
     Instance(Box<instance::Instance>),
+    Document(Option<Arc<kept_document::Registered>>),
     Taken(Box<ActivityTask>),
     Execution(Box<ExecutionHead>),
     Run(Box<fleet::Run>),
@@ -167,6 +169,7 @@ pub(crate) enum Refused {
     Parameter(parameter::Refused),
     Activation(activation::Refusal),
     Instance(instance::Refusal),
+    Document(kept_document::Refusal),
     /// The token that was shown is not the task's.
     Token,
     /// The execution does not want that now; with how it stands.
@@ -492,6 +495,7 @@ impl Shard {
                 | Ask::Activity(activity::Command::Create { .. })
                 | Ask::Parameter(parameter::Command::Put(_))
                 | Ask::Activation(activation::Command::Create(_))
+                | Ask::Document(kept_document::Command::Create { .. })
         );
         // What is logged can be done without, an execution's next event cannot.
         let logs = matches!(&ask, Ask::LogStream(stream::Command::Put(_) | stream::Command::Append(..)));
@@ -506,6 +510,7 @@ impl Shard {
             Ask::Activity(command) => self.step_activity(id, command, turn),
             Ask::Parameter(command) => self.step_parameter(id, command, None, turn),
             Ask::Activation(command) => self.step_activation(id, command, turn),
+            Ask::Document(command) => self.step_document(id, command, turn),
             Ask::Start(start) => self.start(id, *start, turn),
             Ask::Execution(command) => self.step_execution(id, command, None, turn),
             Ask::Take { task, worker } => self.take(id, task, worker, turn),
@@ -545,6 +550,7 @@ impl Shard {
                 | What::Instance { .. }
                 | What::Activity(_)
                 | What::Activation(_)
+                | What::Document(_)
                 | What::LogGroup(_)
                 | What::LogStream(_)
                 | What::MapRun { .. }
@@ -708,6 +714,28 @@ impl Shard {
     }
 }
 
+// Documents.
+impl Shard {
+    fn step_document(&mut self, id: Id, command: kept_document::Command, turn: &mut Turn) -> Result<Reply, Refused> {
+        if self.what(id).is_none() {
+            self.insert(id, What::Document(kept_document::KeptDocument::default()));
+        }
+        let now = self.world.now();
+        let Some(What::Document(document)) = self.what(id) else { return Err(Refused::Missing) };
+        let (before, first) = (document.now.clone(), document.seq);
+        let event = kept_document::decide(document, command, now).map_err(Refused::Document)?;
+        event.iter().for_each(|event| document.apply(event));
+        let after = document.now.clone();
+        if let Some(event) = event {
+            let rows = |step: &mut store::Step| {
+                crate::documents::index(before.as_deref(), after.as_deref(), step);
+            };
+            self.keep(id, value::chunk(first, &[event]), rows, turn);
+        }
+        Ok(Reply::Document(after))
+    }
+}
+
 // Executions.
 impl Shard {
     fn start(&mut self, id: Id, start: Start, turn: &mut Turn) -> Result<Reply, Refused> {
@@ -834,6 +862,7 @@ impl Shard {
                 | What::Activity(_)
                 | What::Parameter(_)
                 | What::Activation(_)
+                | What::Document(_)
                 | What::LogGroup(_)
                 | What::LogStream(_)
                 | What::MapRun { .. }
@@ -1015,6 +1044,7 @@ impl Shard {
                 | What::Activity(_)
                 | What::Parameter(_)
                 | What::Activation(_)
+                | What::Document(_)
                 | What::LogGroup(_)
                 | What::LogStream(_),
             ) => (),

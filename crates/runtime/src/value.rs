@@ -18,7 +18,7 @@ use crate::executions::{ExecutionStatus, ExecutionSummary, Starter, Waits};
 use crate::keys;
 use crate::logs::delivery::Logging;
 use crate::logs::{group, stream};
-use crate::{activation, activity, instance, machine, parameter};
+use crate::{activation, activity, instance, kept_document, machine, parameter};
 
 pub(crate) const MACHINE: Kind = Kind(1);
 pub(crate) const EXECUTION: Kind = Kind(2);
@@ -31,6 +31,7 @@ pub(crate) const ACTIVITY: Kind = Kind(7);
 pub(crate) const PARAMETER: Kind = Kind(30);
 pub(crate) const DIRECTORY: Kind = Kind(45);
 pub(crate) const ACTIVATION: Kind = Kind(41);
+pub(crate) const DOCUMENT: Kind = Kind(40);
 
 /// Events of one chunk. A step that makes more is kept in several, so that a page of a long history does not
 /// read all of it.
@@ -63,6 +64,7 @@ pub(crate) enum What {
     Activity(activity::Activity),
     Parameter(parameter::Parameter),
     Activation(Box<activation::Activation>),
+    Document(kept_document::KeptDocument),
     MapRun { run: Box<maprun::Run>, seq: u64 },
     Directory { directory: Arc<Directory>, head: InstanceHead },
 }
@@ -207,6 +209,9 @@ impl Value {
                     activation.apply(event)
                 })?))
             }
+            DOCUMENT => What::Document(rebuild(loaded, |document: &mut kept_document::KeptDocument, event| {
+                document.apply(event);
+            })?),
             MAP_RUN => What::MapRun {
                 run: Box::new(rebuild(loaded, |run: &mut maprun::Run, event| run.apply(event))?),
                 seq: loaded.seq.0,
@@ -232,6 +237,7 @@ impl Value {
             What::Activity(activity) => activity.seq,
             What::Parameter(parameter) => parameter.seq,
             What::Activation(activation) => activation.seq,
+            What::Document(document) => document.seq,
             What::MapRun { seq, .. } => *seq,
             What::Directory { directory, .. } => directory.seq,
         }
@@ -248,7 +254,7 @@ impl Value {
             What::LogStream(stream) => stream.now.is_none(),
             What::Activity(activity) => activity.now.is_none(),
             // Who reads it reads the store; it may be large, and changes seldom.
-            What::Parameter(_) => true,
+            What::Parameter(_) | What::Document(_) => true,
             What::Activation(activation) => activation.now.is_none(),
             What::MapRun { run, .. } => run.is_over(),
             What::Directory { directory, .. } => directory.seq == 0,
@@ -266,6 +272,7 @@ impl Value {
             What::Activity(_) => ACTIVITY,
             What::Parameter(_) => PARAMETER,
             What::Activation(_) => ACTIVATION,
+            What::Document(_) => DOCUMENT,
             What::MapRun { .. } => MAP_RUN,
             What::Directory { .. } => DIRECTORY,
         }
@@ -288,9 +295,12 @@ impl Value {
 
     fn header(&self) -> Bytes {
         let text = match &self.what {
-            What::Machine(_) | What::Activity(_) | What::Parameter(_) | What::Activation(_) | What::MapRun { .. } => {
-                Ok(vec![])
-            }
+            What::Machine(_)
+            | What::Activity(_)
+            | What::Parameter(_)
+            | What::Activation(_)
+            | What::Document(_)
+            | What::MapRun { .. } => Ok(vec![]),
             What::Execution { head, .. } => serde_json::to_vec(head),
             What::Run { head, .. } => serde_json::to_vec(head),
             What::Instance { head, .. } | What::Directory { head, .. } => serde_json::to_vec(head),
@@ -316,6 +326,7 @@ impl Value {
             What::Activity(activity) => serde_json::to_vec(activity).expect("a value has a text"),
             What::Parameter(parameter) => serde_json::to_vec(parameter).expect("a value has a text"),
             What::Activation(activation) => serde_json::to_vec(activation).expect("a value has a text"),
+            What::Document(document) => serde_json::to_vec(document).expect("a value has a text"),
             What::MapRun { run, .. } => serde_json::to_vec(run).expect("a value has a text"),
             What::Directory { directory, .. } => serde_json::to_vec(&**directory).expect("a value has a text"),
         }

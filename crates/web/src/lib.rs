@@ -25,6 +25,7 @@ mod extract;
 mod executions;
 mod live;
 mod definitions;
+mod documents;
 mod commands;
 mod operators;
 mod enrolment;

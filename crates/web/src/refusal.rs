@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use base::Arn;
 use runtime::Refusal;
-use runtime::refusal::{AgentRefusal, CommandRefusal, EnrolmentRefusal, TaskRefusal};
+use runtime::refusal::{AgentRefusal, CommandRefusal, DocumentRefusal, EnrolmentRefusal, TaskRefusal};
 
 /// An error on its way out.
 #[derive(Debug)]
@@ -35,11 +35,13 @@ fn status(code: Code) -> StatusCode {
         Code::TooSlow => StatusCode::REQUEST_TIMEOUT,
         Code::Unauthenticated => StatusCode::UNAUTHORIZED,
         Code::NotPermitted => StatusCode::FORBIDDEN,
+        Code::ExecutionNotFound
+        | Code::DefinitionNotFound
+        | Code::InstanceNotFound
+        | Code::CommandNotFound
+        | Code::DocumentNotFound => StatusCode::NOT_FOUND,
         Code::AgentGroupNotFound | Code::AgentNameNotFound => StatusCode::NOT_FOUND,
         Code::AgentNameTaken | Code::AgentNameInUse | Code::AgentTakesNoJobs => StatusCode::CONFLICT,
-        Code::ExecutionNotFound | Code::DefinitionNotFound | Code::InstanceNotFound | Code::CommandNotFound => {
-            StatusCode::NOT_FOUND
-        }
         Code::ActivationNotFound => StatusCode::NOT_FOUND,
         Code::ActivationOver => StatusCode::CONFLICT,
         Code::ExecutionExists
@@ -53,6 +55,7 @@ fn status(code: Code) -> StatusCode {
         | Code::ArnInvalid
         | Code::TokenInvalid
         | Code::ValueInvalid
+        | Code::DocumentInvalid
         | Code::FileUnreadable
         | Code::TableInvalid => StatusCode::UNPROCESSABLE_ENTITY,
         Code::StoreFull | Code::Unknown | Code::Unreachable => StatusCode::SERVICE_UNAVAILABLE,
@@ -105,6 +108,7 @@ impl From<Refusal> for Refused {
             }
             Refusal::Task(TaskRefusal::ActivityWorkerLimitExceeded) => new(Code::TooMany),
             Refusal::Task(_) => new(Code::ValueInvalid),
+            Refusal::Document(refusal) => new(document(&refusal)),
             Refusal::Command(refusal) => command(refusal, &message),
             Refusal::Agent(refusal) => agent(refusal, &message),
             Refusal::Enrolment(refusal) => new(enrolment(refusal)),
@@ -136,9 +140,9 @@ fn command(refusal: CommandRefusal, message: &str) -> api::Error {
         CommandRefusal::InvalidCommandId(id) => new(Code::CommandNotFound).about(id),
         CommandRefusal::InvocationDoesNotExist => new(Code::CommandNotFound),
         CommandRefusal::InvalidNextToken => new(Code::TokenInvalid),
-        CommandRefusal::InvalidDocument(_)
-        | CommandRefusal::InvalidDocumentVersion(_)
-        | CommandRefusal::InvalidParameters(_)
+        CommandRefusal::InvalidDocument(name) => new(Code::DocumentNotFound).about(name),
+        CommandRefusal::InvalidDocumentVersion(version) => new(Code::DocumentNotFound).about(version),
+        CommandRefusal::InvalidParameters(_)
         | CommandRefusal::DuplicateInstanceId
         | CommandRefusal::InvalidFilter(_)
         | CommandRefusal::InvalidPluginName(_) => new(Code::ValueInvalid),
@@ -154,6 +158,25 @@ fn agent(refusal: AgentRefusal, message: &str) -> api::Error {
         AgentRefusal::NameInUse { name, .. } => new(Code::AgentNameInUse).about(name),
         AgentRefusal::TakesNoJobs(name) => new(Code::AgentTakesNoJobs).about(name),
         AgentRefusal::TooMany => new(Code::TooMany),
+    }
+}
+
+fn document(refusal: &DocumentRefusal) -> Code {
+    match refusal {
+        DocumentRefusal::InvalidContent(_) | DocumentRefusal::InvalidSchemaVersion(_) | DocumentRefusal::TooLarge => {
+            Code::DocumentInvalid
+        }
+        DocumentRefusal::TooManyDocuments(_) | DocumentRefusal::TooManyVersions => Code::TooMany,
+        DocumentRefusal::AlreadyExists(_)
+        | DocumentRefusal::NotTheLatest(_)
+        | DocumentRefusal::SameContent
+        | DocumentRefusal::VersionNameTaken
+        | DocumentRefusal::InvalidOperation(_)
+        | DocumentRefusal::SharedWithTooMany
+        | DocumentRefusal::TooManyTags
+        | DocumentRefusal::InvalidResourceType
+        | DocumentRefusal::InvalidResourceId
+        | DocumentRefusal::InvalidFilterKey(_) => Code::ValueInvalid,
     }
 }
 

@@ -8,7 +8,8 @@ use axum::routing::{MethodRouter, delete, get, post, put};
 
 use crate::refusal::Refused;
 use crate::{
-    State, agents, aws_door, commands, definitions, enrolment, executions, gate, live, metrics, operators, page,
+    State, agents, aws_door, commands, definitions, documents, enrolment, executions, gate, live, metrics, operators,
+    page,
 };
 
 /// Who may ask a route.
@@ -76,6 +77,10 @@ pub fn routes() -> Vec<Route> {
             handler: post(enrolment::register),
         },
         Route { method: "GET", path: api::agent::CONNECT_PATH, access: Access::Host, handler: get(agents::connect) },
+        caller("GET", "/api/v1/documents", get(documents::list)),
+        caller("GET", "/api/v1/documents/{id}", get(documents::show)),
+        caller("PUT", "/api/v1/documents/{id}", put(documents::put)),
+        caller("DELETE", "/api/v1/documents/{id}", delete(documents::delete)),
     ]
 }
 

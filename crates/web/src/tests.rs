@@ -128,6 +128,10 @@ fn example(route: &str) -> (&'static str, String, String) {
         "GET /api/v1/instances" => ("GET", "/api/v1/instances".to_owned(), ""),
         "GET /api/v1/commands" => ("GET", "/api/v1/commands".to_owned(), ""),
         "GET /api/v1/commands/{id}" => ("GET", "/api/v1/commands/7f1c".to_owned(), ""),
+        "GET /api/v1/documents" => ("GET", "/api/v1/documents".to_owned(), ""),
+        "GET /api/v1/documents/{id}" => ("GET", "/api/v1/documents/AWS-RunShellScript?format=yaml".to_owned(), ""),
+        "PUT /api/v1/documents/{id}" => ("PUT", "/api/v1/documents/Greet".to_owned(), GREET),
+        "DELETE /api/v1/documents/{id}" => ("DELETE", "/api/v1/documents/Greet?version=7".to_owned(), ""),
         "GET /api/v1/agents/connect" => ("GET", "/api/v1/agents/connect".to_owned(), ""),
         "GET /api/v1/agents" => ("GET", "/api/v1/agents?limit=5".to_owned(), ""),
         "GET /api/v1/agents/{id}" => ("GET", "/api/v1/agents/mi-00000000000000001".to_owned(), ""),
@@ -196,6 +200,8 @@ async fn prepare_agents(router: &Router, runtime: &Runtime) {
     let group = format!(r#"{{"members":[{{"agent":"{AGENT}"}}]}}"#);
     assert_eq!(ask(router, signed_by(ALICE), "PUT", "/api/v1/agent-groups/all", &group).await.0, StatusCode::OK);
 }
+
+const GREET: &str = r#"{"format":"json","text":"{\"schemaVersion\":\"2.2\",\"mainSteps\":[{\"action\":\"aws:runShellScript\",\"name\":\"greet\",\"inputs\":{\"runCommand\":[\"echo hello\"]}}]}"}"#;
 
 /// Alice's definition `net` and its execution `night-1`.
 async fn prepare(router: &Router) {
@@ -584,6 +590,46 @@ async fn each_route_lets_in_whom_it_should() {
             for-aws: 400 DN0101
             open-local: 400 DN0101
             open-remote: 403 DN0202
+            open-rebound: 403 DN0202
+            open-page: 403 DN0202
+        GET /api/v1/documents
+            owner: 200
+            other: 200
+            unsigned: 401 DN0201
+            forged: 401 DN0201
+            for-aws: 401 DN0201
+            open-local: 200
+            open-remote: 401 DN0201
+            open-rebound: 403 DN0202
+            open-page: 403 DN0202
+        GET /api/v1/documents/{id}
+            owner: 200
+            other: 200
+            unsigned: 401 DN0201
+            forged: 401 DN0201
+            for-aws: 401 DN0201
+            open-local: 200
+            open-remote: 401 DN0201
+            open-rebound: 403 DN0202
+            open-page: 403 DN0202
+        PUT /api/v1/documents/{id}
+            owner: 200
+            other: 200
+            unsigned: 401 DN0201
+            forged: 401 DN0201
+            for-aws: 401 DN0201
+            open-local: 200
+            open-remote: 401 DN0201
+            open-rebound: 403 DN0202
+            open-page: 403 DN0202
+        DELETE /api/v1/documents/{id}
+            owner: 404 DN0312
+            other: 404 DN0312
+            unsigned: 401 DN0201
+            forged: 401 DN0201
+            for-aws: 401 DN0201
+            open-local: 404 DN0312
+            open-remote: 401 DN0201
             open-rebound: 403 DN0202
             open-page: 403 DN0202
     "#]]

@@ -10,6 +10,7 @@ use base::arn::ExpressArn;
 use base::{Arn, Caller, Json};
 use engine::{Alarm, Event, Fact, Failure, FrameId, Kind};
 use runtime::Paged;
+use runtime::documents::{DocumentContent, DocumentFormat, DocumentLine, DocumentText};
 use runtime::executions::{Execution, ExecutionStart, ExecutionStarted, ExecutionStatus, ExecutionSummary};
 use runtime::instances::Instance;
 use runtime::machines::{StateMachine, StateMachineCreate, StateMachineSummary, StateMachineUpdate};
@@ -155,6 +156,64 @@ pub(crate) fn update(caller: &Caller, id: &str, put: api::DefinitionPut) -> Stat
         tracing: None,
         encryption: None,
         publish: None,
+    }
+}
+
+pub(crate) fn document_summary(line: DocumentLine) -> api::DocumentSummary {
+    api::DocumentSummary {
+        name: line.name,
+        owner: line.owner,
+        kind: line.document_type.name().to_owned(),
+        version: line.version,
+        version_name: line.version_name,
+        platforms: line.platforms,
+        created: line.created,
+    }
+}
+
+pub(crate) fn document(text: DocumentText) -> api::Document {
+    let described = text.description;
+    api::Document {
+        latest: described.latest,
+        default: described.default,
+        sha256: described.sha256,
+        description: described.document.description().map(str::to_owned),
+        format: document_format(text.format),
+        text: text.text,
+        summary: api::DocumentSummary {
+            name: described.name,
+            owner: described.owner,
+            kind: described.document_type.name().to_owned(),
+            version: described.version,
+            version_name: described.version_name,
+            platforms: described.document.platform_types().into_iter().map(str::to_owned).collect(),
+            created: described.created,
+        },
+    }
+}
+
+/// A text that is neither is read as it is.
+fn document_format(format: DocumentFormat) -> api::DocumentFormat {
+    match format {
+        DocumentFormat::Json | DocumentFormat::Text => api::DocumentFormat::Json,
+        DocumentFormat::Yaml => api::DocumentFormat::Yaml,
+    }
+}
+
+pub(crate) fn from_document_format(format: api::DocumentFormat) -> DocumentFormat {
+    match format {
+        api::DocumentFormat::Json => DocumentFormat::Json,
+        api::DocumentFormat::Yaml => DocumentFormat::Yaml,
+    }
+}
+
+pub(crate) fn document_content(put: api::DocumentPut) -> DocumentContent {
+    DocumentContent {
+        text: put.text,
+        format: from_document_format(put.format),
+        version_name: put.version_name,
+        display_name: None,
+        target_type: None,
     }
 }
 

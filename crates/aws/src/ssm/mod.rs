@@ -1,9 +1,11 @@
-//! Run Command and Parameter Store, of Systems Manager.
+//! Run Command, its documents, and Parameter Store, of Systems Manager.
 
 mod commands;
 mod activations;
+mod documents;
 mod instances;
 mod parameters;
+mod tags;
 pub(crate) mod encode;
 
 use runtime::Page;
@@ -13,7 +15,7 @@ use crate::operation::{Operation, Service};
 use crate::shape::{ANY_TEXT, Member, Shape, list, optional, pattern, required, sensitive, text};
 use crate::value::Input;
 
-/// `AWS Systems Manager API Reference`, 2014-11-06: the parts that run commands and keep parameters.
+/// `AWS Systems Manager API Reference`, 2014-11-06: the parts that run commands, and keep documents and parameters.
 pub(crate) const SERVICE: Service = Service {
     name: "ssm",
     target: "AmazonSSM",
@@ -179,6 +181,19 @@ const OPERATIONS: &[Operation] = &[
         )],
         run: |call| Box::pin(activations::delete(call)),
     },
+    documents::CREATE,
+    documents::UPDATE,
+    documents::SET_DEFAULT,
+    documents::DESCRIBE,
+    documents::GET,
+    documents::LIST,
+    documents::LIST_VERSIONS,
+    documents::DELETE,
+    documents::SHARE,
+    documents::SHARES,
+    tags::ADD,
+    tags::REMOVE,
+    tags::LIST,
 ];
 
 const COMMAND_ID: Shape = text(36, 36);

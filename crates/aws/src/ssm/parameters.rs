@@ -24,7 +24,7 @@ pub(super) const PUT: Operation = Operation {
         optional("KeyId", pattern(1, 256, "^([a-zA-Z0-9:/_-]+)$", is_key_id)),
         optional("Overwrite", Shape::Boolean),
         optional("AllowedPattern", text(0, 1024)),
-        optional("Tags", list(&TAG, 0, 1000)),
+        optional("Tags", TAGS),
         optional("Tier", Shape::Enum(&["Standard", "Advanced", "Intelligent-Tiering"])),
         optional("Policies", text(1, 4096)),
         optional("DataType", text(0, 128)),
@@ -104,11 +104,10 @@ const VERSION: Shape = Shape::Integer { min: i64::MIN, max: i64::MAX };
 const LABELS: Shape = list(&text(1, 100), 1, 10);
 const TAG: Shape = Shape::Record {
     name: "Tag",
-    members: &[
-        required("Key", pattern(1, 128, TAGGABLE, is_taggable)),
-        required("Value", pattern(0, 256, TAGGABLE, is_taggable)),
-    ],
+    members: &[required("Key", TAG_KEY), required("Value", pattern(0, 256, TAGGABLE, is_taggable))],
 };
+pub(super) const TAGS: Shape = list(&TAG, 0, 1000);
+pub(super) const TAG_KEY: Shape = pattern(1, 128, TAGGABLE, is_taggable);
 const TAGGABLE: &str = r"^([\p{L}\p{Z}\p{N}_.:/=+\-@]*)$";
 const FILTERS: Shape = list(&FILTER, 0, usize::MAX);
 const FILTER: Shape = Shape::Structure(&[
