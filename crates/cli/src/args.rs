@@ -50,6 +50,10 @@ pub enum Command {
     #[command(subcommand)]
     Instance(Instance),
     #[command(subcommand)]
+    Name(Name),
+    #[command(subcommand)]
+    Group(Group),
+    #[command(subcommand)]
     Command(Sent),
 }
 
@@ -240,6 +244,159 @@ impl Form {
 #[derive(Debug, Clone, Subcommand)]
 pub enum Instance {
     List,
+    Show {
+        #[arg(value_name = "AGENT")]
+        agent: String,
+    },
+    Drain(InstanceChange),
+    Resume(InstanceChange),
+    Limit(InstanceLimit),
+    Remove(InstanceRemove),
+}
+
+/// Why something is changed, or whether it is only tried.
+#[derive(Debug, Clone, Default, Args)]
+pub struct How {
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct InstanceChange {
+    #[arg(value_name = "AGENT")]
+    pub agent: String,
+    #[command(flatten)]
+    pub how: How,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(group(ArgGroup::new("to").args(["jobs", "unset"]).required(true)))]
+pub struct InstanceLimit {
+    #[arg(value_name = "AGENT")]
+    pub agent: String,
+    #[arg(value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub jobs: Option<u32>,
+    #[arg(long)]
+    pub unset: bool,
+    #[command(flatten)]
+    pub how: How,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct InstanceRemove {
+    #[arg(value_name = "AGENT")]
+    pub agent: String,
+    #[arg(long, short)]
+    pub yes: bool,
+    #[command(flatten)]
+    pub how: How,
+}
+
+/// Logical names of agents.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Name {
+    List,
+    Set(NameSet),
+    Delete(Named),
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct Named {
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    #[command(flatten)]
+    pub how: How,
+}
+
+/// What is not given stays as it was.
+#[derive(Debug, Clone, Args)]
+pub struct NameSet {
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    #[arg(long, value_name = "INSTANCE")]
+    pub instance: Option<String>,
+    #[arg(long, value_name = "WHICH")]
+    pub restriction: Option<RestrictionArg>,
+    #[command(flatten)]
+    pub bounds: Bounds,
+    #[command(flatten)]
+    pub how: How,
+}
+
+/// How many at a time, and what people are told.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Bounds {
+    #[arg(long = "limit", value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "no_limit")]
+    pub jobs: Option<u32>,
+    #[arg(long)]
+    pub no_limit: bool,
+    #[arg(long, value_name = "TEXT")]
+    pub description: Option<String>,
+}
+
+/// Groups of agents.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Group {
+    List,
+    Show {
+        #[arg(value_name = "GROUP")]
+        name: String,
+    },
+    Put(GroupPut),
+    Delete(Named),
+}
+
+/// What is not given stays as it was.
+#[derive(Debug, Clone, Args)]
+pub struct GroupPut {
+    #[arg(value_name = "GROUP")]
+    pub name: String,
+    #[arg(long = "member", value_name = "AGENT[:PRIORITY]")]
+    pub members: Vec<String>,
+    #[arg(long, value_name = "WHICH")]
+    pub policy: Option<PolicyArg>,
+    #[command(flatten)]
+    pub bounds: Bounds,
+    #[command(flatten)]
+    pub how: How,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RestrictionArg {
+    Effective,
+    Ineffective,
+    Hold,
+    Blockade,
+}
+
+impl From<RestrictionArg> for api::agents::Restriction {
+    fn from(restriction: RestrictionArg) -> api::agents::Restriction {
+        match restriction {
+            RestrictionArg::Effective => api::agents::Restriction::Effective,
+            RestrictionArg::Ineffective => api::agents::Restriction::Ineffective,
+            RestrictionArg::Hold => api::agents::Restriction::Hold,
+            RestrictionArg::Blockade => api::agents::Restriction::Blockade,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PolicyArg {
+    Balance,
+    Failover,
+    All,
+}
+
+impl From<PolicyArg> for api::agents::GroupPolicy {
+    fn from(policy: PolicyArg) -> api::agents::GroupPolicy {
+        match policy {
+            PolicyArg::Balance => api::agents::GroupPolicy::Balance,
+            PolicyArg::Failover => api::agents::GroupPolicy::Failover,
+            PolicyArg::All => api::agents::GroupPolicy::All,
+        }
+    }
 }
 
 /// Commands that were sent to instances.

@@ -72,7 +72,7 @@ impl Client {
     }
 
     pub async fn delete(&self, path: &str) -> Result<(), Fault> {
-        self.ask(Method::DELETE, path, Bytes::new()).await
+        self.ask::<serde::de::IgnoredAny>(Method::DELETE, path, Bytes::new()).await.map(drop)
     }
 
     async fn ask<T: DeserializeOwned>(&self, method: Method, path: &str, body: Bytes) -> Result<T, Fault> {

@@ -1,6 +1,6 @@
-//! `dandori instance …` and `dandori command …`
+//! `dandori command …`
 
-use api::{Command, Instance};
+use api::Command;
 
 use crate::args;
 use crate::client::{Client, encoded};
@@ -10,53 +10,6 @@ use crate::fault::Fault;
 use crate::output::Out;
 use crate::table::{Cell, Table, Tone};
 use crate::words::{Column, Say};
-
-/// Instances that one list shows.
-const LISTED_MAX: u32 = 10_000;
-
-pub async fn instance(client: &Client, out: &Out, command: args::Instance) -> Result<Exit, Fault> {
-    match command {
-        args::Instance::List => {
-            let (items, _) = pages::<Instance>(client, "/instances", "", LISTED_MAX).await?;
-            out.list(&items, instances, Say::NoInstances)?;
-            Ok(Exit::Ok)
-        }
-    }
-}
-
-fn instances(items: &[Instance]) -> Table {
-    let mut table = Table::new([
-        Column::Status,
-        Column::Instance,
-        Column::Name,
-        Column::Computer,
-        Column::Platform,
-        Column::Address,
-        Column::Agent,
-        Column::LastPing,
-    ]);
-    table.rows.extend(items.iter().map(|item| {
-        vec![
-            Cell::Word(item.ping.clone(), ping_tone(&item.ping)),
-            Cell::text(&item.id),
-            Cell::text(&item.name),
-            Cell::text(&item.computer_name),
-            Cell::text(&item.platform),
-            Cell::text(&item.ip_address),
-            Cell::text(&item.agent_version),
-            Cell::Time(Some(item.last_ping)),
-        ]
-    }));
-    table
-}
-
-fn ping_tone(ping: &str) -> Tone {
-    match ping {
-        "Online" => Tone::Good,
-        "ConnectionLost" => Tone::Bad,
-        _ => Tone::Over,
-    }
-}
 
 pub async fn sent(client: &Client, out: &Out, command: args::Sent) -> Result<Exit, Fault> {
     match command {

@@ -9,7 +9,7 @@
 //!
 //! In reading order: [`args`] (what can be typed), [`help`], [`lang`], [`words`], [`exit`], [`fault`], [`time`],
 //! [`table`], [`output`], [`client`], [`ids`], then the commands: [`execution`], [`watch`], [`definition`], [`check`] (what needs no server),
-//! [`document`], [`command`].
+//! [`document`], [`agents`] (as operators see them), [`command`].
 
 pub mod args;
 pub mod help;
@@ -28,6 +28,7 @@ pub mod definition;
 pub mod check;
 pub mod document;
 pub mod command;
+pub mod agents;
 
 pub use args::{Command, Global};
 pub use exit::Exit;
@@ -89,7 +90,9 @@ async fn carry_out(global: &Global, out: &Out, command: Command) -> Result<Exit,
         Command::Execution(command) => execution::run(&client, out, command).await,
         Command::Definition(command) => definition::run(&client, out, command).await,
         Command::Document(command) => document::run(&client, out, command).await,
-        Command::Instance(command) => self::command::instance(&client, out, command).await,
+        Command::Instance(command) => agents::instance(&client, out, command).await,
+        Command::Name(command) => agents::name(&client, out, command).await,
+        Command::Group(command) => agents::group(&client, out, command).await,
         Command::Command(command) => self::command::sent(&client, out, command).await,
     }
 }

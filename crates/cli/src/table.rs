@@ -1,9 +1,11 @@
 //! Rows of cells, written for people (aligned, in their words) or for programs (tab-separated, in fixed ones).
 
+use api::agents::AgentStatus;
 use api::{StateStatus, Status};
 use base::Timestamp;
 use unicode_width::UnicodeWidthChar;
 
+use crate::agents;
 use crate::lang::Lang;
 use crate::time::{Clock, duration};
 use crate::words::{Column, Say};
@@ -24,6 +26,7 @@ pub enum Cell {
     Length(Option<i64>),
     Status(Status),
     State(StateStatus),
+    Agent(AgentStatus),
     /// A word of AWS's: `Online`, `InProgress`.
     Word(String, Tone),
 }
@@ -57,6 +60,16 @@ impl Tone {
             StateStatus::Warning => Tone::Warning,
             StateStatus::Failed => Tone::Bad,
             StateStatus::Stopped => Tone::Over,
+        }
+    }
+
+    pub fn of_agent(status: AgentStatus) -> Tone {
+        match status {
+            AgentStatus::Up => Tone::Good,
+            AgentStatus::Stale => Tone::Warning,
+            AgentStatus::Draining => Tone::Waiting,
+            AgentStatus::Lost => Tone::Bad,
+            AgentStatus::Unknown => Tone::Over,
         }
     }
 
@@ -196,6 +209,7 @@ impl Cell {
             Cell::Time(None) | Cell::Length(None) => ("-".to_owned(), None),
             Cell::Status(status) => marked(Tone::of_status(*status), &look.say(Say::Status(*status))),
             Cell::State(status) => marked(Tone::of_state(*status), &look.say(Say::State(*status))),
+            Cell::Agent(status) => marked(Tone::of_agent(*status), agents::words::status(*status, look.lang)),
             Cell::Word(word, tone) => marked(*tone, &clean(word)),
         }
     }
@@ -209,6 +223,7 @@ impl Cell {
             Cell::Time(None) | Cell::Length(None) => String::new(),
             Cell::Status(status) => status.name().to_owned(),
             Cell::State(status) => state_key(*status).to_owned(),
+            Cell::Agent(status) => status.name().to_owned(),
         }
     }
 }
