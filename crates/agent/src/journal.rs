@@ -4,13 +4,14 @@
 //! DATA/identity.json            who this agent is, and how often it was started
 //! DATA/lock                     held by the one agent that uses this directory
 //! DATA/attempts/ID/             one attempt; ID is a hash, because names never become paths
-//!     offer.json  script        what to run
+//!     offer.json  secrets.json  what to run; what is secret in it, until it begins
+//!     content/0/                what the first step downloads, fetched before it was accepted
 //!     accepted                  everything above is on disk
-//!     starting                  the script has begun, or is about to; created once, by one process
+//!     starting                  the first step has begun, or is about to; created once, by one process
 //!     script.json               the script's process, so that it can be killed when its supervisor is gone
-//!     stdout  stderr            the first part of what it wrote
-//!     exit.json                 how it ended; created once
-//!     supervisor.log  work/     the supervisor's last words; the script's directory
+//!     steps/0/                  the first step: its script, all that it wrote (stdout, stderr), how it ended (step.json)
+//!     exit.json                 how the whole ended; created once
+//!     supervisor.log  work/     the supervisor's last words; the directory of scripts that name no other
 //! DATA/trash/                   attempts on their way out
 //! ```
 //!
@@ -21,23 +22,34 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use api::agent::{Ended, Failure, Finished, Offer, STDERR_CHARS_MAX, STDOUT_CHARS_MAX};
+use api::agent::{
+    Ended, Failure, Finished, FromAgent, MESSAGE_BYTES_MAX, Offer, STDERR_CHARS_MAX, STDOUT_CHARS_MAX, StepEnded,
+    StepFinished, Variable,
+};
 use base::{Id, Timestamp};
+use document::{Stream, Verdict};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::enrolment::{self, Registration};
 use crate::host::{self, Process};
+use crate::spool::{Kept, OUTPUT_BYTES_MAX_DEFAULT};
 
-/// Bytes of each output that are kept on disk: enough for [`STDOUT_CHARS_MAX`] characters of any kind.
-pub const STDOUT_BYTES_MAX: u64 = STDOUT_CHARS_MAX as u64 * 4;
-pub const STDERR_BYTES_MAX: u64 = STDERR_CHARS_MAX as u64 * 4;
+/// Bytes of the longest character.
+const CHAR_BYTES_MAX: u64 = 4;
 
-/// Bytes of a supervisor's last words that are told.
-const LOG_BYTES_MAX: u64 = 1_024;
+/// Characters of output that all steps of one result share, standard output and standard error together; fewer where
+/// the message would be too long, down to none.
+const HEAD_CHARS: [usize; 4] = [96_000, 32_000, 8_000, 0];
+
+/// Bytes of a result as it is told, with room for what is around it.
+const RESULT_BYTES_MAX: usize = MESSAGE_BYTES_MAX - 64 * 1024;
+
+/// Characters of a supervisor's last words that are told.
+const LOG_CHARS_MAX: usize = 1_024;
 
 /// The attempts of one agent.
 #[derive(Debug, Clone)]
@@ -96,7 +108,26 @@ pub enum Standing {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Stored {
     pub(crate) instance_id: String,
+    /// Without its secrets, which stand beside it.
     pub(crate) offer: Offer,
+    #[serde(default)]
+    pub(crate) host: Host,
+}
+
+/// What the agent tells those who run its attempts about their host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Host {
+    /// Bytes that all steps of an attempt may keep of what they write.
+    pub output_bytes_max: u64,
+    /// Below which groups of processes may be made, where there is such a place.
+    pub groups: Option<PathBuf>,
+}
+
+impl Default for Host {
+    fn default() -> Host {
+        Host { output_bytes_max: OUTPUT_BYTES_MAX_DEFAULT, groups: None }
+    }
 }
 
 /// `starting`: who began it, and when.
@@ -117,9 +148,38 @@ pub(crate) struct Exit {
     pub(crate) ended: Ended,
     pub(crate) started_at: Option<Timestamp>,
     pub(crate) finished_at: Timestamp,
-    /// Whether the script wrote more than the files hold.
+    /// Whether a script wrote more than the files hold.
     pub(crate) stdout_truncated: bool,
     pub(crate) stderr_truncated: bool,
+    #[serde(default)]
+    pub(crate) verdict: Verdict,
+    /// Every step of the plan. None in a result of earlier versions, which have one script and its first output.
+    #[serde(default)]
+    pub(crate) steps: Vec<StepExit>,
+}
+
+/// `step.json`: how a step ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct StepExit {
+    pub(crate) name: String,
+    #[serde(flatten)]
+    pub(crate) ended: StepEnded,
+    pub(crate) verdict: Verdict,
+    pub(crate) started_at: Option<Timestamp>,
+    pub(crate) finished_at: Option<Timestamp>,
+    /// None where it wrote nowhere, because it was not run.
+    pub(crate) stdout: Option<Kept>,
+    pub(crate) stderr: Option<Kept>,
+}
+
+/// How far a stream of a step has come on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Written {
+    pub step: u32,
+    pub stream: Stream,
+    pub bytes: u64,
+    /// It has ended; whether it was cut.
+    pub ended: Option<bool>,
 }
 
 impl Journal {
@@ -188,22 +248,23 @@ impl Journal {
     }
 
     /// Keeps an offer for good. When this returns, the attempt is accepted.
-    pub fn accept(&self, instance_id: &str, offer: &Offer) -> io::Result<()> {
+    pub fn accept(&self, instance_id: &str, host: &Host, offer: &Offer) -> io::Result<()> {
         let directory = self.directory(&offer.attempt);
         if directory.join("accepted").exists() {
             return Ok(());
         }
         // What an earlier try left is not accepted and has not begun.
         self.forget(&offer.attempt)?;
-        fs::DirBuilder::new().mode(0o700).create(&directory)?;
-        fs::DirBuilder::new().mode(0o700).create(directory.join("work"))?;
-        let stored = Stored { instance_id: instance_id.to_owned(), offer: offer.clone() };
+        let private = |directory: &Path| fs::DirBuilder::new().mode(0o700).create(directory);
+        private(&directory)?;
+        private(&directory.join("work"))?;
+        let (mut offer, host) = (offer.clone(), host.clone());
+        let secrets = std::mem::take(&mut offer.secrets);
+        if !secrets.is_empty() {
+            write_flushed(&directory.join(SECRETS), &to_json(&secrets)?, 0o600)?;
+        }
+        let stored = Stored { instance_id: instance_id.to_owned(), offer, host };
         write_flushed(&directory.join("offer.json"), &to_json(&stored)?, 0o600)?;
-        write_flushed(
-            &directory.join("script"),
-            offer.plan.first_script().map_or("", |script| &script.text).as_bytes(),
-            0o700,
-        )?;
         flush_directory(&self.attempts())?;
         replace(&directory.join("accepted"), b"{}")
     }
@@ -252,35 +313,98 @@ impl Journal {
     /// Ends an attempt whose supervisor cannot. A result that is already there stands.
     pub fn conclude(&self, attempt: &str, failure: Failure) -> io::Result<()> {
         let directory = self.directory(attempt);
-        let (stdout, stderr) = (file_len(&directory.join("stdout")), file_len(&directory.join("stderr")));
+        let steps = self.steps_left(&directory, &failure)?;
+        let cut = |of: fn(&StepExit) -> Option<Kept>| steps.iter().filter_map(of).any(|kept| kept.cut);
         let exit = Exit {
             ended: Ended::Failure(failure),
             started_at: began(&directory)?.map(|starting| starting.at),
             finished_at: host::now(),
-            stdout_truncated: stdout >= STDOUT_BYTES_MAX,
-            stderr_truncated: stderr >= STDERR_BYTES_MAX,
+            stdout_truncated: cut(|step| step.stdout),
+            stderr_truncated: cut(|step| step.stderr),
+            verdict: Verdict::Abnormal,
+            steps,
         };
         conclude(&directory, &exit)
+    }
+
+    /// The steps that a supervisor has left: those that had ended, and those that nobody knows more of than this failure.
+    fn steps_left(&self, directory: &Path, failure: &Failure) -> io::Result<Vec<StepExit>> {
+        let Some(stored) = read_json::<Stored>(&directory.join("offer.json"))? else { return Ok(vec![]) };
+        let left = |(at, step): (usize, &document::Step)| {
+            let own = step_directory(directory, at);
+            if let Some(ended) = read_json(&own.join("step.json")).ok().flatten() {
+                return ended;
+            }
+            let kept = |name: &str| own.join(name).exists().then(|| Kept { bytes: file_len(&own.join(name)), cut: false });
+            StepExit {
+                name: step.name.clone(),
+                ended: StepEnded::Failure(failure.clone()),
+                verdict: Verdict::Abnormal,
+                started_at: None,
+                finished_at: None,
+                stdout: kept("stdout"),
+                stderr: kept("stderr"),
+            }
+        };
+        // What an earlier version began has its output elsewhere.
+        let ours = !directory.join("stdout").exists();
+        Ok(stored.offer.plan.steps.iter().enumerate().filter(|_| ours).map(left).collect())
     }
 
     /// The result of a finished attempt, as it is told.
     pub fn result(&self, attempt: &str) -> io::Result<Finished> {
         let directory = self.directory(attempt);
         let exit: Exit = read_json(&directory.join("exit.json"))?.ok_or(io::ErrorKind::NotFound)?;
-        let (stdout, stdout_cut) = read_output(&directory.join("stdout"), STDOUT_BYTES_MAX, STDOUT_CHARS_MAX)?;
-        let (stderr, stderr_cut) = read_output(&directory.join("stderr"), STDERR_BYTES_MAX, STDERR_CHARS_MAX)?;
-        Ok(Finished {
-            attempt: attempt.to_owned(),
-            ended: exit.ended,
-            stdout,
-            stderr,
-            stdout_truncated: exit.stdout_truncated || stdout_cut,
-            stderr_truncated: exit.stderr_truncated || stderr_cut,
-            started_at: exit.started_at,
-            finished_at: Some(exit.finished_at),
-            verdict: Default::default(),
-            steps: vec![],
-        })
+        if exit.steps.is_empty() {
+            return told_whole(attempt, &directory, exit);
+        }
+        for chars in HEAD_CHARS {
+            let finished = told_in_steps(attempt, &directory, &exit, chars)?;
+            if to_json(&FromAgent::Finished(finished.clone()))?.len() <= RESULT_BYTES_MAX || chars == 0 {
+                return Ok(finished);
+            }
+        }
+        unreachable!("the last of HEAD_CHARS is 0")
+    }
+
+    /// How far the streams of an attempt's steps have come on disk, in order.
+    pub fn written(&self, attempt: &str) -> io::Result<Vec<Written>> {
+        let directory = self.directory(attempt);
+        let exit: Option<Exit> = read_json(&directory.join("exit.json"))?;
+        let mut written = vec![];
+        for at in 0.. {
+            let own = step_directory(&directory, at);
+            let ended = match &exit {
+                Some(exit) => exit.steps.get(at).cloned(),
+                None => read_json(&own.join("step.json"))?,
+            };
+            // Steps run in order; one that was skipped has no directory.
+            if ended.is_none() && !own.exists() {
+                break;
+            }
+            let streams: [(_, _, fn(&StepExit) -> Option<Kept>); 2] =
+                [(Stream::Stdout, "stdout", |step| step.stdout), (Stream::Stderr, "stderr", |step| step.stderr)];
+            for (stream, name, kept) in streams {
+                let step = u32::try_from(at).unwrap_or(u32::MAX);
+                written.extend(match &ended {
+                    Some(ended) => kept(ended).map(|kept| (kept.bytes, Some(kept.cut))),
+                    None => Some((file_len(&own.join(name)), None)),
+                }.map(|(bytes, ended)| Written { step, stream, bytes, ended }));
+            }
+        }
+        Ok(written)
+    }
+
+    /// A part of what a step wrote.
+    pub fn read_output(&self, attempt: &str, step: u32, stream: Stream, offset: u64, bytes: usize) -> io::Result<Vec<u8>> {
+        let name = match stream {
+            Stream::Stdout => "stdout",
+            Stream::Stderr => "stderr",
+        };
+        let file = File::open(step_directory(&self.directory(attempt), step as usize).join(name))?;
+        let mut part = vec![0; bytes];
+        file.read_exact_at(&mut part, offset)?;
+        Ok(part)
     }
 
     /// When it began, if it did.
@@ -300,7 +424,7 @@ impl Journal {
 
     /// What the supervisor said about why it could not start.
     pub fn supervisor_words(&self, attempt: &str) -> String {
-        read_output(&self.supervisor_log(attempt), LOG_BYTES_MAX, LOG_BYTES_MAX as usize)
+        read_head(&self.supervisor_log(attempt), LOG_CHARS_MAX)
             .map(|(words, _)| words)
             .unwrap_or_default()
     }
@@ -345,6 +469,102 @@ impl Journal {
     fn trash(&self) -> PathBuf {
         self.data.join("trash")
     }
+}
+
+/// Where secrets stand until they are used.
+const SECRETS: &str = "secrets.json";
+
+/// The values of an attempt's secrets. An earlier version kept them in the offer.
+pub(crate) fn read_secrets(directory: &Path, stored: &Stored) -> io::Result<Vec<Variable>> {
+    Ok(read_json(&directory.join(SECRETS))?.unwrap_or_else(|| stored.offer.secrets.clone()))
+}
+
+pub(crate) fn forget_secrets(directory: &Path) {
+    match fs::remove_file(directory.join(SECRETS)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            let _nobody_hears = writeln!(io::stderr(), "failed to remove what is secret: {error}");
+        }
+        _ => (),
+    }
+}
+
+/// A step's own directory.
+pub(crate) fn step_directory(attempt: &Path, at: usize) -> PathBuf {
+    attempt.join("steps").join(at.to_string())
+}
+
+/// For whoever reads along, and for whoever finds no supervisor.
+pub(crate) fn note_step(attempt: &Path, at: usize, exit: &StepExit) {
+    let path = step_directory(attempt, at).join("step.json");
+    let aside = aside(&path);
+    let noted = to_json(exit).and_then(|bytes| fs::write(&aside, bytes)).and_then(|()| fs::rename(&aside, &path));
+    if let Err(error) = noted {
+        let _nobody_hears = writeln!(io::stderr(), "failed to note how a step ended: {error}");
+    }
+}
+
+/// A result as earlier versions left it: one script.
+fn told_whole(attempt: &str, directory: &Path, exit: Exit) -> io::Result<Finished> {
+    let (stdout, stdout_cut) = read_head(&directory.join("stdout"), STDOUT_CHARS_MAX)?;
+    let (stderr, stderr_cut) = read_head(&directory.join("stderr"), STDERR_CHARS_MAX)?;
+    Ok(Finished {
+        attempt: attempt.to_owned(),
+        ended: exit.ended,
+        stdout,
+        stderr,
+        stdout_truncated: exit.stdout_truncated || stdout_cut,
+        stderr_truncated: exit.stderr_truncated || stderr_cut,
+        started_at: exit.started_at,
+        finished_at: Some(exit.finished_at),
+        verdict: exit.verdict,
+        steps: vec![],
+    })
+}
+
+/// A result with the first part of what each step wrote; `chars` characters for all of them.
+fn told_in_steps(attempt: &str, directory: &Path, exit: &Exit, chars: usize) -> io::Result<Finished> {
+    // Three parts in four are for the standard output, as the limits of one step are.
+    let share = chars / exit.steps.len().max(1);
+    let (stdout_chars, stderr_chars) = (STDOUT_CHARS_MAX.min(share / 4 * 3), STDERR_CHARS_MAX.min(share / 4));
+    let mut steps = vec![];
+    for (at, step) in exit.steps.iter().enumerate() {
+        let own = step_directory(directory, at);
+        let (stdout, stdout_cut) = read_head(&own.join("stdout"), stdout_chars)?;
+        let (stderr, stderr_cut) = read_head(&own.join("stderr"), stderr_chars)?;
+        steps.push(StepFinished {
+            name: step.name.clone(),
+            ended: step.ended.clone(),
+            verdict: step.verdict,
+            stdout,
+            stderr,
+            stdout_truncated: stdout_cut || step.stdout.is_some_and(|kept| kept.cut),
+            stderr_truncated: stderr_cut || step.stderr.is_some_and(|kept| kept.cut),
+            started_at: step.started_at,
+            finished_at: step.finished_at,
+        });
+    }
+    let (stdout, stdout_cut) = joined(steps.iter().map(|step| &*step.stdout), STDOUT_CHARS_MAX.min(chars));
+    let (stderr, stderr_cut) = joined(steps.iter().map(|step| &*step.stderr), STDERR_CHARS_MAX.min(chars));
+    Ok(Finished {
+        attempt: attempt.to_owned(),
+        ended: exit.ended.clone(),
+        stdout,
+        stderr,
+        stdout_truncated: stdout_cut || steps.iter().any(|step| step.stdout_truncated),
+        stderr_truncated: stderr_cut || steps.iter().any(|step| step.stderr_truncated),
+        started_at: exit.started_at,
+        finished_at: Some(exit.finished_at),
+        verdict: exit.verdict,
+        // The attempt is the step, where there is only one.
+        steps: if steps.len() > 1 { steps } else { vec![] },
+    })
+}
+
+/// What all steps wrote, one after the other, and whether that was more than `chars` characters.
+fn joined<'a>(texts: impl Iterator<Item = &'a str>, chars: usize) -> (String, bool) {
+    let mut all: String = texts.collect();
+    let cut = cut_to(&mut all, chars);
+    (all, cut)
 }
 
 fn made_up_instance_id() -> io::Result<String> {
@@ -444,17 +664,24 @@ fn file_len(path: &Path) -> u64 {
 }
 
 /// The first `chars` characters of a file, and whether there were more.
-fn read_output(path: &Path, bytes_max: u64, chars: usize) -> io::Result<(String, bool)> {
+fn read_head(path: &Path, chars: usize) -> io::Result<(String, bool)> {
     let mut bytes = vec![];
     match File::open(path) {
-        Ok(file) => file.take(bytes_max).read_to_end(&mut bytes)?,
+        // One more than is told, to know of it.
+        Ok(file) => file.take((chars as u64 + 1) * CHAR_BYTES_MAX).read_to_end(&mut bytes)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
         Err(error) => return Err(error),
     };
     let mut text = String::from_utf8_lossy(&bytes).into_owned();
+    let cut = cut_to(&mut text, chars);
+    Ok((text, cut))
+}
+
+/// Cuts a text to so many characters. Tells whether there were more.
+fn cut_to(text: &mut String, chars: usize) -> bool {
     let end = text.char_indices().nth(chars).map(|(end, _)| end);
     end.into_iter().for_each(|end| text.truncate(end));
-    Ok((text, end.is_some()))
+    end.is_some()
 }
 
 #[cfg(test)]
@@ -504,8 +731,8 @@ mod tests {
         let data = Directory::new();
         let (journal, _lock) = Journal::open(&data.0, "boot".to_owned()).expect("open");
         assert_eq!(journal.standing("a").expect("standing"), Standing::Nothing);
-        journal.accept("mi-1", &offer("a")).expect("accept");
-        journal.accept("mi-1", &offer("a")).expect("accept again");
+        journal.accept("mi-1", &Host::default(), &offer("a")).expect("accept");
+        journal.accept("mi-1", &Host::default(), &offer("a")).expect("accept again");
         assert_eq!(standings(&journal), [Standing::Accepted]);
         assert!(claim_start(&journal.directory("a"), "boot").expect("claim"));
         assert_eq!(standings(&journal), [Standing::Running(Process::current())]);
@@ -520,13 +747,13 @@ mod tests {
     fn only_one_begins() {
         let data = Directory::new();
         let (journal, _lock) = Journal::open(&data.0, "boot".to_owned()).expect("open");
-        journal.accept("mi-1", &offer("a")).expect("accept");
+        journal.accept("mi-1", &Host::default(), &offer("a")).expect("accept");
         assert!(journal.prevent("a").expect("prevent"));
         assert!(!claim_start(&journal.directory("a"), "boot").expect("claim"));
         assert!(journal.prevent("a").expect("prevent"));
         assert_eq!(standings(&journal), [Standing::Accepted]);
 
-        journal.accept("mi-1", &offer("b")).expect("accept");
+        journal.accept("mi-1", &Host::default(), &offer("b")).expect("accept");
         assert!(claim_start(&journal.directory("b"), "boot").expect("claim"));
         assert!(!journal.prevent("b").expect("prevent"));
         assert!(!journal.forget_unless_running("b").expect("forget"));
@@ -538,7 +765,7 @@ mod tests {
     fn what_ran_before_the_host_started_is_indeterminate() {
         let data = Directory::new();
         let (journal, lock) = Journal::open(&data.0, "boot 1".to_owned()).expect("open");
-        journal.accept("mi-1", &offer("a")).expect("accept");
+        journal.accept("mi-1", &Host::default(), &offer("a")).expect("accept");
         assert!(claim_start(&journal.directory("a"), "boot 1").expect("claim"));
         drop(lock);
         let (journal, _lock) = Journal::open(&data.0, "boot 2".to_owned()).expect("open");
@@ -549,13 +776,15 @@ mod tests {
     fn the_first_result_stands() {
         let data = Directory::new();
         let (journal, _lock) = Journal::open(&data.0, "boot".to_owned()).expect("open");
-        journal.accept("mi-1", &offer("a")).expect("accept");
+        journal.accept("mi-1", &Host::default(), &offer("a")).expect("accept");
         let exit = Exit {
             ended: Ended::ExitCode(0),
             started_at: Some(Timestamp(1)),
             finished_at: Timestamp(2),
             stdout_truncated: false,
             stderr_truncated: false,
+            verdict: Verdict::Normal,
+            steps: vec![],
         };
         conclude(&journal.directory("a"), &exit).expect("conclude");
         journal.conclude("a", lost()).expect("conclude again");
@@ -566,10 +795,10 @@ mod tests {
     fn what_was_not_accepted_in_full_means_nothing() {
         let data = Directory::new();
         let (journal, _lock) = Journal::open(&data.0, "boot".to_owned()).expect("open");
-        journal.accept("mi-1", &offer("a")).expect("accept");
+        journal.accept("mi-1", &Host::default(), &offer("a")).expect("accept");
         fs::remove_file(journal.directory("a").join("accepted")).expect("remove");
         assert_eq!(standings(&journal), [Standing::Nothing]);
-        journal.accept("mi-1", &offer("a")).expect("accept again");
+        journal.accept("mi-1", &Host::default(), &offer("a")).expect("accept again");
         assert_eq!(standings(&journal), [Standing::Accepted]);
     }
 
@@ -578,7 +807,7 @@ mod tests {
         let data = Directory::new();
         let (journal, _lock) = Journal::open(&data.0, "boot".to_owned()).expect("open");
         for attempt in ["../../etc", "/etc/passwd", "a/b", "", ".", "\0", &"x".repeat(5000)] {
-            journal.accept("mi-1", &offer(attempt)).expect("accept");
+            journal.accept("mi-1", &Host::default(), &offer(attempt)).expect("accept");
             assert_eq!(journal.directory(attempt).parent(), Some(&*data.0.join("attempts")));
         }
         assert_eq!(journal.survey().expect("survey").len(), 7);

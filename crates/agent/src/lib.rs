@@ -17,13 +17,24 @@
 //!
 //! **It does not know** state machines or schedules, listens on nothing, and offers the server no files.
 //!
-//! In reading order: [`journal`] (what is on disk), [`session`] (what follows from a message), [`supervisor`]
-//! (the process that runs one script), [`enrolment`] (who this agent is to a server), [`tls`] (the way there), [`link`] (the connection), `keyring` (which key proves it), [`mod@run`] (the loop that acts), [`host`]
-//! (facts about this machine).
+//! In reading order: [`journal`] (what is on disk), [`session`] (what follows from a message), [`streams`] (what of the
+//! scripts' output the server has), [`supervisor`] (the process that runs one attempt) with `steps` (which step is
+//! next), `program` (one program), `exec` (as whom, within which limits), [`cgroup`], [`spool`] (what it writes),
+//! `judge` (what it comes to) and [`download`]; [`enrolment`] (who this agent is to a server), [`tls`] (the way there),
+//! [`link`] (the connection), `keyring` (which key proves it), [`mod@run`] (the loop that acts), [`host`] (facts about
+//! this machine).
 
 pub mod journal;
 pub mod session;
+pub mod streams;
 pub mod supervisor;
+mod steps;
+mod program;
+mod exec;
+pub mod cgroup;
+pub mod spool;
+mod judge;
+pub mod download;
 pub mod enrolment;
 pub mod tls;
 pub mod link;
@@ -32,6 +43,7 @@ pub mod run;
 pub mod host;
 
 pub use enrolment::{Enrol, EnrolError, Enrolled, register};
+pub use exec::exec;
 pub use keyring::KEY_AGE_MAX_DEFAULT;
 pub use run::{Config, Error, run};
 pub use supervisor::supervise;
