@@ -90,7 +90,8 @@ fn ours() -> Result<PathBuf, String> {
     let ours = fs::read_to_string("/proc/self/cgroup").map_err(|error| error.to_string())?;
     let ours = ours.lines().find_map(|line| line.strip_prefix("0::/")).ok_or("this host has no cgroup v2")?;
     let mounts = fs::read_to_string("/proc/self/mounts").map_err(|error| error.to_string())?;
-    let mount = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>()).find(|fields| fields.get(2) == Some(&"cgroup2"));
+    let mount =
+        mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>()).find(|fields| fields.get(2) == Some(&"cgroup2"));
     let mount = mount.and_then(|fields| fields.get(1).map(PathBuf::from)).ok_or("cgroup v2 is not mounted")?;
     Ok(mount.join(ours))
 }

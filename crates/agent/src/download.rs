@@ -17,11 +17,15 @@ use crate::steps::because;
 pub const FILES_MAX: usize = 10_000;
 const DEPTH_MAX: usize = 64;
 
-/// Puts what is wanted in its place. `work` is where relative destinations begin. Gives what is said of it.
-pub(crate) fn perform(wanted: &Download, attempt: &Path, step: usize, work: &Path) -> Result<String, Failure> {
+/// Puts what is wanted in its place. `step` is the plan's, where it is one: only for those was anything fetched. `work` is
+/// where relative destinations begin. Gives what is said of it.
+pub(crate) fn perform(wanted: &Download, attempt: &Path, step: Option<usize>, work: &Path) -> Result<String, Failure> {
     let to = Destination { path: work.join(&wanted.destination), directory: means_directory(&wanted.destination) };
     match &wanted.source {
-        Source::S3 { key, .. } => fetched(attempt, step, key.is_empty() || key.ends_with('/'), &to),
+        Source::S3 { key, .. } => match step {
+            Some(step) => fetched(attempt, step, key.is_empty() || key.ends_with('/'), &to),
+            None => Err(because(failure::CONTENT_MISSING, "a document on the host brings nothing from a bucket")),
+        },
         Source::Local { path } => local(&work.join(path), &to),
         Source::Document { file, text } => {
             let at = to.of_file(Path::new(file).file_name().map_or(file.as_ref(), Path::new));
@@ -79,9 +83,8 @@ pub(crate) fn inside(name: &str) -> Option<PathBuf> {
 }
 
 fn local(from: &Path, to: &Destination) -> Result<String, Failure> {
-    let missing = |error: io::Error| {
-        because(failure::CONTENT_MISSING, format!("{} cannot be read: {error}", from.display()))
-    };
+    let missing =
+        |error: io::Error| because(failure::CONTENT_MISSING, format!("{} cannot be read: {error}", from.display()));
     if fs::metadata(from).map_err(missing)?.is_file() {
         let at = to.of_file(from.file_name().map_or(from, Path::new));
         return place(&at, |at| fs::copy(from, at).map(|_| ())).map(|()| said(&at));

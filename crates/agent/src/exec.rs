@@ -21,6 +21,9 @@ use serde::{Deserialize, Serialize};
 use crate::journal::{read_json, to_json};
 use crate::steps::because;
 
+/// The hidden word with which this program starts it, before the order's path.
+pub const EXEC: &str = "agent-exec";
+
 /// Seconds of processor time between the signal that says it is used up and the one that ends it.
 const CPU_GRACE_SECONDS: u64 = 5;
 
@@ -54,7 +57,8 @@ pub(crate) struct User {
 /// Becomes what the order in this file says. What the hidden subcommand does.
 pub fn exec(order: &Path) -> ExitCode {
     // Opened with the rights that we still have; whoever the program runs as never sees it.
-    let report = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(order.with_file_name(FAILED));
+    let report =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(order.with_file_name(FAILED));
     let failure = match read_json::<Order>(order) {
         Ok(Some(order)) => become_it(&order),
         Ok(None) => because(failure::START_FAILED, "what to start is gone"),

@@ -335,7 +335,8 @@ impl Journal {
             if let Some(ended) = read_json(&own.join("step.json")).ok().flatten() {
                 return ended;
             }
-            let kept = |name: &str| own.join(name).exists().then(|| Kept { bytes: file_len(&own.join(name)), cut: false });
+            let kept =
+                |name: &str| own.join(name).exists().then(|| Kept { bytes: file_len(&own.join(name)), cut: false });
             StepExit {
                 name: step.name.clone(),
                 ended: StepEnded::Failure(failure.clone()),
@@ -386,17 +387,27 @@ impl Journal {
                 [(Stream::Stdout, "stdout", |step| step.stdout), (Stream::Stderr, "stderr", |step| step.stderr)];
             for (stream, name, kept) in streams {
                 let step = u32::try_from(at).unwrap_or(u32::MAX);
-                written.extend(match &ended {
-                    Some(ended) => kept(ended).map(|kept| (kept.bytes, Some(kept.cut))),
-                    None => Some((file_len(&own.join(name)), None)),
-                }.map(|(bytes, ended)| Written { step, stream, bytes, ended }));
+                written.extend(
+                    match &ended {
+                        Some(ended) => kept(ended).map(|kept| (kept.bytes, Some(kept.cut))),
+                        None => Some((file_len(&own.join(name)), None)),
+                    }
+                    .map(|(bytes, ended)| Written { step, stream, bytes, ended }),
+                );
             }
         }
         Ok(written)
     }
 
     /// A part of what a step wrote.
-    pub fn read_output(&self, attempt: &str, step: u32, stream: Stream, offset: u64, bytes: usize) -> io::Result<Vec<u8>> {
+    pub fn read_output(
+        &self,
+        attempt: &str,
+        step: u32,
+        stream: Stream,
+        offset: u64,
+        bytes: usize,
+    ) -> io::Result<Vec<u8>> {
         let name = match stream {
             Stream::Stdout => "stdout",
             Stream::Stderr => "stderr",
@@ -424,9 +435,7 @@ impl Journal {
 
     /// What the supervisor said about why it could not start.
     pub fn supervisor_words(&self, attempt: &str) -> String {
-        read_head(&self.supervisor_log(attempt), LOG_CHARS_MAX)
-            .map(|(words, _)| words)
-            .unwrap_or_default()
+        read_head(&self.supervisor_log(attempt), LOG_CHARS_MAX).map(|(words, _)| words).unwrap_or_default()
     }
 
     pub(crate) fn supervisor_log(&self, attempt: &str) -> PathBuf {
@@ -501,6 +510,20 @@ pub(crate) fn note_step(attempt: &Path, at: usize, exit: &StepExit) {
     if let Err(error) = noted {
         let _nobody_hears = writeln!(io::stderr(), "failed to note how a step ended: {error}");
     }
+}
+
+/// What was fetched for a step.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Content {
+    /// Each file's name and where it is.
+    pub(crate) files: Vec<(String, PathBuf)>,
+    /// Why there is none of it.
+    pub(crate) failure: Option<Failure>,
+}
+
+/// What was fetched for a step, before the attempt was accepted.
+pub(crate) fn content(attempt: &Path, step: usize) -> io::Result<Content> {
+    Ok(read_json(&attempt.join("content").join(step.to_string()).join("content.json"))?.unwrap_or_default())
 }
 
 /// A result as earlier versions left it: one script.

@@ -20,7 +20,7 @@
 //! In reading order: [`journal`] (what is on disk), [`session`] (what follows from a message), [`streams`] (what of the
 //! scripts' output the server has), [`supervisor`] (the process that runs one attempt) with `steps` (which step is
 //! next), `program` (one program), `exec` (as whom, within which limits), [`cgroup`], [`spool`] (what it writes),
-//! `judge` (what it comes to) and [`download`]; [`enrolment`] (who this agent is to a server), [`tls`] (the way there),
+//! `judge` (what it comes to), [`download`] and `local_document`; [`enrolment`] (who this agent is to a server), [`tls`] (the way there),
 //! [`link`] (the connection), `keyring` (which key proves it), [`mod@run`] (the loop that acts), [`host`] (facts about
 //! this machine).
 
@@ -35,6 +35,7 @@ pub mod cgroup;
 pub mod spool;
 mod judge;
 pub mod download;
+mod local_document;
 pub mod enrolment;
 pub mod tls;
 pub mod link;
@@ -43,7 +44,7 @@ pub mod run;
 pub mod host;
 
 pub use enrolment::{Enrol, EnrolError, Enrolled, register};
-pub use exec::exec;
+pub use exec::{EXEC, exec};
 pub use keyring::KEY_AGE_MAX_DEFAULT;
 pub use run::{Config, Error, run};
 pub use supervisor::supervise;

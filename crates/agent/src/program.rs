@@ -10,6 +10,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, chown};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
 use crate::cgroup::Cgroup;
-use crate::exec::{self, Order, User};
+use crate::exec::{self, EXEC, Order, User};
 use crate::host::Process;
 use crate::journal;
 use crate::spool::Spool;
@@ -42,9 +43,6 @@ const BUSY_PAUSE: Duration = Duration::from_millis(10);
 /// Where this program is, whatever has been put in its place since.
 const OURSELVES: &str = "/proc/self/exe";
 
-/// The hidden word for [`exec::exec`].
-const EXEC: &str = "agent-exec";
-
 /// Where a program runs, and what every program is told.
 #[derive(Debug)]
 pub(crate) struct Place<'a> {
@@ -55,7 +53,7 @@ pub(crate) struct Place<'a> {
     /// What the step has, unless it names another.
     pub(crate) work: PathBuf,
     pub(crate) variables: Vec<Variable>,
-    pub(crate) secrets: &'a [Variable],
+    pub(crate) secrets: Arc<Vec<Variable>>,
     /// Below which groups of processes may be made.
     pub(crate) groups: Option<&'a Path>,
 }
@@ -183,13 +181,7 @@ pub(crate) fn job(place: &Place<'_>, job: &Job) -> Result<Ready, Failure> {
 }
 
 impl Place<'_> {
-    fn script(
-        &self,
-        script: &Script,
-        program: &Path,
-        arguments: Vec<String>,
-        named: String,
-    ) -> Result<Ready, Failure> {
+    fn script(&self, script: &Script, program: &Path, arguments: Vec<String>, named: String) -> Result<Ready, Failure> {
         let working_directory = self.working_directory(&script.working_directory)?;
         let mut command = Command::new(program);
         command.args(arguments).current_dir(&working_directory).stdin(Stdio::null());
@@ -232,10 +224,10 @@ impl Place<'_> {
     /// Gives a user what lies in our directory, and the way there: passing through, no more.
     fn let_in(&self, user: &User, path: &Path) -> Result<(), Failure> {
         let own = self.attempt.parent().and_then(Path::parent).into_iter().chain(self.attempt.parent());
-        let way = own.chain([self.attempt, &self.attempt.join("steps"), &self.step]).map(Path::to_owned);
-        let opened = way.collect::<Vec<_>>().into_iter().try_for_each(|directory| match fs::metadata(&directory) {
-            Ok(found) => fs::set_permissions(&directory, Permissions::from_mode(found.permissions().mode() | 0o011)),
-            Err(_) => Ok(()),
+        let steps = self.step.ancestors().take_while(|directory| *directory != self.attempt);
+        let opened = own.chain([self.attempt]).chain(steps).try_for_each(|directory| {
+            let mode = fs::metadata(directory)?.permissions().mode();
+            fs::set_permissions(directory, Permissions::from_mode(mode | 0o011))
         });
         let given = opened.and_then(|()| chown(path, Some(user.uid), Some(user.gid)));
         given.map_err(|error| {
@@ -402,9 +394,7 @@ impl Ready {
             }
             (Some(Cause::Cancelled), _, _) => (failure::CANCELLED, "cancelled while it ran".to_owned()),
             (None, Some(code), _) => return Ended::ExitCode(i64::from(code)),
-            (None, None, Some(signal)) => {
-                (failure::KILLED, format!("{what} was killed by {}", signal_name(signal)))
-            }
+            (None, None, Some(signal)) => (failure::KILLED, format!("{what} was killed by {}", signal_name(signal))),
             (None, None, None) => (failure::KILLED, format!("{what} ended as {status}")),
         };
         Ended::Failure(Failure { code: code.to_owned(), message, exit_code })

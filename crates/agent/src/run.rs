@@ -9,19 +9,21 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use api::agent::{AttemptReport, Failure, FromAgent, Hello, PROTOCOL, ToAgent, failure};
+use api::agent::{AttemptReport, Failure, FromAgent, Hello, Output, PROTOCOL, ToAgent, failure};
 use base::Timestamp;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use identity::PublicKey;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 
 use crate::enrolment::Registration;
 use crate::host::{self, Process};
-use crate::journal::{IdentifyError, Journal, Lock, Standing};
+use crate::journal::{self, IdentifyError, Journal, Lock, Standing};
 use crate::keyring::{KEY_AGE_MAX_DEFAULT, Keyring};
 use crate::link::{self, Address, Known, Met, News};
 use crate::session::{Action, Input, Recovered, Session};
@@ -45,6 +47,9 @@ const LOCK_PAUSE: Duration = Duration::from_millis(50);
 /// How often the agent looks whether it is time for another key.
 const KEY_LOOK: Duration = Duration::from_secs(5);
 
+/// How often to look what running scripts have written.
+const OUTPUT_LOOK: Duration = Duration::from_millis(150);
+
 /// News and inputs that wait for the loop. Whoever has more waits.
 const WAITING_MAX: usize = 64;
 
@@ -66,6 +71,8 @@ pub struct Config {
     pub on_behalf: Option<(String, String)>,
     /// How long the agent uses a key before it makes another.
     pub key_age_max: Duration,
+    /// What those who run attempts are told of this host.
+    pub host: journal::Host,
 }
 
 impl Config {
@@ -80,6 +87,7 @@ impl Config {
             supervisor_command: vec![std::env::current_exe()?.into(), "agent-supervise".into()],
             on_behalf: None,
             key_age_max: KEY_AGE_MAX_DEFAULT,
+            host: journal::Host::default(),
         })
     }
 }
@@ -161,6 +169,7 @@ pub async fn run_in_boot(config: Config, boot_id: String, shutdown: impl Future<
     };
     let mut key_look = interval(KEY_LOOK);
     key_look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut output_look = Instant::now();
     tokio::pin!(shutdown);
     loop {
         let input = tokio::select! {
@@ -171,6 +180,13 @@ pub async fn run_in_boot(config: Config, boot_id: String, shutdown: impl Future<
             },
             Some(news) = news.recv() => Some(agent.read(news)),
             () = until(agent.session.wakes_at()) => Some(Input::Ticked),
+            () = sleep_until(output_look), if agent.follows() => {
+                output_look = Instant::now() + OUTPUT_LOOK;
+                agent.look_at_output().await;
+                None
+            }
+            // Only where nothing else waits to be said.
+            () = all_said(agent.say.clone()), if agent.session.has_output(host::now()) => agent.say_output().await,
             _ = key_look.tick() => {
                 agent.look_after_key().await;
                 None
@@ -239,9 +255,9 @@ fn recover(journal: &Journal, tell: &mpsc::Sender<Told>) -> io::Result<Vec<Recov
                 kill_leftovers(journal, &attempt);
                 journal
                     .conclude(&attempt, indeterminate("the host or the script's supervisor was killed while it ran"))?;
-                Recovered::Finished(offer)
+                Recovered::Finished(offer, journal.written(&attempt)?)
             }
-            Standing::Finished => Recovered::Finished(offer),
+            Standing::Finished => Recovered::Finished(offer, journal.written(&attempt)?),
         });
     }
     Ok(recovered)
@@ -311,7 +327,7 @@ impl Agent {
     async fn handle(&mut self, input: Input) {
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
-            if let Input::Finished { attempt } | Input::Gone { attempt, .. } = &input {
+            if let Input::Finished { attempt, .. } | Input::Gone { attempt, .. } = &input {
                 self.supervisors.remove(attempt);
             }
             for action in self.session.handle(input, host::steady_now()) {
@@ -360,9 +376,54 @@ impl Agent {
         }
     }
 
+    /// Whether there is anything to look at for [`Agent::look_at_output`].
+    fn follows(&self) -> bool {
+        !self.session.writing().is_empty()
+    }
+
+    /// Looks how far running scripts have come.
+    async fn look_at_output(&mut self) {
+        for attempt in self.session.writing() {
+            let looked_at = attempt.clone();
+            match self.on_disk(move |journal| journal.written(&looked_at)).await {
+                Ok(written) => self.handle(Input::Wrote { attempt, written }).await,
+                Err(error) => tracing::error!(attempt, %error, "failed to look at an output"),
+            }
+        }
+    }
+
+    /// Says one part of an output.
+    async fn say_output(&mut self) -> Option<Input> {
+        let piece = self.session.next_output(host::now())?;
+        let wanted = piece.clone();
+        let read = move |journal: &Journal| {
+            journal.read_output(&wanted.attempt, wanted.step, wanted.stream, wanted.offset, wanted.bytes)
+        };
+        match self.on_disk(read).await {
+            Ok(data) => {
+                self.say(FromAgent::Output(Output {
+                    attempt: piece.attempt,
+                    step: piece.step,
+                    stream: piece.stream,
+                    offset: piece.offset,
+                    data: BASE64.encode(data),
+                    end: piece.end,
+                    cut: piece.cut,
+                }))
+                .await;
+                None
+            }
+            Err(error) => {
+                tracing::error!(attempt = piece.attempt, %error, "failed to read an output");
+                Some(Input::Unreadable(piece))
+            }
+        }
+    }
+
     async fn keep(&self, offer: api::agent::Offer) -> Input {
         let (attempt, instance_id) = (offer.attempt.clone(), self.keyring.identity().instance_id.clone());
-        let kept = self.on_disk(move |journal| journal.accept(&instance_id, &offer)).await;
+        let host = self.config.host.clone();
+        let kept = self.on_disk(move |journal| journal.accept(&instance_id, &host, &offer)).await;
         match kept {
             Ok(()) => Input::Kept { attempt },
             Err(error) => {
@@ -420,10 +481,11 @@ impl Agent {
             if began {
                 kill_leftovers(journal, &concluded);
             }
-            journal.conclude(&concluded, failure).map(Some)
+            journal.conclude(&concluded, failure)?;
+            journal.written(&concluded).map(Some)
         });
         match done.await {
-            Ok(Some(())) => Some(Input::Finished { attempt }),
+            Ok(Some(written)) => Some(Input::Finished { attempt, written }),
             Ok(None) => Some(self.end_what_began(attempt)),
             Err(error) => {
                 tracing::error!(attempt, code, %error, "failed to write a result; trying again");
@@ -518,7 +580,13 @@ async fn watch_adopted(journal: Journal, attempt: String, tell: mpsc::Sender<Tol
     let input = loop {
         match journal.standing(&attempt) {
             Ok(Standing::Running(_)) => sleep(ADOPTED_LOOK).await,
-            Ok(Standing::Finished) => break Input::Finished { attempt },
+            Ok(Standing::Finished) => match journal.written(&attempt) {
+                Ok(written) => break Input::Finished { attempt, written },
+                Err(error) => {
+                    tracing::error!(attempt, %error, "failed to read the journal");
+                    sleep(DISK_RETRY).await;
+                }
+            },
             Ok(Standing::Indeterminate) => break Input::Gone { attempt, began: true, words: String::new() },
             Ok(Standing::Nothing | Standing::Accepted) => {
                 break Input::Gone { words: journal.supervisor_words(&attempt), attempt, began: false };
@@ -541,6 +609,18 @@ fn kill_leftovers(journal: &Journal, attempt: &str) {
 
 fn indeterminate(message: &str) -> Failure {
     Failure { code: failure::INDETERMINATE.to_owned(), message: message.to_owned(), exit_code: None }
+}
+
+/// Waits until everything that was to be said is on its way.
+async fn all_said(say: Option<mpsc::Sender<FromAgent>>) {
+    match say {
+        // A connection that is closed is told of elsewhere.
+        Some(say) => match say.reserve_many(say.max_capacity()).await {
+            Ok(_all) => (),
+            Err(_closed) => std::future::pending().await,
+        },
+        None => std::future::pending().await,
+    }
 }
 
 async fn until(at: Option<Timestamp>) {

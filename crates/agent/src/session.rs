@@ -6,13 +6,19 @@
 //!
 //! **Invariant:** at most `concurrency_max` attempts are accepted and unfinished; more wait as offers, which the
 //! server makes again, so that they need no disk.
+//!
+//! **Invariant:** an attempt is forgotten when the server needs nothing more of it: neither its result nor its output.
 
 use std::collections::{BTreeMap, VecDeque};
 
-use api::agent::{AttemptReport, AttemptState, Failure, Finished, FromAgent, Offer, ToAgent, failure};
+use api::agent::{AttemptReport, AttemptState, Failure, Finished, FromAgent, Offer, Settings, ToAgent, failure};
 use base::Timestamp;
 
-/// Offers that wait for a worker. The server repeats those that are dropped.
+use crate::journal::Written;
+use crate::streams::{Piece, Streams};
+
+/// Offers that wait for a worker. The server repeats those that are dropped, when the agent connects again: it does that
+/// when it has worked off all that it has.
 pub const OFFERS_MAX: usize = 1_000;
 
 /// Something that happened.
@@ -41,10 +47,20 @@ pub enum Input {
         began: bool,
         words: String,
     },
-    /// A result is on disk.
+    /// A result is on disk, and so much output.
     Finished {
         attempt: String,
+        written: Vec<Written>,
     },
+    /// A running attempt has written more.
+    Wrote {
+        attempt: String,
+        written: Vec<Written>,
+    },
+    /// A part of an output that was to be said cannot be read.
+    Unreadable(Piece),
+    /// Whether the host's own people want it to take nothing new.
+    Drain(bool),
     /// Time has passed.
     Ticked,
 }
@@ -88,20 +104,27 @@ pub enum Action {
 pub enum Recovered {
     Accepted(Offer),
     Running(Offer, Timestamp),
-    Finished(Offer),
+    Finished(Offer, Vec<Written>),
 }
 
 /// One agent's side of the conversation.
 #[derive(Debug)]
 pub struct Session {
+    /// The agent's own number.
     concurrency_max: usize,
+    settings: Settings,
+    /// The host's own people want nothing new.
+    drains: bool,
     /// Between `Welcome` and the end of the connection.
     welcomed: bool,
     /// How far the server's clock is ahead of ours.
     ahead_ms: i64,
     /// Wait for a worker.
     offers: VecDeque<Offer>,
+    /// Whether one was dropped in this connection, because too many wait.
+    dropped: bool,
     attempts: BTreeMap<String, Attempt>,
+    streams: Streams,
 }
 
 /// An attempt that is on disk, or is being put there.
@@ -122,7 +145,10 @@ enum Attempt {
     },
     /// Its result is being written.
     Concluding,
-    Finished,
+    Finished {
+        /// The server needs no more than its output.
+        acknowledged: bool,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -134,18 +160,26 @@ enum Then {
 
 impl Session {
     pub fn new(concurrency_max: usize, recovered: impl IntoIterator<Item = Recovered>) -> Session {
+        let mut streams = Streams::default();
         let attempts = recovered.into_iter().map(|recovered| match recovered {
             Recovered::Accepted(offer) => (offer.attempt, Attempt::Accepted { expires_at: offer.expires_at }),
             Recovered::Running(offer, at) => (offer.attempt, Attempt::Begun { started_at: Some(at), cancelled: false }),
-            Recovered::Finished(offer) => (offer.attempt, Attempt::Finished),
+            Recovered::Finished(offer, written) => {
+                streams.written(&offer.attempt, &written);
+                (offer.attempt, Attempt::Finished { acknowledged: false })
+            }
         });
         let attempts = attempts.collect();
         Session {
             concurrency_max: concurrency_max.max(1),
+            settings: Settings::default(),
+            drains: false,
             welcomed: false,
             ahead_ms: 0,
             offers: VecDeque::new(),
+            dropped: false,
             attempts,
+            streams,
         }
     }
 
@@ -158,19 +192,25 @@ impl Session {
                 self.welcomed = false;
                 // The server still owes these, and makes them again.
                 self.offers.clear();
+                self.dropped = false;
             }
             Input::Said(message) => self.said(message, now, &mut actions),
             Input::Kept { attempt } => self.kept(attempt, &mut actions),
             Input::NotKept { attempt, cause } => self.not_kept(attempt, cause, &mut actions),
             Input::Began { attempt, at } => self.began(attempt, at, &mut actions),
             Input::Gone { attempt, began, words } => self.gone(attempt, began, words, &mut actions),
-            Input::Finished { attempt } => {
-                self.attempts.insert(attempt.clone(), Attempt::Finished);
+            Input::Finished { attempt, written } => {
+                self.streams.written(&attempt, &written);
+                self.attempts.insert(attempt.clone(), Attempt::Finished { acknowledged: false });
                 self.say_result(attempt, &mut actions);
             }
+            Input::Wrote { attempt, written } => self.wrote(&attempt, &written),
+            Input::Unreadable(piece) => self.streams.unreadable(&piece),
+            Input::Drain(drains) => self.drains = drains,
             Input::Ticked => (),
         }
         self.expire(now, &mut actions);
+        self.forget_done(now, &mut actions);
         self.take_offers(&mut actions);
         if !self.welcomed {
             actions.retain(|action| !matches!(action, Action::Say(_)));
@@ -182,12 +222,32 @@ impl Session {
     pub fn wakes_at(&self) -> Option<Timestamp> {
         let expires_at = self.attempts.values().filter_map(|attempt| match attempt {
             Attempt::Accepted { expires_at } => Some(*expires_at),
-            Attempt::Keeping { .. } | Attempt::Begun { .. } | Attempt::Concluding | Attempt::Finished => None,
+            Attempt::Keeping { .. } | Attempt::Begun { .. } | Attempt::Concluding | Attempt::Finished { .. } => None,
         });
-        expires_at
-            .chain(self.offers.iter().map(|offer| offer.expires_at))
-            .min()
-            .map(|at| Timestamp(at.0.saturating_sub(self.ahead_ms)))
+        let expires_at = expires_at.chain(self.offers.iter().map(|offer| offer.expires_at)).min();
+        let here = expires_at.map(|at| Timestamp(at.0.saturating_sub(self.ahead_ms)));
+        here.into_iter().chain(self.streams.wakes_at().filter(|_| self.welcomed)).min()
+    }
+
+    /// The next part of an output to say, taken as said. To be asked when there is nothing else to say.
+    pub fn next_output(&mut self, now: Timestamp) -> Option<Piece> {
+        if self.welcomed { self.streams.next(now) } else { None }
+    }
+
+    pub fn has_output(&self, now: Timestamp) -> bool {
+        self.welcomed && self.streams.has_more(now)
+    }
+
+    /// Attempts that may be writing, while there is somebody to tell: to be looked at for [`Input::Wrote`].
+    pub fn writing(&self) -> Vec<String> {
+        let running = |attempt: &Attempt| matches!(attempt, Attempt::Begun { started_at: Some(_), .. });
+        let running = self.attempts.iter().filter(|(_, attempt)| self.welcomed && running(attempt));
+        running.map(|(attempt, _)| attempt.clone()).collect()
+    }
+
+    /// How many attempts are accepted and have not ended.
+    pub fn busy(&self) -> usize {
+        self.attempts.values().filter(|attempt| !matches!(attempt, Attempt::Finished { .. })).count()
     }
 
     /// Whether the server has let us in, in this connection.
@@ -200,7 +260,9 @@ impl Session {
             ToAgent::Welcome(welcome) => {
                 self.welcomed = true;
                 self.ahead_ms = welcome.server_time.0.saturating_sub(now.0);
-                let finished = self.attempts.iter().filter(|(_, attempt)| **attempt == Attempt::Finished);
+                self.settings = welcome.settings;
+                self.streams.connected();
+                let finished = self.attempts.iter().filter(|(_, attempt)| matches!(attempt, Attempt::Finished { .. }));
                 actions.extend(finished.map(|(attempt, _)| Action::SayResult { attempt: attempt.clone() }));
             }
             ToAgent::Refused { .. } => actions.push(Action::Close),
@@ -208,11 +270,11 @@ impl Session {
             ToAgent::Go { attempt } => self.go(attempt, actions),
             ToAgent::Cancel { attempt } => self.cancel(attempt, actions),
             ToAgent::Acknowledged { attempt } => self.acknowledged(attempt, actions),
+            ToAgent::OutputTaken(taken) => self.streams.taken(taken, now),
+            ToAgent::Settings(settings) => self.settings = settings,
             // Whoever carries messages has dealt with what they are about the connection itself.
             ToAgent::Challenge(_)
-            | ToAgent::OutputTaken(_)
             | ToAgent::Content(_)
-            | ToAgent::Settings(_)
             | ToAgent::Signed(_)
             | ToAgent::KeyRotated { .. }
             | ToAgent::Pong
@@ -223,14 +285,15 @@ impl Session {
     fn offered(&mut self, offer: Offer, actions: &mut Vec<Action>) {
         let waits = self.offers.iter().any(|waiting| waiting.attempt == offer.attempt);
         match self.attempts.get(&offer.attempt) {
-            None if waits || self.offers.len() >= OFFERS_MAX => (),
+            None if waits => (),
+            None if self.offers.len() >= OFFERS_MAX => self.dropped = true,
             None => self.offers.push_back(offer),
             Some(Attempt::Keeping { .. } | Attempt::Concluding) => (),
             Some(Attempt::Accepted { .. }) => actions.push(say_accepted(offer.attempt)),
             Some(Attempt::Begun { started_at, .. }) => {
                 actions.extend(started_at.map(|at| say_started(offer.attempt, at)))
             }
-            Some(Attempt::Finished) => self.say_result(offer.attempt, actions),
+            Some(Attempt::Finished { .. }) => self.say_result(offer.attempt, actions),
         }
     }
 
@@ -241,7 +304,7 @@ impl Session {
                 actions.push(Action::Begin { attempt });
             }
             Some(Attempt::Begun { started_at, .. }) => actions.extend(started_at.map(|at| say_started(attempt, at))),
-            Some(Attempt::Finished) => self.say_result(attempt, actions),
+            Some(Attempt::Finished { .. }) => self.say_result(attempt, actions),
             // It was never accepted, or it is about to be told how it ended.
             None | Some(Attempt::Keeping { .. } | Attempt::Concluding) => (),
         }
@@ -256,7 +319,7 @@ impl Session {
                 *cancelled = true;
                 actions.push(Action::Kill { attempt });
             }
-            Some(Attempt::Finished) => self.say_result(attempt, actions),
+            Some(Attempt::Finished { .. }) => self.say_result(attempt, actions),
             None | Some(Attempt::Concluding) => (),
         }
     }
@@ -265,10 +328,8 @@ impl Session {
         self.offers.retain(|offer| offer.attempt != attempt);
         match self.attempts.get_mut(&attempt) {
             Some(Attempt::Keeping { then, .. }) => *then = Then::Forget,
-            Some(Attempt::Accepted { .. } | Attempt::Finished) => {
-                self.attempts.remove(&attempt);
-                actions.push(Action::Forget { attempt });
-            }
+            Some(Attempt::Finished { acknowledged }) => *acknowledged = true,
+            Some(Attempt::Accepted { .. }) => self.forget(attempt, actions),
             // Its end is still to be told, and to be acknowledged.
             None | Some(Attempt::Begun { .. } | Attempt::Concluding) => (),
         }
@@ -308,7 +369,7 @@ impl Session {
             None | Some(Attempt::Concluding) => {
                 self.attempts.insert(attempt.clone(), Attempt::Begun { started_at: Some(at), cancelled: true });
             }
-            Some(Attempt::Keeping { .. } | Attempt::Accepted { .. } | Attempt::Finished) => return,
+            Some(Attempt::Keeping { .. } | Attempt::Accepted { .. } | Attempt::Finished { .. }) => return,
         }
         actions.push(say_started(attempt, at));
     }
@@ -348,16 +409,47 @@ impl Session {
         }
     }
 
+    fn wrote(&mut self, attempt: &str, written: &[Written]) {
+        // A look that took longer than the attempt is of no use any more.
+        if matches!(self.attempts.get(attempt), Some(Attempt::Begun { .. })) {
+            self.streams.written(attempt, written);
+        }
+    }
+
+    /// Lets go of what the server needs no more.
+    fn forget_done(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
+        let done = |(attempt, stands): &(&String, &Attempt)| {
+            **stands == Attempt::Finished { acknowledged: true } && self.streams.is_done(attempt, now)
+        };
+        let done: Vec<String> = self.attempts.iter().filter(done).map(|(attempt, _)| attempt.clone()).collect();
+        for attempt in done {
+            self.forget(attempt, actions);
+        }
+    }
+
+    fn forget(&mut self, attempt: String, actions: &mut Vec<Action>) {
+        self.attempts.remove(&attempt);
+        self.streams.forget(&attempt);
+        actions.push(Action::Forget { attempt });
+    }
+
+    /// What people of the server and of the host allow.
+    fn workers(&self) -> usize {
+        let asked = self.settings.concurrency_max.map_or(usize::MAX, |asked| asked as usize);
+        if self.drains || self.settings.draining { 0 } else { self.concurrency_max.min(asked) }
+    }
+
     fn take_offers(&mut self, actions: &mut Vec<Action>) {
-        while self.busy() < self.concurrency_max {
+        // The server makes what was dropped again, in a new connection.
+        if self.dropped && self.offers.is_empty() {
+            self.dropped = false;
+            actions.push(Action::Close);
+        }
+        while self.busy() < self.workers() {
             let Some(offer) = self.offers.pop_front() else { break };
             self.attempts.insert(offer.attempt.clone(), Attempt::Keeping { offer: offer.clone(), then: Then::Accept });
             actions.push(Action::Keep(offer));
         }
-    }
-
-    fn busy(&self) -> usize {
-        self.attempts.values().filter(|attempt| **attempt != Attempt::Finished).count()
     }
 
     fn say_result(&self, attempt: String, actions: &mut Vec<Action>) {
@@ -374,7 +466,7 @@ impl Session {
                 Some(AttemptState::Accepted)
             }
             Attempt::Begun { started_at: Some(_), .. } => Some(AttemptState::Running),
-            Attempt::Finished => Some(AttemptState::Finished),
+            Attempt::Finished { .. } => Some(AttemptState::Finished),
         };
         let report = |(attempt, stands): (&String, &Attempt)| {
             Some(AttemptReport { attempt: attempt.clone(), state: state(stands)? })

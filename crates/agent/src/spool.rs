@@ -149,7 +149,8 @@ mod tests {
         let directory = std::env::temp_dir().join(format!("agent-spool-{:x}", crate::host::random().expect("random")));
         std::fs::create_dir_all(&directory).expect("a directory");
         let room = Room::new(10);
-        let (out, err) = (Spool::create(&directory.join("out"), room.clone()), Spool::create(&directory.join("err"), room));
+        let (out, err) =
+            (Spool::create(&directory.join("out"), room.clone()), Spool::create(&directory.join("err"), room));
         out.say("123456");
         err.say("12345678");
         out.say("7");

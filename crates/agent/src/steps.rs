@@ -92,11 +92,6 @@ impl Flow {
         }
     }
 
-    /// The attempt is to end: no step runs any more.
-    pub(crate) fn cancel(&mut self) {
-        self.cancelled = true;
-    }
-
     /// Takes in how a step went.
     pub(crate) fn ended(&mut self, step: &Step, judged: &Judged) {
         self.steps += 1;

@@ -14,10 +14,11 @@ use std::io::{self, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
-use api::agent::{Ended, StepEnded, Variable, failure};
-use document::{Action, Job, Step, Stream, Verdict};
+use api::agent::{Ended, Failure, StepEnded, Variable, failure};
+use document::{Action, Job, Plan, Step, Stream, Verdict};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::sleep;
 
@@ -25,6 +26,7 @@ use crate::download;
 use crate::host;
 use crate::journal::{self, Exit, StepExit, Stored};
 use crate::judge::{self, Before, Lines};
+use crate::local_document;
 use crate::program::{self, Place, Ready, Spools};
 use crate::spool::{Kept, Room, Spool};
 use crate::steps::{Flow, Judged, Turn, because, platform_here};
@@ -62,7 +64,7 @@ async fn supervise_to_end(directory: &Path) -> io::Result<()> {
     journal::forget_secrets(directory);
 
     let room = Room::new(stored.host.output_bytes_max);
-    let exit = Supervisor { directory, stored: &stored, secrets, room, cancel }.run().await;
+    let exit = Supervisor { directory, stored: &stored, secrets: Arc::new(secrets), room, cancel }.run().await;
     // Heard from here on: an earlier SIGTERM was for the script.
     let mut told_to_end = signal(SignalKind::terminate())?;
     // A full disk must not cost a result: while we live, the attempt is running.
@@ -80,10 +82,24 @@ async fn supervise_to_end(directory: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Where an action stands.
+#[derive(Debug, Clone, Copy)]
+struct Nesting {
+    /// The plan's step that it is, if it is one.
+    step: Option<usize>,
+    /// In so many documents that were read on this host.
+    depth: u32,
+}
+
+fn private_directory(directory: &Path) -> Result<(), Failure> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
+    made.map_err(|error| because(failure::START_FAILED, format!("the step's directory could not be made: {error}")))
+}
+
 struct Supervisor<'a> {
     directory: &'a Path,
     stored: &'a Stored,
-    secrets: Vec<Variable>,
+    secrets: Arc<Vec<Variable>>,
     room: Room,
     cancel: Signal,
 }
@@ -132,54 +148,75 @@ impl Supervisor<'_> {
 
     async fn run_step(&mut self, at: usize, step: &Step) -> (Judged, Option<(Kept, Kept)>) {
         let directory = journal::step_directory(self.directory, at);
-        if let Err(error) = DirBuilder::new().recursive(true).mode(0o700).create(&directory) {
-            let message = format!("the step's directory could not be made: {error}");
-            return (Judged::failed(because(failure::START_FAILED, message)), None);
+        if let Err(failure) = private_directory(&directory) {
+            return (Judged::failed(failure), None);
         }
         let spool = |name: &str| Spool::create(&directory.join(name), self.room.clone());
         let spools = Spools { stdout: spool("stdout"), stderr: spool("stderr") };
-        let judged = self.perform(&step.action, directory, at, &spools).await;
+        let judged = self.perform(&step.action, directory, Nesting { step: Some(at), depth: 0 }, &spools).await;
         (judged, Some((spools.stdout.close(), spools.stderr.close())))
     }
 
-    async fn perform(&mut self, action: &Action, directory: PathBuf, at: usize, spools: &Spools) -> Judged {
-        let (attempt, secrets) = (self.directory, std::mem::take(&mut self.secrets));
+    async fn perform(&mut self, action: &Action, directory: PathBuf, nesting: Nesting, spools: &Spools) -> Judged {
         let place = Place {
-            attempt,
+            attempt: self.directory,
             step: directory,
-            work: attempt.join("work"),
+            work: self.directory.join("work"),
             variables: self.variables(),
-            secrets: &secrets,
+            secrets: self.secrets.clone(),
             groups: self.stored.host.groups.as_deref(),
         };
-        let judged = match action {
+        match action {
             Action::Shell(script) => self.plain(program::shell(&place, script), &place, spools).await,
             Action::PowerShell(script) => self.plain(program::powershell(&place, script), &place, spools).await,
             Action::Job(job) => self.job(job, &place, spools).await,
-            Action::Download(wanted) => match download::perform(wanted, attempt, at, &place.work) {
+            Action::Download(wanted) => match download::perform(wanted, place.attempt, nesting.step, &place.work) {
                 Ok(words) => {
                     spools.stdout.say(&words);
                     Judged::plain(Ended::ExitCode(0))
                 }
-                Err(failure) => {
-                    spools.stderr.say(&format!("{}\n", failure.message));
-                    Judged::failed(failure)
-                }
+                Err(failure) => Judged::failed(failure),
             },
-            Action::Document(_) => {
-                Judged::failed(because(failure::START_FAILED, "this agent reads no documents on its host"))
-            }
-        };
-        self.secrets = secrets;
-        judged
+            Action::Document(wanted) => match local_document::read(wanted, nesting.depth, &place.work) {
+                // A document in a document: the compiler has to be told that this ends.
+                Ok(plan) => Box::pin(self.document(&plan, &place, nesting, spools)).await,
+                Err(failure) => Judged::failed(failure),
+            },
+        }
     }
 
-    async fn plain(
-        &mut self,
-        ready: Result<Ready, api::agent::Failure>,
-        place: &Place<'_>,
-        spools: &Spools,
-    ) -> Judged {
+    /// Runs the steps of a document as one step, whose output they share.
+    async fn document(&mut self, plan: &Plan, place: &Place<'_>, nesting: Nesting, spools: &Spools) -> Judged {
+        let mut flow = Flow::default();
+        for (at, step) in plan.steps.iter().enumerate() {
+            let judged = match flow.turn(step, platform_here()) {
+                Turn::Run => {
+                    let directory = place.step.join(at.to_string());
+                    match private_directory(&directory) {
+                        Ok(()) => {
+                            let nesting = Nesting { step: None, depth: nesting.depth + 1 };
+                            self.perform(&step.action, directory, nesting, spools).await
+                        }
+                        Err(failure) => Judged::failed(failure),
+                    }
+                }
+                Turn::Skip(why) => Judged { ended: StepEnded::Skipped(why), verdict: Verdict::Normal },
+                Turn::Cancelled => Judged::failed(because(failure::CANCELLED, "cancelled before it began")),
+            };
+            // The output is all that is told of steps in a step.
+            if let StepEnded::Failure(why) = &judged.ended {
+                spools.stderr.say(&format!("step {}: {}\n", step.name, why.message));
+            }
+            flow.ended(step, &judged);
+        }
+        let (ended, verdict) = flow.whole();
+        match ended {
+            Ended::ExitCode(code) => Judged { ended: StepEnded::ExitCode(code), verdict },
+            Ended::Failure(failure) => Judged::failed(failure),
+        }
+    }
+
+    async fn plain(&mut self, ready: Result<Ready, Failure>, place: &Place<'_>, spools: &Spools) -> Judged {
         match ready {
             Ok(ready) => Judged::plain(ready.run(place, spools, &mut self.cancel).await),
             Err(failure) => Judged::failed(failure),

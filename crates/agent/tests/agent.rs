@@ -1,5 +1,6 @@
 //! A real agent, real supervisors and real scripts, against a server that each test plays by hand.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -8,14 +9,22 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use agent::Config;
-use api::agent::{AttemptState, Ended, Finished, FromAgent, Hello, Offer, ToAgent, Variable, Welcome, failure};
+use api::agent::{
+    AttemptState, Ended, Finished, FromAgent, Hello, Offer, OutputTaken, StepEnded, ToAgent, Variable, Welcome, failure,
+};
 use base::Timestamp;
-use document::{Plan, Script};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use document::{
+    Action, Download, Job, Judgement, JudgementRule, Limits, LocalDocument, NextStep, Plan, Platform, Program, Ranges,
+    Script, Secret, Source, Step, Stream, Verdict,
+};
+use futures_util::stream::SplitSink;
 use futures_util::{SinkExt, StreamExt};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::WebSocketStream;
@@ -32,14 +41,19 @@ const PATIENCE: Duration = Duration::from_secs(20);
 struct Stage {
     listener: TcpListener,
     root: PathBuf,
+    /// What the server has of outputs, whatever becomes of connections.
+    outputs: Outputs,
 }
+
+/// Of each stream of each step: what came, and whether it is the whole.
+type Outputs = Arc<Mutex<BTreeMap<(String, u32, Stream), (Vec<u8>, bool)>>>;
 
 impl Stage {
     async fn new() -> Stage {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let root = std::env::temp_dir().join(format!("agent-test-{:x}", agent::host::random().expect("random")));
         fs::create_dir_all(&root).expect("a directory");
-        Stage { listener, root }
+        Stage { listener, root, outputs: Outputs::default() }
     }
 
     fn url(&self) -> String {
@@ -86,7 +100,7 @@ impl Stage {
     async fn connection(&self) -> (Server, Hello) {
         let (stream, _) = soon(self.listener.accept()).await.expect("a connection");
         let socket = soon(tokio_tungstenite::accept_async(stream)).await.expect("a handshake");
-        let mut server = Server { socket };
+        let mut server = Server::new(socket, self.outputs.clone());
         match server.hear().await {
             FromAgent::Hello(hello) => (server, hello),
             other => panic!("hello comes first, not {other:?}"),
@@ -108,6 +122,12 @@ impl Stage {
         self.emptied().await;
         agent.stop().await;
         finished
+    }
+
+    /// What the server has of a stream, and whether it is the whole.
+    fn output(&self, attempt: &str, step: u32, stream: Stream) -> (Vec<u8>, bool) {
+        let key = (attempt.to_owned(), step, stream);
+        self.outputs.lock().expect("outputs").get(&key).cloned().unwrap_or_default()
     }
 
     /// Waits until the agent has forgotten every attempt.
@@ -211,22 +231,47 @@ impl Drop for Supervised {
     }
 }
 
-/// The server's end of one connection.
+/// The server's end of one connection. It answers to pings and takes outputs by itself.
 struct Server {
-    socket: WebSocketStream<TcpStream>,
+    sink: Sink,
+    said: mpsc::UnboundedReceiver<FromAgent>,
+    answers: JoinHandle<()>,
+}
+
+type Sink = Arc<tokio::sync::Mutex<SplitSink<WebSocketStream<TcpStream>, Message>>>;
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.answers.abort();
+    }
 }
 
 impl Server {
-    /// The next message that is no ping.
-    async fn hear(&mut self) -> FromAgent {
-        loop {
-            let message = soon(self.socket.next()).await.expect("a message").expect("a sound connection");
-            let Message::Text(text) = message else { continue };
-            match serde_json::from_str(&text).expect("a message of ours") {
-                FromAgent::Ping => self.say(ToAgent::Pong).await,
-                message => return message,
+    fn new(socket: WebSocketStream<TcpStream>, outputs: Outputs) -> Server {
+        let (sink, mut stream) = socket.split();
+        let sink = Arc::new(tokio::sync::Mutex::new(sink));
+        let (tell, said) = mpsc::unbounded_channel();
+        let answer_by = sink.clone();
+        let answers = tokio::spawn(async move {
+            while let Some(Ok(message)) = stream.next().await {
+                let Message::Text(text) = message else { continue };
+                let answer = match serde_json::from_str(&text).expect("a message of ours") {
+                    FromAgent::Ping => ToAgent::Pong,
+                    FromAgent::Output(output) => ToAgent::OutputTaken(take(&outputs, output)),
+                    message => {
+                        let _nobody_hears = tell.send(message);
+                        continue;
+                    }
+                };
+                send(&answer_by, &answer).await;
             }
-        }
+        });
+        Server { sink, said, answers }
+    }
+
+    /// The next message that is neither a ping nor an output.
+    async fn hear(&mut self) -> FromAgent {
+        soon(self.said.recv()).await.expect("a sound connection")
     }
 
     async fn hear_nothing(&mut self) {
@@ -236,8 +281,7 @@ impl Server {
     }
 
     async fn say(&mut self, message: ToAgent) {
-        let text = serde_json::to_string(&message).expect("a message has a text");
-        soon(self.socket.send(Message::text(text))).await.expect("a sound connection");
+        send(&self.sink, &message).await;
     }
 
     async fn welcome(&mut self) {
@@ -280,6 +324,28 @@ impl Server {
         let finished = self.hear_finished().await;
         self.acknowledge(&finished).await;
         finished
+    }
+}
+
+async fn send(sink: &Sink, message: &ToAgent) {
+    let text = serde_json::to_string(message).expect("a message has a text");
+    let _gone = soon(sink.lock().await.send(Message::text(text))).await;
+}
+
+/// Keeps a part of an output that fits to what came before.
+fn take(outputs: &Outputs, output: api::agent::Output) -> OutputTaken {
+    let mut outputs = outputs.lock().expect("outputs");
+    let (bytes, done) = outputs.entry((output.attempt.clone(), output.step, output.stream)).or_default();
+    if output.offset == bytes.len() as u64 {
+        bytes.extend(BASE64.decode(output.data).expect("base 64"));
+        *done |= output.end;
+    }
+    OutputTaken {
+        attempt: output.attempt,
+        step: output.step,
+        stream: output.stream,
+        offset: bytes.len() as u64,
+        done: *done,
     }
 }
 
@@ -494,19 +560,51 @@ async fn a_signal_is_a_failure_with_the_shells_code() {
 }
 
 #[tokio::test]
-async fn a_flood_costs_neither_memory_nor_disk() {
+async fn a_flood_is_kept_whole_and_comes_whole() {
     let stage = Stage::new().await;
-    let agent = stage.agent();
+    let mut agent = stage.agent_process();
     let mut server = stage.welcomed().await;
-    server.offer_and_go(offer("head -c 300000000 /dev/zero | tr '\\0' 'é'; head -c 1000000 /dev/zero >&2")).await;
+    let script = "head -c 64000000 /dev/zero | tr '\\0' 'y'; echo; echo the end; head -c 1000000 /dev/zero >&2";
+    server.offer_and_go(offer(script)).await;
     server.hear_started().await;
     let finished = server.hear_finished().await;
     assert_eq!(finished.ended, Ended::ExitCode(0));
     assert_eq!((finished.stdout.chars().count(), finished.stdout_truncated), (24_000, true));
     assert_eq!((finished.stderr.chars().count(), finished.stderr_truncated), (8_000, true));
-    let on_disk: u64 =
-        walk(&stage.data()).iter().map(|path| fs::metadata(path).map_or(0, |metadata| metadata.len())).sum();
-    assert!(on_disk < 200_000, "{on_disk} bytes are on disk");
+    server.acknowledge(&finished).await;
+    // A connection that breaks costs nothing but what was on its way.
+    drop(server);
+    let _server = stage.welcomed().await;
+    stage.emptied().await;
+    let peak = fs::read_to_string(format!("/proc/{}/status", agent.0.id())).expect("a process");
+    let peak = peak.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("its memory");
+    let peak_kb: u64 = peak.trim().trim_end_matches(" kB").parse().expect("a number");
+    assert!(peak_kb < 100_000, "{peak_kb} kB");
+    let (stdout, whole) = stage.output("c.mi-1.1", 0, Stream::Stdout);
+    assert!(whole && stdout.len() == 64_000_009 && stdout.ends_with(b"y\nthe end\n"), "{} bytes", stdout.len());
+    assert_eq!(stage.output("c.mi-1.1", 0, Stream::Stderr).0.len(), 1_000_000);
+    agent.kill();
+}
+
+#[tokio::test]
+async fn output_follows_while_a_script_runs() {
+    let stage = Stage::new().await;
+    let agent = stage.agent();
+    let mut server = stage.welcomed().await;
+    let gate = stage.path("gate");
+    server.offer_and_go(offer(&format!("echo first; while [ ! -e {} ]; do sleep 0.05; done", gate.display()))).await;
+    server.hear_started().await;
+    soon(async {
+        while stage.output("c.mi-1.1", 0, Stream::Stdout) != (b"first\n".to_vec(), false) {
+            sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    fs::write(&gate, "").expect("a gate");
+    let finished = server.hear_finished().await;
+    server.acknowledge(&finished).await;
+    stage.emptied().await;
+    assert_eq!(stage.output("c.mi-1.1", 0, Stream::Stdout), (b"first\n".to_vec(), true));
     agent.stop().await;
 }
 
@@ -903,4 +1001,291 @@ async fn a_second_agent_says_that_it_waits_and_gives_up() {
     assert_eq!(said.len(), 1);
     assert!(said[0] - started < Duration::from_secs(1));
     first.stop().await;
+}
+
+fn planned(steps: Vec<Step>) -> Offer {
+    Offer { plan: Plan { steps }, ..offer("") }
+}
+
+fn shell_step(name: &str, script: &str) -> Step {
+    Step::new(name, Action::Shell(Script { text: script.to_owned(), ..script_default() }))
+}
+
+fn job_default() -> Job {
+    Job {
+        program: Program::Script(String::new()),
+        arguments: vec![],
+        user: None,
+        working_directory: String::new(),
+        environment: vec![],
+        secrets: vec![],
+        stdin: None,
+        execution_timeout_seconds: 60,
+        limits: Limits::default(),
+        judgement: Judgement::default(),
+        retry: None,
+        lost_after_seconds: None,
+    }
+}
+
+fn job(job: Job) -> Offer {
+    planned(vec![Step::new("job", Action::Job(Box::new(job)))])
+}
+
+fn job_script(text: &str) -> Job {
+    Job { program: Program::Script(text.to_owned()), ..job_default() }
+}
+
+/// What a list of texts looks like when each is a line of its own, with its length.
+const SHOW: &str = r#"for one in "$@"; do printf '%s:%s\n' "${#one}" "$one"; done; cat; printf '%s' "$HOSTILE""#;
+
+#[tokio::test]
+async fn steps_run_in_order_and_each_is_told() {
+    let stage = Stage::new().await;
+    let steps = vec![
+        shell_step("one", "echo 1 > shared; echo out one"),
+        Step { platform: Some(Platform::Windows), ..shell_step("elsewhere", "echo never") },
+        Step { on_failure: NextStep::Exit, ..shell_step("two", "cat shared; echo err two >&2; exit 4") },
+        shell_step("three", "echo never"),
+        Step { finally: true, ..shell_step("last", "echo out last") },
+    ];
+    let finished = stage.run(planned(steps)).await;
+    assert_eq!(finished.ended, Ended::ExitCode(4));
+    assert_eq!((finished.verdict, finished.stdout.as_str()), (Verdict::Abnormal, "out one\n1\nout last\n"));
+    let told: Vec<_> = finished.steps.iter().map(|step| (step.name.as_str(), &step.ended, &*step.stdout)).collect();
+    let skipped = |why: &str| StepEnded::Skipped(format!("Step execution skipped{why}"));
+    assert_eq!(
+        told,
+        [
+            ("one", &StepEnded::ExitCode(0), "out one\n"),
+            ("elsewhere", &skipped(" due to incompatible platform. Step name: elsewhere"), ""),
+            ("two", &StepEnded::ExitCode(4), "1\n"),
+            ("three", &skipped(": step two ended the document. Step name: three"), ""),
+            ("last", &StepEnded::ExitCode(0), "out last\n"),
+        ]
+    );
+    assert_eq!(finished.steps[2].stderr, "err two\n");
+    assert_eq!(stage.output("c.mi-1.1", 4, Stream::Stdout), (b"out last\n".to_vec(), true));
+    assert_eq!(stage.output("c.mi-1.1", 1, Stream::Stdout), (vec![], false));
+}
+
+#[tokio::test]
+async fn a_cancelled_attempt_runs_no_further_step() {
+    let stage = Stage::new().await;
+    let agent = stage.agent();
+    let mut server = stage.welcomed().await;
+    let marker = stage.path("running");
+    let first = shell_step("one", &format!(": > {}; sleep 300", marker.display()));
+    server.offer_and_go(planned(vec![first, shell_step("two", "echo never")])).await;
+    server.hear_started().await;
+    appears(&marker).await;
+    server.say(ToAgent::Cancel { attempt: "c.mi-1.1".to_owned() }).await;
+    let finished = server.hear_finished().await;
+    assert_eq!(failure_of(&finished).0, failure::CANCELLED);
+    assert_eq!(finished.steps.len(), 2);
+    assert!(finished.steps[1].started_at.is_none());
+    agent.stop().await;
+}
+
+#[tokio::test]
+async fn hostile_texts_reach_a_job_as_they_are() {
+    let stage = Stage::new().await;
+    let canary = stage.path("canary");
+    let touch = format!("touch {}", canary.display());
+    let hostile: Vec<String> =
+        ["", "-n", "--help", "-rf /", "*", "~", "%s%n", "\\", "\r", "a\nb\n", "é漢\u{1f600}", "$HOME"]
+            .map(str::to_owned)
+            .into_iter()
+            .chain([format!("$({touch})"), format!("`{touch}`"), format!("; {touch}"), format!("| {touch}")])
+            .chain([
+                format!("' ; {touch} ; '"),
+                format!("\" ; {touch} ; \""),
+                format!("\n{touch}\n"),
+                format!("&& {touch} #"),
+            ])
+            .collect();
+    let expected: String = hostile.iter().map(|one| format!("{}\n", one)).collect();
+    for program in [Program::Script(SHOW.to_owned()), Program::Script(format!("#!/bin/sh\n{SHOW}"))] {
+        let stdin = hostile.join("\n");
+        let environment = vec![Variable { name: "HOSTILE".to_owned(), value: hostile.concat() }];
+        let arguments = hostile.clone();
+        let finished =
+            stage.run(job(Job { program, arguments, stdin: Some(stdin.clone()), environment, ..job_default() })).await;
+        assert_eq!(finished.ended, Ended::ExitCode(0), "{}", finished.stderr);
+        let lengths_away: String = expected.clone();
+        assert!(finished.stdout.ends_with(&format!("{stdin}{}", hostile.concat())), "{}", finished.stdout);
+        for one in lengths_away.lines() {
+            assert!(finished.stdout.contains(one));
+        }
+    }
+    let program = Program::File("/usr/bin/printf".to_owned());
+    let arguments = ["%s|".to_owned()].into_iter().chain(hostile.clone()).collect();
+    let finished = stage.run(job(Job { program, arguments, ..job_default() })).await;
+    let joined: String = hostile.iter().map(|one| format!("{one}|")).collect();
+    assert_eq!(finished.stdout, joined);
+    assert!(!canary.exists());
+
+    let nul = || "a\0b".to_owned();
+    let variable = Variable { name: "A".to_owned(), value: nul() };
+    for hopeless in [
+        Job { arguments: vec![nul()], ..job_script("echo ran") },
+        Job { stdin: Some(nul()), ..job_script("echo ran") },
+        Job { environment: vec![variable], ..job_script("echo ran") },
+        Job { program: Program::File(nul()), ..job_default() },
+    ] {
+        let finished = stage.run(job(hopeless)).await;
+        assert_eq!((failure_of(&finished).0, &*finished.stdout), (failure::START_FAILED, ""));
+    }
+}
+
+#[tokio::test]
+async fn a_job_is_judged_by_its_code_its_files_and_its_output() {
+    let stage = Stage::new().await;
+    let warns = Judgement { warning: Ranges(vec![(1, 4)]), ..Judgement::default() };
+    let finished = stage.run(job(Job { judgement: warns.clone(), ..job_script("exit 3") })).await;
+    assert_eq!((&finished.ended, finished.verdict), (&Ended::ExitCode(3), Verdict::Warning));
+    let finished = stage.run(job(Job { judgement: warns, ..job_script("exit 5") })).await;
+    assert_eq!((&finished.ended, finished.verdict), (&Ended::ExitCode(5), Verdict::Abnormal));
+
+    let judged = |rules: Vec<JudgementRule>| Judgement { rules, ..Judgement::default() };
+    let missing = |path: &str| JudgementRule::FileMissing { path: path.to_owned(), verdict: Verdict::Abnormal };
+    let finished = stage.run(job(Job { judgement: judged(vec![missing("out.csv")]), ..job_script("true") })).await;
+    assert_eq!(failure_of(&finished), (failure::ABNORMAL, "job exited with 0, and there is no file out.csv", Some(0)));
+    let finished =
+        stage.run(job(Job { judgement: judged(vec![missing("out.csv")]), ..job_script(": > out.csv") })).await;
+    assert_eq!((&finished.ended, finished.verdict), (&Ended::ExitCode(0), Verdict::Normal));
+
+    let file = stage.path("old");
+    fs::write(&file, "old").expect("a file");
+    let stale = JudgementRule::FileNotModified { path: file.display().to_string(), verdict: Verdict::Warning };
+    let finished = stage.run(job(Job { judgement: judged(vec![stale.clone()]), ..job_script("true") })).await;
+    assert_eq!((&finished.ended, finished.verdict), (&Ended::ExitCode(0), Verdict::Warning));
+    let touch = format!("echo new >> {}", file.display());
+    let finished = stage.run(job(Job { judgement: judged(vec![stale]), ..job_script(&touch) })).await;
+    assert_eq!((&finished.ended, finished.verdict), (&Ended::ExitCode(0), Verdict::Normal));
+
+    let says = |stream| JudgementRule::Output { stream, pattern: "ORA-[0-9]+".to_owned(), verdict: Verdict::Abnormal };
+    let script = "seq 100000; echo ORA-00942; seq 10";
+    let finished = stage.run(job(Job { judgement: judged(vec![says(Stream::Stdout)]), ..job_script(script) })).await;
+    assert_eq!(failure_of(&finished).0, failure::ABNORMAL);
+    let finished = stage.run(job(Job { judgement: judged(vec![says(Stream::Stderr)]), ..job_script(script) })).await;
+    assert_eq!((&finished.ended, finished.verdict), (&Ended::ExitCode(0), Verdict::Normal));
+}
+
+#[tokio::test]
+async fn a_job_runs_as_another_user_with_nothing_of_the_agents() {
+    let stage = Stage::new().await;
+    let as_user = |user: &str, text: &str| job(Job { user: Some(user.to_owned()), ..job_script(text) });
+    let finished = stage.run(as_user("no-such-user", "id")).await;
+    assert_eq!(failure_of(&finished), (failure::USER_MISSING, "there is no user \"no-such-user\" on this host", None));
+    if !nix::unistd::geteuid().is_root() {
+        let finished = stage.run(as_user("root", "id")).await;
+        assert_eq!(failure_of(&finished).0, failure::USER_MISSING);
+        return;
+    }
+    let script = "id -un; id -u; id -G; echo $HOME $USER $LOGNAME $SHELL; : > mine; ls -ln mine | cut -d' ' -f3,4; \
+                  env | grep -c CARGO; cat ../offer.json; echo $?";
+    let finished = stage.run(as_user("nobody", script)).await;
+    assert_eq!(
+        finished.stdout, "nobody\n65534\n65534\n/nonexistent nobody nobody /usr/sbin/nologin\n65534 65534\n0\n1\n",
+        "{finished:?}"
+    );
+    let finished = stage
+        .run(job(Job { user: Some("nobody".to_owned()), working_directory: "/root".to_owned(), ..job_script("pwd") }))
+        .await;
+    assert_eq!(failure_of(&finished).0, failure::WORKING_DIRECTORY_MISSING);
+}
+
+#[tokio::test]
+async fn what_a_job_may_use_is_limited() {
+    let stage = Stage::new().await;
+    let limited = |limits: Limits, text: &str| job(Job { limits, ..job_script(text) });
+    let cpu = Limits { cpu_seconds: Some(1), ..Limits::default() };
+    let finished = stage.run(limited(cpu, "while :; do :; done")).await;
+    let (code, message, exit_code) = failure_of(&finished);
+    assert_eq!((code, exit_code), (failure::LIMIT_EXCEEDED, Some(152)));
+    assert_eq!(message, "job used more than 1 seconds of processor time");
+    let memory = Limits { memory_mib: Some(64), ..Limits::default() };
+    let finished = stage.run(limited(memory, "head -c 200000000 /dev/zero | tail -n 1 | wc -c")).await;
+    assert_ne!(finished.stdout, "200000000\n");
+    let none = Limits { cpu_seconds: Some(9), memory_mib: Some(4_000), ..Limits::default() };
+    let missing = Job { limits: none, program: Program::File("/no/such/program".to_owned()), ..job_default() };
+    let finished = stage.run(job(missing)).await;
+    let (code, message, _) = failure_of(&finished);
+    assert_eq!(code, failure::SCRIPT_MISSING);
+    assert!(message.starts_with("/no/such/program could not be started"), "{message}");
+}
+
+#[tokio::test]
+async fn a_secret_is_a_variable_and_gone_from_the_disk_when_it_is_used() {
+    let stage = Stage::new().await;
+    let agent = stage.agent();
+    let mut server = stage.welcomed().await;
+    let gate = stage.path("gate");
+    let secrets = vec![Secret { name: "TOKEN".to_owned(), parameter: "/a/token".to_owned() }];
+    let script = format!("echo ${{#TOKEN}}; while [ ! -e {} ]; do sleep 0.05; done", gate.display());
+    let given = vec![Variable { name: "TOKEN".to_owned(), value: "s3cr3t-canary".to_owned() }];
+    server.offer_and_go(Offer { secrets: given, ..job(Job { secrets: secrets.clone(), ..job_script(&script) }) }).await;
+    server.hear_started().await;
+    soon(async {
+        while stage.output("c.mi-1.1", 0, Stream::Stdout).0 != b"13\n" {
+            sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    for path in walk(&stage.data()) {
+        let bytes = fs::read(&path).unwrap_or_default();
+        assert!(!bytes.windows(13).any(|part| part == b"s3cr3t-canary"), "{}", path.display());
+    }
+    fs::write(&gate, "").expect("a gate");
+    let finished = server.hear_finished().await;
+    server.acknowledge(&finished).await;
+    stage.emptied().await;
+    server.offer_and_go(job(Job { secrets, ..job_script("echo ran") })).await;
+    server.hear_started().await;
+    let finished = server.hear_finished().await;
+    assert_eq!(failure_of(&finished), (failure::START_FAILED, "the value of secret TOKEN was not given", None));
+    agent.stop().await;
+}
+
+#[tokio::test]
+async fn files_are_brought_and_documents_are_run_on_the_host() {
+    let stage = Stage::new().await;
+    let source = stage.path("source");
+    fs::create_dir_all(source.join("below")).expect("a directory");
+    fs::write(source.join("one.sh"), "echo one \"$1\"\n").expect("a file");
+    fs::write(source.join("below/two.txt"), "two\n").expect("a file");
+    let download = |source: Source, destination: &str| {
+        Step::new("bring", Action::Download(Download { source, destination: destination.to_owned() }))
+    };
+    let local = |path: &Path| Source::Local { path: path.display().to_string() };
+    let text = r#"{"schemaVersion":"2.2","description":"d","parameters":{"who":{"type":"String"}},"mainSteps":[
+        {"action":"aws:runShellScript","name":"inner","inputs":{"runCommand":["echo inner {{ who }}"]}},
+        {"action":"aws:runShellScript","name":"failing","inputs":{"runCommand":["exit 6"]}}]}"#;
+    let document = |path: &str| {
+        let parameters = r#"{"who":"me"}"#.to_owned();
+        Step::new("run", Action::Document(LocalDocument { path: path.to_owned(), parameters, depth: 0 }))
+    };
+    let steps = vec![
+        download(local(&source.join("one.sh")), ""),
+        download(local(&source), "tree/"),
+        download(Source::Document { file: "inner.json".to_owned(), text: text.to_owned() }, ""),
+        download(local(&stage.path("nowhere")), ""),
+        shell_step("use", "sh one.sh 'a b'; cat tree/below/two.txt"),
+        document("inner.json"),
+        document("no-such.json"),
+    ];
+    let finished = stage.run(planned(steps)).await;
+    let ended: Vec<String> = finished
+        .steps
+        .iter()
+        .map(|step| match &step.ended {
+            StepEnded::ExitCode(code) => code.to_string(),
+            StepEnded::Failure(failure) => failure.code.clone(),
+            StepEnded::Skipped(why) => why.clone(),
+        })
+        .collect();
+    assert_eq!(ended, ["0", "0", "0", "Agent.ContentMissing", "0", "6", "Agent.ContentMissing"], "{finished:?}");
+    assert_eq!(finished.steps[4].stdout, "one a b\ntwo\n");
+    assert_eq!(finished.steps[5].stdout, "inner me\n");
 }

@@ -33,6 +33,12 @@ fn main() -> ExitCode {
     {
         return agent::supervise(directory.as_ref());
     }
+    // What becomes a job's program.
+    if let [_, word, order] = args.as_slice()
+        && word == agent::EXEC
+    {
+        return agent::exec(order.as_ref());
+    }
     let lang = cli::Lang::guess(&args, |name| std::env::var(name).ok());
     let command = cli::help::localised_with(Args::command(), lang, words::HELP);
     let args = match command.try_get_matches_from(args).and_then(|matches| Args::from_arg_matches(&matches)) {

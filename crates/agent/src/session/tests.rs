@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use api::agent::Welcome;
+use api::agent::{OutputTaken, Settings, Welcome};
+use document::Stream;
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
 
@@ -28,6 +29,12 @@ fn check_recovered<const N: usize>(recovered: [Recovered; N], script: &str, expe
         };
         for action in session.handle(input, now) {
             writeln!(out, "  > {}", action_text(&action)).expect("a string takes text");
+        }
+        while let Some(piece) = session.next_output(now) {
+            let end = if piece.end { " end" } else { "" };
+            let to = piece.offset + piece.bytes as u64;
+            writeln!(out, "  > output {} {:?} {}..{to}{end}", piece.attempt, piece.stream, piece.offset)
+                .expect("a string takes text");
         }
     }
     expect.assert_eq(&out);
@@ -58,9 +65,38 @@ fn parse(line: &str, now: Timestamp) -> Input {
         "not-kept" => Input::NotKept { attempt: attempt(), cause: "disk full".to_owned() },
         "began" => Input::Began { attempt: attempt(), at: now },
         "gone" => Input::Gone { attempt: attempt(), began: words[2] == "began", words: "no such file".to_owned() },
-        "finished" => Input::Finished { attempt: attempt() },
+        "finished" => Input::Finished { attempt: attempt(), written: read_written(&words[2..]) },
+        "wrote" => Input::Wrote { attempt: attempt(), written: read_written(&words[2..]) },
+        "taken" => Input::Said(ToAgent::OutputTaken(OutputTaken {
+            attempt: attempt(),
+            step: 0,
+            stream: read_stream(words[2]),
+            offset: words[3].parse().expect("an offset"),
+            done: words.get(4) == Some(&"done"),
+        })),
+        "drain" => Input::Drain(true),
+        "resume" => Input::Drain(false),
+        "settings" => Input::Said(ToAgent::Settings(Settings {
+            concurrency_max: words[1].parse().ok(),
+            draining: words.get(2) == Some(&"draining"),
+        })),
         other => panic!("no such input: {other}"),
     }
+}
+
+/// `out:10` has 10 bytes, `out:10.` has ended.
+fn read_written(words: &[&str]) -> Vec<Written> {
+    let read = |word: &&str| {
+        let (stream, bytes) = word.split_once(':')?;
+        let ended = bytes.ends_with('.').then_some(false);
+        let bytes = bytes.trim_end_matches('.').parse().expect("bytes");
+        Some(Written { step: 0, stream: read_stream(stream), bytes, ended })
+    };
+    words.iter().filter_map(read).collect()
+}
+
+fn read_stream(word: &str) -> Stream {
+    if word == "out" { Stream::Stdout } else { Stream::Stderr }
 }
 
 fn offer(attempt: &str) -> Offer {
@@ -587,7 +623,7 @@ fn a_started_agent_tells_what_it_left() {
         [
             Recovered::Accepted(offer("a")),
             Recovered::Running(offer("b"), Timestamp(5)),
-            Recovered::Finished(offer("c")),
+            Recovered::Finished(offer("c"), vec![]),
         ],
         "
         connected
@@ -625,6 +661,281 @@ fn a_refused_agent_leaves() {
               > close
         "#]],
     );
+}
+
+#[test]
+fn output_follows_in_turn_and_no_further_than_it_is_taken() {
+    check(
+        "
+        connected
+        welcome
+        offer a
+        kept a
+        go a
+        began a
+        wrote a out:300000
+        taken a out 65536
+        taken a out 131072
+        wrote a out:300000 err:5
+        taken a err 5
+        finished a out:300000. err:5.
+        taken a out 262144
+        taken a out 300000
+        taken a out 300000 done
+        acknowledged a
+        taken a err 5 done
+        ",
+        expect![[r#"
+            connected
+              > hello []
+            welcome
+            offer a
+              > keep a
+            kept a
+              > say accepted a
+            go a
+              > begin a
+            began a
+              > say started a
+            wrote a out:300000
+              > output a Stdout 0..65536
+            taken a out 65536
+              > output a Stdout 65536..131072
+              > output a Stdout 131072..196608
+              > output a Stdout 196608..262144
+              > output a Stdout 262144..300000
+            taken a out 131072
+            wrote a out:300000 err:5
+              > output a Stderr 0..5
+            taken a err 5
+            finished a out:300000. err:5.
+              > say result a
+              > output a Stdout 300000..300000 end
+              > output a Stderr 5..5 end
+            taken a out 262144
+            taken a out 300000
+            taken a out 300000 done
+            acknowledged a
+            taken a err 5 done
+              > forget a
+        "#]],
+    );
+}
+
+#[test]
+fn after_a_broken_connection_the_server_says_what_it_has() {
+    check_recovered(
+        [Recovered::Finished(
+            offer("a"),
+            vec![Written { step: 0, stream: Stream::Stdout, bytes: 200_000, ended: Some(false) }],
+        )],
+        "
+        connected
+        welcome
+        taken a out 150000
+        disconnected
+        connected
+        welcome
+        acknowledged a
+        taken a out 100000
+        taken a out 165536
+        taken a out 200000 done
+        ",
+        expect![[r#"
+            connected
+              > hello [a Finished]
+            welcome
+              > say result a
+              > output a Stdout 0..65536
+            taken a out 150000
+              > output a Stdout 150000..200000 end
+            disconnected
+            connected
+              > hello [a Finished]
+            welcome
+              > say result a
+              > output a Stdout 150000..200000 end
+            acknowledged a
+            taken a out 100000
+              > output a Stdout 100000..165536
+              > output a Stdout 165536..200000 end
+            taken a out 165536
+            taken a out 200000 done
+              > forget a
+        "#]],
+    );
+}
+
+#[test]
+fn what_is_not_taken_is_said_again_after_a_pause() {
+    check(
+        "
+        connected
+        welcome
+        offer a
+        kept a
+        go a
+        began a
+        wrote a out:10
+        taken a out 0
+        @1
+        taken a out 10
+        finished a out:10.
+        taken a out 10
+        @2
+        taken a out 10 done
+        acknowledged a
+        ",
+        expect![[r#"
+            connected
+              > hello []
+            welcome
+            offer a
+              > keep a
+            kept a
+              > say accepted a
+            go a
+              > begin a
+            began a
+              > say started a
+            wrote a out:10
+              > output a Stdout 0..10
+            taken a out 0
+            @1
+              > output a Stdout 0..10
+            taken a out 10
+            finished a out:10.
+              > say result a
+              > output a Stdout 10..10 end
+            taken a out 10
+            @2
+              > output a Stdout 10..10 end
+            taken a out 10 done
+            acknowledged a
+              > forget a
+        "#]],
+    );
+}
+
+#[test]
+fn a_server_that_takes_no_output_is_not_waited_for() {
+    check(
+        "
+        connected
+        welcome
+        offer a
+        kept a
+        go a
+        began a
+        finished a out:10. err:0.
+        acknowledged a
+        @29
+        @30
+        ",
+        expect![[r#"
+            connected
+              > hello []
+            welcome
+            offer a
+              > keep a
+            kept a
+              > say accepted a
+            go a
+              > begin a
+            began a
+              > say started a
+            finished a out:10. err:0.
+              > say result a
+              > output a Stdout 0..10 end
+              > output a Stderr 0..0 end
+            acknowledged a
+            @29
+            @30
+              > forget a
+        "#]],
+    );
+}
+
+#[test]
+fn who_drains_goes_on_with_what_it_has() {
+    check(
+        "
+        connected
+        welcome
+        offer a
+        kept a
+        drain
+        offer b
+        go a
+        began a
+        finished a
+        resume
+        settings 1
+        offer c
+        settings 5 draining
+        kept b
+        cancel b
+        finished b
+        settings none
+        ",
+        expect![[r#"
+            connected
+              > hello []
+            welcome
+            offer a
+              > keep a
+            kept a
+              > say accepted a
+            drain
+            offer b
+            go a
+              > begin a
+            began a
+              > say started a
+            finished a
+              > say result a
+            resume
+              > keep b
+            settings 1
+            offer c
+            settings 5 draining
+            kept b
+              > say accepted b
+            cancel b
+              > conclude b Agent.Cancelled: cancelled before it began
+            finished b
+              > say result b
+            settings none
+              > keep c
+        "#]],
+    );
+}
+
+#[test]
+fn offers_beyond_the_queue_are_made_again_in_another_connection() {
+    let mut session = Session::new(1, []);
+    let mut handle = |line: &str| {
+        let actions = session.handle(parse(line, Timestamp(0)), Timestamp(0));
+        actions.iter().map(action_text).collect::<Vec<_>>()
+    };
+    handle("connected");
+    handle("welcome");
+    handle("offer running");
+    (0..=OFFERS_MAX).for_each(|at| assert!(handle(&format!("offer {at}")).is_empty()));
+    let mut last = vec![];
+    handle("kept running");
+    handle("cancel running");
+    let mut next = "running".to_owned();
+    for at in 0..OFFERS_MAX {
+        assert!(last.is_empty());
+        last = handle(&format!("finished {next}"));
+        next = at.to_string();
+        assert_eq!(last.pop(), Some(format!("keep {next}")));
+        last.retain(|action| !action.starts_with("say"));
+        let more = [format!("kept {next}"), format!("cancel {next}")];
+        last.extend(more.iter().flat_map(|line| handle(line)).filter(|action| action == "close"));
+    }
+    assert_eq!(last, ["close"]);
 }
 
 fn any_line() -> impl Strategy<Value = String> {

@@ -9,6 +9,7 @@ fn main() -> Result<ExitCode, agent::Error> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["agent-supervise", directory] => Ok(agent::supervise(Path::new(directory))),
+        ["agent-exec", order] => Ok(agent::exec(Path::new(order))),
         [url, data] => run(url, data),
         _ => Ok(ExitCode::from(2)),
     }
