@@ -172,6 +172,15 @@ pub(crate) struct StepExit {
     pub(crate) stderr: Option<Kept>,
 }
 
+impl StepExit {
+    fn kept(&self, stream: Stream) -> Option<Kept> {
+        match stream {
+            Stream::Stdout => self.stdout,
+            Stream::Stderr => self.stderr,
+        }
+    }
+}
+
 /// How far a stream of a step has come on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Written {
@@ -383,17 +392,13 @@ impl Journal {
             if ended.is_none() && !own.exists() {
                 break;
             }
-            let streams: [(_, _, fn(&StepExit) -> Option<Kept>); 2] =
-                [(Stream::Stdout, "stdout", |step| step.stdout), (Stream::Stderr, "stderr", |step| step.stderr)];
-            for (stream, name, kept) in streams {
+            for (stream, name) in [(Stream::Stdout, "stdout"), (Stream::Stderr, "stderr")] {
+                let far = match &ended {
+                    Some(ended) => ended.kept(stream).map(|kept| (kept.bytes, Some(kept.cut))),
+                    None => Some((file_len(&own.join(name)), None)),
+                };
                 let step = u32::try_from(at).unwrap_or(u32::MAX);
-                written.extend(
-                    match &ended {
-                        Some(ended) => kept(ended).map(|kept| (kept.bytes, Some(kept.cut))),
-                        None => Some((file_len(&own.join(name)), None)),
-                    }
-                    .map(|(bytes, ended)| Written { step, stream, bytes, ended }),
-                );
+                written.extend(far.map(|(bytes, ended)| Written { step, stream, bytes, ended }));
             }
         }
         Ok(written)
