@@ -254,6 +254,13 @@ fn of_command(refusal: CommandRefusal, caller: &Caller) -> Error {
         CommandRefusal::InvalidPluginName(_) => Error::bare("InvalidPluginName"),
         CommandRefusal::InvocationDoesNotExist => Error::bare("InvocationDoesNotExist"),
         CommandRefusal::InvalidNextToken => Error::new("InvalidNextToken", "The specified token is not valid."),
+        CommandRefusal::DocumentHashMismatch(_) => Error::new("InvalidDocument", refusal.to_string()),
+        CommandRefusal::InvalidNotificationConfig(why) => Error::new("InvalidNotificationConfig", why),
+        CommandRefusal::InvalidRole => Error::new(
+            "InvalidRole",
+            "The role name can't contain invalid characters. Also verify that you specified an IAM role for notifications that includes the required trust policy.",
+        ),
+        CommandRefusal::InvalidOutputFolder(why) => Error::new("InvalidOutputFolder", why),
     }
 }
 

@@ -231,7 +231,7 @@ fn result(run: &Run, bytes_max: usize) -> Json {
 fn result_with(run: &Run, chars_max: usize, parameters: bool) -> Json {
     let mut out = Writer::new(Style::Task);
     out.object("Command", |out| encode_command_with(out, run, parameters));
-    out.list("CommandInvocations", run.invocations(), |out, invocation| encode_result(out, invocation, chars_max));
+    out.list("CommandInvocations", run.invocations(), |out, invocation| encode_result(out, run, invocation, chars_max));
     json(out)
 }
 

@@ -100,3 +100,71 @@ pub(crate) fn large_run(instances: u32, output: &str, commands: &str, code: i64)
     events.extend((1..=instances).map(|number| finished(number, outcome.clone())));
     Run::replay(&events)
 }
+
+/// By tag, with everything that can be asked for, in three steps: one succeeded with a warning, one was skipped, one
+/// failed.
+pub(crate) fn whole_run() -> Run {
+    let script = |text: &str| Script {
+        text: text.to_owned(),
+        working_directory: String::new(),
+        execution_timeout_seconds: 60,
+        environment: vec![],
+    };
+    let names = ["fetch", "install", "check"];
+    let steps = names.map(|name| document::Step::new(name, document::Action::Shell(script(name))));
+    let mut send = Send::new(
+        CommandId::from("0d3a0b3e-0000-4000-8000-000000000002"),
+        vec![instance(1)],
+        Plan { steps: steps.into() },
+    );
+    send.document_name = "Nightly".to_owned();
+    send.document_version = "3".to_owned();
+    send.comment = "night".to_owned();
+    send.targets = vec![fleet::Target { key: "tag:role".to_owned(), values: vec!["web".to_owned()] }];
+    send.destinations = fleet::Destinations {
+        bucket: "logs".to_owned(),
+        key_prefix: "night".to_owned(),
+        region: String::new(),
+        log_group: Some("/aws/ssm/Nightly".to_owned()),
+    };
+    send.notification = Some(fleet::Notification {
+        arn: "arn:aws:sns:us-east-1:000000000000:night".to_owned(),
+        events: vec![fleet::NotificationEvent::Success, fleet::NotificationEvent::Failed],
+        per: fleet::Per::Invocation,
+    });
+    send.service_role = "arn:aws:iam::000000000000:role/sns".to_owned();
+    let step = |name: &str, ended, verdict, stdout: &str| fleet::StepOutcome {
+        name: name.to_owned(),
+        ended,
+        verdict,
+        stdout: stdout.to_owned(),
+        stderr: String::new(),
+        stdout_truncated: false,
+        stderr_truncated: false,
+        started_at: Some(SENT),
+        finished_at: Some(SENT.plus_seconds(1)),
+    };
+    let missing = fleet::Failure {
+        code: FailureCode::ContentMissing,
+        cause: "there is no such file".to_owned(),
+        exit_code: None,
+    };
+    let steps = vec![
+        step("fetch", fleet::StepEnded::ExitCode(0), fleet::Verdict::Warning, "fetched\n"),
+        step("install", fleet::StepEnded::Skipped("Step execution skipped".to_owned()), fleet::Verdict::Normal, ""),
+        step("check", fleet::StepEnded::Failure(missing.clone()), fleet::Verdict::Abnormal, ""),
+    ];
+    let outcome = Outcome {
+        stdout: "fetched\n".to_owned(),
+        started_at: Some(SENT),
+        finished_at: Some(SENT.plus_seconds(2)),
+        verdict: fleet::Verdict::Abnormal,
+        steps,
+        ..Outcome::of(Ended::Failure(missing))
+    };
+    Run::replay(&[
+        Event::Sent { at: SENT, send: Box::new(send) },
+        finished(1, outcome),
+        Event::Ended { at: SENT.plus_seconds(2), status: fleet::CommandStatus::Failed },
+    ])
+}

@@ -21,7 +21,7 @@
 //!
 //! In reading order: [`limits`], [`document`] (what to run), [`rate`] (on how many at a time), [`message`]
 //! (commands, events, effects), [`status`] (in AWS's words), [`run`] (the value), [`step()`] (the rules),
-//! [`output`] (what AWS shows of an output), [`destination`] (where else it goes).
+//! [`output`] (what AWS shows of an output) and [`plugin`] (of each step), [`destination`] (where else it goes).
 
 pub mod limits;
 pub mod document;
@@ -31,6 +31,7 @@ pub mod status;
 pub mod run;
 mod step;
 pub mod output;
+pub mod plugin;
 pub mod destination;
 
 pub use ::document::{Plan, Script, Verdict};
@@ -39,6 +40,7 @@ pub use message::{
     FailureCode, InstanceId, Notification, NotificationEvent, Outcome, Per, Place, Refusal, Send, StepEnded,
     StepOutcome, Target, Waiter,
 };
+pub use plugin::Plugin;
 pub use rate::Rate;
 pub use run::{Alarm, Counts, Delivery, Invocation, Run, Stage};
 pub use status::{CommandStatus, InvocationStatus};

@@ -26,17 +26,19 @@ pub(crate) fn cause(mut text: String) -> String {
 /// Both outputs in one text of at most [`PLUGIN_OUTPUT_CHARS_MAX`] characters. Where both are too long, each
 /// gets half of the room.
 pub fn plugin_output(outcome: &Outcome) -> String {
-    plugin_output_within(outcome, PLUGIN_OUTPUT_CHARS_MAX)
+    both(&outcome.stdout, &outcome.stderr)
 }
 
-fn plugin_output_within(outcome: &Outcome, room: usize) -> String {
-    let (stdout_chars, stderr_chars) = (outcome.stdout.chars().count(), outcome.stderr.chars().count());
+/// The same of two texts.
+pub(crate) fn both(stdout: &str, stderr: &str) -> String {
+    let room = PLUGIN_OUTPUT_CHARS_MAX;
+    let (stdout_chars, stderr_chars) = (stdout.chars().count(), stderr.chars().count());
     let room = if stderr_chars > 0 { room.saturating_sub(STDERR_FOLLOWS.len()) } else { room };
     let stdout_room = (room / 2).max(room.saturating_sub(stderr_chars));
-    let mut text = shown(&outcome.stdout, stdout_room, STDOUT_TRUNCATED);
+    let mut text = shown(stdout, stdout_room, STDOUT_TRUNCATED);
     if stderr_chars > 0 {
         text.push_str(STDERR_FOLLOWS);
-        text.push_str(&shown(&outcome.stderr, room - stdout_room.min(stdout_chars), STDERR_TRUNCATED));
+        text.push_str(&shown(stderr, room - stdout_room.min(stdout_chars), STDERR_TRUNCATED));
     }
     text
 }

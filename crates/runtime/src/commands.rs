@@ -23,20 +23,38 @@ pub struct CommandSend {
     /// Named directly or by `Targets` with the key `InstanceIds`.
     pub instance_ids: Vec<String>,
     /// Other ways to name instances.
-    pub targets: Vec<Target>,
+    pub targets: Vec<fleet::Target>,
     /// How long until it must have been delivered.
     pub timeout_seconds: Option<u64>,
     pub comment: Option<String>,
     pub max_concurrency: Option<String>,
     pub max_errors: Option<String>,
+    /// What the document's text has to come to.
+    pub document_hash: Option<DocumentHash>,
+    /// Where outputs go besides our own keeping.
+    pub destinations: fleet::Destinations,
+    /// Whom to tell of what becomes of it, and as whom.
+    pub notification: Option<fleet::Notification>,
+    pub service_role: Option<String>,
     /// Who is told when all invocations have ended.
     pub waiter: Option<fleet::Waiter>,
 }
 
+/// `DocumentHash`, of its `DocumentHashType`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
-    pub key: String,
-    pub values: Vec<String>,
+pub enum DocumentHash {
+    Sha256(String),
+    Sha1(String),
+}
+
+impl DocumentHash {
+    /// Whether `text` comes to it.
+    pub fn is_of(&self, text: &str) -> bool {
+        match self {
+            DocumentHash::Sha256(hash) => document::sha256(text).eq_ignore_ascii_case(hash),
+            DocumentHash::Sha1(hash) => document::sha1(text).eq_ignore_ascii_case(hash),
+        }
+    }
 }
 
 /// Which commands or invocations are wanted; newest first.
@@ -46,9 +64,35 @@ pub struct CommandFilter {
     pub instance_id: Option<String>,
     pub invoked_after: Option<Timestamp>,
     pub invoked_before: Option<Timestamp>,
-    /// A status as AWS writes it.
-    pub status: Option<String>,
+    pub status: Option<StatusWanted>,
     pub document_name: Option<String>,
+}
+
+/// A `Status` or `StatusDetails` as AWS writes it, of commands or of their invocations.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StatusWanted {
+    OfCommand(String),
+    OfInvocation(String),
+}
+
+impl StatusWanted {
+    pub fn has(&self, run: &fleet::Run) -> bool {
+        match self {
+            StatusWanted::OfCommand(status) => [run.status().status(), run.status().details()].contains(&&**status),
+            StatusWanted::OfInvocation(_) => run.invocations().iter().any(|invocation| self.has_invocation(invocation)),
+        }
+    }
+
+    /// Whether it is this invocation's; that of commands is every invocation's.
+    pub fn has_invocation(&self, invocation: &fleet::Invocation) -> bool {
+        match self {
+            StatusWanted::OfCommand(_) => true,
+            StatusWanted::OfInvocation(wanted) => {
+                let status = invocation.status();
+                [status.status(), status.details()].contains(&&**wanted)
+            }
+        }
+    }
 }
 
 /// Whether a run still owes anything but alarms: what a starting server has to know of.
@@ -90,6 +134,10 @@ impl Runtime {
         let script =
             fleet::document::resolve(&send.document_name, send.document_version.as_deref(), send.parameters.clone())
                 .map_err(document_refusal)?;
+        if let Some(owned) = document::owned::find(&send.document_name) {
+            check_hash(&send, owned.text)?;
+        }
+        self.check_notification(&send)?;
         let instances = self.named_instances(caller, &send).await?;
         let command_id = send.command_id.unwrap_or_else(clock::uuid);
         let mut sending = fleet::Send::new(fleet::CommandId::from(&*command_id), instances, fleet::Plan::shell(script));
@@ -103,6 +151,10 @@ impl Runtime {
         sending.max_concurrency =
             rate(send.max_concurrency.as_deref(), fleet::Rate::parse_concurrency, sending.max_concurrency)?;
         sending.max_errors = rate(send.max_errors.as_deref(), fleet::Rate::parse_errors, sending.max_errors)?;
+        sending.targets = send.targets;
+        sending.destinations = send.destinations;
+        sending.notification = send.notification;
+        sending.service_role = send.service_role.unwrap_or_default();
         sending.waiter = send.waiter;
         let ask = Ask::Send { caller: caller.clone(), send: Box::new(sending) };
         match self.ask(keys::run(caller, &command_id), ask).await {
@@ -112,8 +164,34 @@ impl Runtime {
         }
     }
 
+    /// Notifications need somebody who publishes them, a topic, and a role to do it as (`SendCommand`, Errors).
+    fn check_notification(&self, send: &CommandSend) -> Result<(), CommandRefusal> {
+        let Some(notification) = &send.notification else { return Ok(()) };
+        if !is_topic(&notification.arn) {
+            return Err(CommandRefusal::InvalidNotificationConfig(
+                "One or more configuration items isn't valid. Verify that a valid Amazon Resource Name (ARN) was provided \
+                 for an Amazon SNS topic.",
+            ));
+        }
+        if !send.service_role.as_deref().is_some_and(is_role) {
+            return Err(CommandRefusal::InvalidRole);
+        }
+        match self.inner.world.announcer {
+            Some(_) => Ok(()),
+            None => Err(CommandRefusal::InvalidNotificationConfig(
+                "This server has no Amazon SNS to publish notifications to. Name one in the section [sns] of its \
+                 configuration.",
+            )),
+        }
+    }
+
     /// Every instance named, directly or by target, must be registered.
     async fn named_instances(&self, caller: &Caller, send: &CommandSend) -> Result<Vec<fleet::InstanceId>, Refusal> {
+        match (&*send.instance_ids, &*send.targets) {
+            ([], []) => return Err(Refusal::Validation(NO_TARGETS.to_owned())),
+            ([_, ..], [_, ..]) => return Err(Refusal::Validation(BOTH_TARGETS.to_owned())),
+            ([_, ..], []) | ([], [_, ..]) => (),
+        }
         let mut named = send.instance_ids.clone();
         for target in &send.targets {
             named.extend(self.instances_by_target(caller, &target.key, &target.values).await?);
@@ -198,15 +276,53 @@ impl Runtime {
 
 fn matches(filter: &CommandFilter, run: &fleet::Run) -> bool {
     let Some((send, at)) = run.sent() else { return false };
-    let status = |status: &str| {
-        run.status().status() == status
-            || run.invocations().iter().any(|invocation| invocation.status().status() == status)
-    };
     filter.invoked_after.is_none_or(|after| at > after)
         && filter.invoked_before.is_none_or(|before| at < before)
-        && filter.status.as_deref().is_none_or(status)
+        && filter.status.as_ref().is_none_or(|status| status.has(run))
         && filter.document_name.as_deref().is_none_or(|name| send.document_name == name)
         && filter.instance_id.as_deref().is_none_or(|id| run.invocation(&fleet::InstanceId::from(id)).is_some())
+}
+
+const NO_TARGETS: &str = "You must specify either InstanceIds or Targets.";
+const BOTH_TARGETS: &str = "You can specify InstanceIds or Targets, but not both.";
+
+fn check_hash(send: &CommandSend, text: &str) -> Result<(), CommandRefusal> {
+    match &send.document_hash {
+        Some(hash) if !hash.is_of(text) => Err(CommandRefusal::DocumentHashMismatch(send.document_name.clone())),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// A standard topic: those whose names end with `.fifo` are not for Run Command (User Guide, "Monitoring Systems Manager
+/// status changes using Amazon SNS notifications").
+fn is_topic(arn: &str) -> bool {
+    let parts: Vec<&str> = arn.split(':').collect();
+    match &*parts {
+        ["arn", partition, "sns", region, account, name] => {
+            let named = |text: &str| {
+                !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+            };
+            partition.starts_with("aws")
+                && named(region)
+                && account.len() == 12
+                && account.bytes().all(|byte| byte.is_ascii_digit())
+                && named(name)
+        }
+        _ => false,
+    }
+}
+
+/// `arn:aws:iam::111111111111:role/name`
+fn is_role(arn: &str) -> bool {
+    let parts: Vec<&str> = arn.splitn(6, ':').collect();
+    match &*parts {
+        ["arn", partition, "iam", "", account, role] => {
+            partition.starts_with("aws")
+                && account.len() == 12
+                && role.strip_prefix("role/").is_some_and(|name| !name.is_empty())
+        }
+        _ => false,
+    }
 }
 
 fn rate(
@@ -239,5 +355,38 @@ impl From<fleet::Refusal> for Refusal {
             fleet::Refusal::InvalidInstanceId(id) => CommandRefusal::InvalidInstanceId(vec![id.to_string()]).into(),
             other => Refusal::Validation(other.to_string()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn topics_and_roles_have_arns() {
+        for (arn, expected) in [
+            ("arn:aws:sns:us-east-1:111111111111:night", true),
+            ("arn:aws-cn:sns:cn-north-1:111111111111:n_1", true),
+            ("arn:aws:sns:us-east-1:111111111111:night.fifo", false),
+            ("arn:aws:sqs:us-east-1:111111111111:night", false),
+            ("arn:aws:sns:us-east-1:1:night", false),
+            ("night", false),
+            ("", false),
+        ] {
+            assert_eq!(is_topic(arn), expected, "{arn}");
+        }
+        assert!(is_role("arn:aws:iam::111111111111:role/service-role/a:b"));
+        assert!(
+            !is_role("arn:aws:iam::111111111111:user/a")
+                && !is_role("admin")
+                && !is_role("arn:aws:iam::111111111111:role/")
+        );
+    }
+
+    #[test]
+    fn a_hash_is_of_one_text() {
+        let hash = |text: &str| DocumentHash::Sha256(document::sha256(text));
+        assert!(hash("a").is_of("a") && !hash("a").is_of("b"));
+        assert!(DocumentHash::Sha1(document::sha1("a").to_uppercase()).is_of("a"));
     }
 }

@@ -13,6 +13,7 @@ use engine::{Awaits, Effect, Failure, TaskId};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::agents::Hub;
+use crate::announce::{Announcements, Announcer};
 use crate::clock::Clock;
 use crate::definitions::Definitions;
 use crate::directory::Directory;
@@ -142,6 +143,9 @@ pub(crate) struct Shared {
     pub(crate) tasks: Arc<dyn TaskPort>,
     pub(crate) buckets: objects::Buckets,
     pub(crate) outputs: Outputs,
+    /// Who publishes notifications of commands' statuses, if anybody does.
+    pub(crate) announcer: Option<Arc<dyn Announcer>>,
+    pub(crate) announcements: Announcements,
     /// Seals secrets, and opens them.
     pub(crate) vault: Vault,
     /// Readers of Maps that are in the midst of their objects.
@@ -181,6 +185,8 @@ impl World {
             tasks,
             buckets: config.buckets.clone(),
             outputs: Outputs::new(&config.outputs),
+            announcer: config.announcer.clone(),
+            announcements: Announcements::default(),
             vault: Vault::new(&config.master_key.clone().unwrap_or_else(MasterKey::random)),
             waiting: crate::map_runs::Waiting::default(),
             shards,
@@ -438,9 +444,8 @@ impl World {
             fleet::Effect::DeliverOutput { .. } => (),
             fleet::Effect::SetTimer { .. } | fleet::Effect::ClearTimer { .. } => (),
             // Nobody asks for these yet.
-            fleet::Effect::AcquireSlot { .. } | fleet::Effect::ReleaseSlot { .. } | fleet::Effect::Announce { .. } => {
-                ()
-            }
+            fleet::Effect::AcquireSlot { .. } | fleet::Effect::ReleaseSlot { .. } => (),
+            fleet::Effect::Announce { announcement } => self.announce(id, caller, run, announcement),
             fleet::Effect::Notify { waiter } => self.notify(id, run, waiter),
             fleet::Effect::Offer { instance, attempt, plan, expires_at } => {
                 let document = run.sent().map_or("", |(send, _)| &send.document_name);

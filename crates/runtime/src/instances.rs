@@ -216,6 +216,15 @@ impl Runtime {
         }
     }
 
+    /// The name that an instance's host has; nothing when it is no instance any more.
+    pub async fn instance_host(&self, caller: &Caller, instance_id: &str) -> Result<Option<String>, Refusal> {
+        match self.instance_ask(caller, instance_id, instance::Command::Look).await {
+            Ok(registered) => Ok(Some(registered.card.computer_name)),
+            Err(Refusal::Command(CommandRefusal::InvalidInstanceId(_))) => Ok(None),
+            Err(refusal) => Err(refusal),
+        }
+    }
+
     /// An instance's tags, in the order in which their keys came.
     pub async fn instance_tags(&self, caller: &Caller, instance_id: &str) -> Result<Vec<(String, String)>, Refusal> {
         Ok(self.instance_ask(caller, instance_id, instance::Command::Look).await?.tags)

@@ -13,7 +13,7 @@
 //!
 //! In reading order: [`refusal`] (why not), [`page`], [`machines`], [`versions`], [`aliases`], [`executions`],
 //! [`redrive`], [`map_runs`], [`commands`], [`activations`], [`instances`], [`directories`] (names and groups of agents), [`overview`] (agents as operators see them), [`activities`], [`parameters`], [`documents`], [`express`], `task_results`, [`test_state`], [`logs`] (the use cases), [`tasks`] (the port through which
-//! tasks reach services), [`agents`] (the port through which agents come in); then the machinery: `shard` (the loop),
+//! tasks reach services), [`announce`] (the port through which notifications leave), [`agents`] (the port through which agents come in); then the machinery: `shard` (the loop),
 //! `value` (what it loads and keeps), `machine`, `activity`, `parameter`, `kept_document`, `activation`, `instance` and [`directory`] (values whose rules live here), [`secrets`] (what is sealed on the disk), `qualified`
 //! (which part of a machine an ARN means), `configuration` (what a machine may be given), `tags`, `keys`, [`observe`] (who hears of
 //! what happened), [`metrics`], `dispatch` (what follows a commit), `exchange` (where workers meet tasks), `definitions`, `token`,
@@ -41,6 +41,7 @@ mod task_results;
 pub mod test_state;
 pub mod logs;
 pub mod tasks;
+pub mod announce;
 pub mod agents;
 mod shard;
 mod value;
@@ -90,6 +91,8 @@ pub struct Config {
     pub buckets: objects::Buckets,
     /// Where the whole outputs of commands are kept.
     pub outputs: outputs::OutputConfig,
+    /// Publishes notifications of commands' statuses. Without it such notifications are refused.
+    pub announcer: Option<Arc<dyn announce::Announcer>>,
     /// Seals what is secret. Without it there is one that ends with the server.
     pub master_key: Option<secrets::MasterKey>,
     /// How an event of a history is written as a log event. Without it executions are not logged.

@@ -171,6 +171,16 @@ pub enum CommandRefusal {
     InvocationDoesNotExist,
     #[error("invalid next token")]
     InvalidNextToken,
+    #[error("the text of document {0} does not come to the hash that was given")]
+    DocumentHashMismatch(String),
+    /// The text is complete.
+    #[error("{0}")]
+    InvalidNotificationConfig(&'static str),
+    #[error("notifications are published as a role, and no valid one was given")]
+    InvalidRole,
+    /// The text is complete.
+    #[error("{0}")]
+    InvalidOutputFolder(String),
 }
 
 /// Why nothing was done about a document. The texts are AWS's where it has one.

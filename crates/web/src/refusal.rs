@@ -145,7 +145,11 @@ fn command(refusal: CommandRefusal, message: &str) -> api::Error {
         CommandRefusal::InvalidParameters(_)
         | CommandRefusal::DuplicateInstanceId
         | CommandRefusal::InvalidFilter(_)
-        | CommandRefusal::InvalidPluginName(_) => new(Code::ValueInvalid),
+        | CommandRefusal::InvalidPluginName(_)
+        | CommandRefusal::DocumentHashMismatch(_)
+        | CommandRefusal::InvalidNotificationConfig(_)
+        | CommandRefusal::InvalidRole
+        | CommandRefusal::InvalidOutputFolder(_) => new(Code::ValueInvalid),
     }
 }
 
