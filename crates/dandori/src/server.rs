@@ -212,6 +212,7 @@ pub(crate) async fn start(settings: Settings) -> Result<Server, Error> {
         map_runs: settings.config.limits.of_map_runs(),
         buckets: buckets::open(&settings.config)?,
         outputs: settings.config.outputs.of_runtime(data),
+        announcer: None,
         master_key: Some(master_key::open(configured, data)?),
     };
     let runtime = Runtime::open(runtime_config, store, Arc::new(aws::Tasks::default())).await?;
