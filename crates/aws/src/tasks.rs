@@ -240,7 +240,7 @@ fn result_with(run: &Run, chars_max: usize, parameters: bool) -> Json {
 fn failure_name(run: &Run) -> &'static str {
     let failures = run.invocations().iter().filter_map(|invocation| invocation.outcome()?.failure());
     let first = failures.min_by_key(|failure| match failure.code {
-        FailureCode::Indeterminate => 0,
+        FailureCode::Indeterminate | FailureCode::Lost => 0,
         FailureCode::Cancelled => 2,
         FailureCode::Terminated => 3,
         _ => 1,

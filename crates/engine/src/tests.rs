@@ -393,6 +393,60 @@ fn a_task_times_out_and_misses_heartbeats() {
 }
 
 #[test]
+fn lost_is_retried_only_by_its_name() {
+    check(
+        &one_task(
+            r#""Retry":[{"ErrorEquals":["Agent.Lost"],"MaxAttempts":1},{"ErrorEquals":["States.ALL"],"MaxAttempts":9}],"#,
+        ),
+        r#"
+        start {}
+        fail 0 Agent.Lost unheard of
+        fire 0
+        fail 1 Agent.Lost unheard of
+        "#,
+        expect![[r#"
+            start {}
+              1<0 ExecutionStarted {}
+              2<0 TaskStateEntered(A) {}
+              3<2 TaskScheduled 0 {}
+              4<3 TaskStarted 0
+              > run task 0 {}
+            fail 0 Agent.Lost unheard of
+              5<4 TaskFailed 0 Agent.Lost: unheard of
+              . RetryScheduled by 0 timer 0 at 2000
+              > set timer 0 at 2000
+            fire 0
+              6<5 TaskScheduled 1 {}
+              7<6 TaskStarted 1
+              > run task 1 {}
+            fail 1 Agent.Lost unheard of
+              8<7 TaskFailed 1 Agent.Lost: unheard of
+              9<8 ExecutionFailed Agent.Lost: unheard of
+              > ended
+        "#]],
+    );
+    check(
+        &one_task(r#""Retry":[{"ErrorEquals":["States.ALL"]}],"#),
+        r#"
+        start {}
+        fail 0 Agent.Lost unheard of
+        "#,
+        expect![[r#"
+            start {}
+              1<0 ExecutionStarted {}
+              2<0 TaskStateEntered(A) {}
+              3<2 TaskScheduled 0 {}
+              4<3 TaskStarted 0
+              > run task 0 {}
+            fail 0 Agent.Lost unheard of
+              5<4 TaskFailed 0 Agent.Lost: unheard of
+              6<5 ExecutionFailed Agent.Lost: unheard of
+              > ended
+        "#]],
+    );
+}
+
+#[test]
 fn indeterminate_is_not_retried_by_all() {
     check(
         &one_task(r#""Retry":[{"ErrorEquals":["States.ALL"]}],"Catch":[{"ErrorEquals":["States.ALL"],"Next":"B"}],"#),

@@ -10,7 +10,10 @@
 //! [`Waiter`], and an agent is an [`InstanceId`].
 //!
 //! **Invariant:** an attempt begins at most once. [`Effect::Go`] names only an attempt that its agent accepted;
-//! after it, no other attempt of that invocation exists. What nobody can know ends as `Agent.Indeterminate`.
+//! after it, no other attempt of that invocation is made before that one has ended. What nobody can know ends as
+//! `Agent.Indeterminate`, or as `Agent.Lost` where the agent is still unheard of.
+//!
+//! **Invariant:** an offer that was withdrawn, because another candidate is asked, is never told to go.
 //!
 //! **Invariant:** no IO, no clock, no randomness. Time comes in through [`Env`] and leaves in events, so a
 //! replay needs neither.
@@ -42,8 +45,8 @@ pub use message::{
 };
 pub use plugin::Plugin;
 pub use rate::Rate;
-pub use run::{Alarm, Counts, Delivery, Invocation, Run, Stage};
-pub use status::{CommandStatus, InvocationStatus};
+pub use run::{Alarm, Attempt, Counts, Delivery, Invocation, Run, Stage};
+pub use status::{CommandStatus, InvocationStatus, Tally};
 pub use step::{Env, Step, step};
 
 #[cfg(test)]

@@ -27,6 +27,10 @@ pub const STDERR_CHARS_MAX: usize = 8_000;
 /// Characters of the two together, as `ListCommandInvocations` shows them.
 pub const PLUGIN_OUTPUT_CHARS_MAX: usize = 2_500;
 
+/// Steps of an outcome, and characters of a step's name.
+pub const STEPS_MAX: usize = 100;
+pub const NAME_CHARS_MAX: usize = 128;
+
 /// Characters of a failure's cause.
 pub const CAUSE_CHARS_MAX: usize = 2_048;
 

@@ -164,6 +164,9 @@ pub struct Send {
     pub notification: Option<Notification>,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub service_role: String,
+    /// More instances were targeted than one command may have: it went to none of them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rate_exceeded: bool,
 }
 
 /// `Targets`: a key and its values.
@@ -283,6 +286,8 @@ struct StoredSend {
     notification: Option<Notification>,
     #[serde(default)]
     service_role: String,
+    #[serde(default)]
+    rate_exceeded: bool,
 }
 
 impl From<StoredSend> for Send {
@@ -305,6 +310,7 @@ impl From<StoredSend> for Send {
             destinations: stored.destinations,
             notification: stored.notification,
             service_role: stored.service_role,
+            rate_exceeded: stored.rate_exceeded,
         }
     }
 }
@@ -328,6 +334,7 @@ impl Send {
             destinations: Destinations::default(),
             notification: None,
             service_role: String::new(),
+            rate_exceeded: false,
         }
     }
 }
@@ -350,6 +357,7 @@ pub enum AttemptState {
 
 /// How an attempt ended, and what it wrote.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "StoredOutcome")]
 pub struct Outcome {
     pub ended: Ended,
     #[serde(default)]
@@ -366,11 +374,48 @@ pub struct Outcome {
     pub started_at: Option<Timestamp>,
     #[serde(default)]
     pub finished_at: Option<Timestamp>,
-    #[serde(default)]
     pub verdict: Verdict,
     /// Each step of the plan, where it has more than one; else the attempt is the step.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<StepOutcome>,
+}
+
+/// An [`Outcome`] as any version has stored it.
+#[derive(Deserialize)]
+struct StoredOutcome {
+    ended: Ended,
+    #[serde(default)]
+    stdout: String,
+    #[serde(default)]
+    stderr: String,
+    #[serde(default)]
+    stdout_truncated: bool,
+    #[serde(default)]
+    stderr_truncated: bool,
+    #[serde(default)]
+    started_at: Option<Timestamp>,
+    #[serde(default)]
+    finished_at: Option<Timestamp>,
+    /// None before there was judgement: the exit code said all.
+    verdict: Option<Verdict>,
+    #[serde(default)]
+    steps: Vec<StepOutcome>,
+}
+
+impl From<StoredOutcome> for Outcome {
+    fn from(stored: StoredOutcome) -> Outcome {
+        Outcome {
+            verdict: stored.verdict.unwrap_or_else(|| stored.ended.verdict()),
+            ended: stored.ended,
+            stdout: stored.stdout,
+            stderr: stored.stderr,
+            stdout_truncated: stored.stdout_truncated,
+            stderr_truncated: stored.stderr_truncated,
+            started_at: stored.started_at,
+            finished_at: stored.finished_at,
+            steps: stored.steps,
+        }
+    }
 }
 
 /// How one of several steps ended, and the first part of what it wrote.
@@ -404,9 +449,19 @@ pub enum StepEnded {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Ended {
-    /// The script ran to its end. Anything but 0 is a failure.
+    /// The script ran to its end. Whether that is a failure is the verdict's to say; by itself anything but 0 is.
     ExitCode(i64),
     Failure(Failure),
+}
+
+impl Ended {
+    /// As it is judged where nobody says otherwise.
+    pub fn verdict(&self) -> Verdict {
+        match self {
+            Ended::ExitCode(0) => Verdict::Normal,
+            Ended::ExitCode(_) | Ended::Failure(_) => Verdict::Abnormal,
+        }
+    }
 }
 
 /// Why an attempt did not run to its end.
@@ -427,6 +482,7 @@ impl Outcome {
 
     /// An end without output.
     pub fn of(ended: Ended) -> Outcome {
+        let verdict = ended.verdict();
         Outcome {
             ended,
             stdout: String::new(),
@@ -435,15 +491,20 @@ impl Outcome {
             stderr_truncated: false,
             started_at: None,
             finished_at: None,
-            verdict: Verdict::Normal,
+            verdict,
             steps: vec![],
         }
     }
 
-    /// The failure as the state machine sees it; none when the script exited with 0.
+    /// The failure as the state machine sees it; none when it was judged to have ended well, or with a warning.
     pub fn failure(&self) -> Option<Failure> {
         match &self.ended {
-            Ended::ExitCode(0) => None,
+            Ended::ExitCode(_) if self.verdict < Verdict::Abnormal => None,
+            Ended::ExitCode(0) => Some(Failure {
+                code: FailureCode::Abnormal,
+                cause: "script exited with 0 and was judged abnormal".to_owned(),
+                exit_code: Some(0),
+            }),
             Ended::ExitCode(code) => Some(Failure {
                 code: FailureCode::ExitCode,
                 cause: format!("script exited with {code}"),

@@ -1,29 +1,99 @@
 //! What a run remembers: the fold of its events.
+//!
+//! **Invariant:** one event costs the same however many invocations there are: what is asked at every step is counted
+//! and indexed as invocations change, by [`Run::change`] alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use base::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::message::{AttemptId, Decider, Effect, Event, InstanceId, Outcome, Send};
+use crate::message::{Announcement, AttemptId, Decider, Effect, Event, InstanceId, Outcome, Place, Send};
 use crate::output;
-use crate::status::{CommandStatus, InvocationStatus};
+use crate::status::{CommandStatus, InvocationStatus, Tally};
 
 /// One command, as of its latest event. The default is one that has not been sent.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(from = "StoredRun")]
 pub struct Run {
     pub(crate) sent: Option<Sent>,
-    /// In the order in which the instances were named.
+    /// In the order of the places.
     pub(crate) invocations: Vec<Invocation>,
     pub(crate) next_timer: u64,
-    #[serde(default)]
     pub(crate) cancelled_whole: bool,
     pub(crate) ended_at: Option<Timestamp>,
     pub(crate) notified: bool,
     /// What became of outputs that were wanted elsewhere.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) deliveries: BTreeMap<InstanceId, Delivery>,
+    /// Those that nobody has been told yet.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) announcements: BTreeMap<u64, Announcement>,
+    pub(crate) next_announcement: u64,
+    #[serde(skip)]
+    pub(crate) index: Index,
+}
+
+/// A [`Run`] as any version has stored it.
+#[derive(Deserialize)]
+struct StoredRun {
+    sent: Option<Sent>,
+    invocations: Vec<Invocation>,
+    next_timer: u64,
+    #[serde(default)]
+    cancelled_whole: bool,
+    ended_at: Option<Timestamp>,
+    notified: bool,
+    #[serde(default)]
+    deliveries: BTreeMap<InstanceId, Delivery>,
+    #[serde(default)]
+    announcements: BTreeMap<u64, Announcement>,
+    #[serde(default)]
+    next_announcement: u64,
+}
+
+impl From<StoredRun> for Run {
+    fn from(stored: StoredRun) -> Run {
+        let mut run = Run {
+            sent: stored.sent,
+            invocations: vec![],
+            next_timer: stored.next_timer,
+            cancelled_whole: stored.cancelled_whole,
+            ended_at: stored.ended_at,
+            notified: stored.notified,
+            deliveries: stored.deliveries,
+            announcements: stored.announcements,
+            next_announcement: stored.next_announcement,
+            index: Index::default(),
+        };
+        run.index.candidates = run.sent.as_ref().map(|sent| alternatives(&sent.send.places)).unwrap_or_default();
+        for mut invocation in stored.invocations {
+            // Before there were retries each had one attempt.
+            invocation.offers = invocation.offers.max(u32::from(invocation.stage.attempt().is_some()));
+            run.add(invocation);
+        }
+        run
+    }
+}
+
+/// What follows from the rest, and would cost too much to look for at every step.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Index {
+    by_instance: BTreeMap<InstanceId, u32>,
+    timers: BTreeMap<u64, u32>,
+    /// Not sent yet: waiting for their turn, or for a slot.
+    pub(crate) queued: BTreeSet<u32>,
+    pub(crate) awaiting_slot: BTreeSet<u32>,
+    releasing: BTreeSet<u32>,
+    undelivered: BTreeSet<u32>,
+    tally: Tally,
+    /// Neither queued nor ended: what `MaxConcurrency` limits.
+    pub(crate) taken: usize,
+    /// Instances that places with several candidates may move to.
+    candidates: BTreeSet<InstanceId>,
+    /// The greatest number that an attempt has had.
+    pub(crate) number: u32,
 }
 
 /// An output is where it was wanted, or is not.
@@ -46,6 +116,33 @@ pub(crate) struct Sent {
 pub struct Invocation {
     pub instance: InstanceId,
     pub stage: Stage,
+    /// The last attempt's number; 0 before the first.
+    #[serde(default)]
+    pub(crate) offers: u32,
+    /// Attempts after which another was made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    attempts: Vec<Attempt>,
+    /// None where none is needed, and when it has been given back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) slot: Option<Slot>,
+}
+
+/// An attempt that ended, and after which another was made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Attempt {
+    pub attempt: AttemptId,
+    pub at: Timestamp,
+    /// Without its output.
+    pub outcome: Arc<Outcome>,
+}
+
+/// How it stands with the slot of its group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Slot {
+    Asked,
+    Held,
+    /// To be given back.
+    Leaving,
 }
 
 /// Where an invocation stands. Each variant holds exactly what that stand needs.
@@ -53,12 +150,21 @@ pub struct Invocation {
 pub enum Stage {
     /// `MaxConcurrency` lets no more be offered.
     Queued,
+    /// Its group lets no more run.
+    AwaitingSlot,
     /// The agent is asked to take it. Nothing has begun, and nothing will before it is accepted.
-    Offered { attempt: AttemptId, alarm: Alarm, lost_since: Option<Timestamp> },
+    Offered {
+        attempt: AttemptId,
+        alarm: Alarm,
+        lost_since: Option<Timestamp>,
+        /// Where there are other candidates: when the time for delivery ends.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
+    },
     /// The agent accepted and was told to go: it may have begun.
     Begun {
         attempt: AttemptId,
-        /// The backstop: then we give up knowing.
+        /// The backstop: then we give up knowing. While the agent is unheard of, perhaps earlier.
         alarm: Alarm,
         accepted_at: Timestamp,
         /// None until the agent says that it has begun.
@@ -66,7 +172,12 @@ pub enum Stage {
         cancelling: bool,
         /// Set while the agent is unheard of: what becomes of it is not known, and may stay so.
         lost_since: Option<Timestamp>,
+        /// The backstop where `alarm` goes off before it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        backstop: Option<Timestamp>,
     },
+    /// The attempt has ended, and the next is made when the alarm goes off.
+    Waiting { attempt: AttemptId, alarm: Alarm },
     Ended {
         /// None when it was never offered.
         attempt: Option<AttemptId>,
@@ -94,6 +205,14 @@ pub struct Counts {
     pub delivery_timed_out: usize,
 }
 
+/// Whose an attempt is.
+pub(crate) enum Owner {
+    /// The one that its invocation has now, or had last.
+    Present(u32),
+    /// One that was withdrawn, or after which another was made.
+    Past,
+}
+
 impl Run {
     pub fn replay<'a>(events: impl IntoIterator<Item = &'a Event>) -> Run {
         let mut run = Run::default();
@@ -109,29 +228,32 @@ impl Run {
     }
 
     pub fn invocations(&self) -> &[Invocation] {
+        (0..self.invocations.len()).for_each(|_| look());
         &self.invocations
     }
 
+    /// The invocation that runs on `instance`, or last did.
     pub fn invocation(&self, instance: &InstanceId) -> Option<&Invocation> {
-        self.invocations.iter().find(|invocation| invocation.instance == *instance)
+        self.at(self.place_of(instance)?)
     }
 
     pub fn status(&self) -> CommandStatus {
-        let statuses: Vec<InvocationStatus> = self.invocations.iter().map(Invocation::status).collect();
         match &self.sent {
-            Some(_) => CommandStatus::of(&statuses, self.errors_max(), self.cancelled_whole),
             None => CommandStatus::Pending,
+            Some(sent) if sent.send.rate_exceeded => CommandStatus::RateExceeded,
+            Some(_) if self.invocations.is_empty() => CommandStatus::NoInstancesInTag,
+            Some(_) => CommandStatus::of(&self.index.tally, self.errors_max(), self.cancelled_whole),
         }
     }
 
     pub fn counts(&self) -> Counts {
-        let mut counts = Counts { target: self.invocations.len(), ..Counts::default() };
-        for status in self.invocations.iter().map(Invocation::status) {
-            counts.completed += usize::from(status.is_terminal());
-            counts.error += usize::from(status.is_error());
-            counts.delivery_timed_out += usize::from(status == InvocationStatus::DeliveryTimedOut);
+        let tally = &self.index.tally;
+        Counts {
+            target: self.invocations.len(),
+            completed: tally.count(InvocationStatus::is_terminal),
+            error: tally.count(InvocationStatus::is_error),
+            delivery_timed_out: tally.count(|status| status == InvocationStatus::DeliveryTimedOut),
         }
-        counts
     }
 
     /// When every invocation had ended.
@@ -141,6 +263,15 @@ impl Run {
 
     pub fn is_terminal(&self) -> bool {
         self.ended_at.is_some()
+    }
+
+    /// Whether it owes the world anything, or waits for it.
+    pub fn owes(&self) -> bool {
+        let owed = self.notification().is_some()
+            || !self.announcements.is_empty()
+            || !self.index.releasing.is_empty()
+            || !self.index.undelivered.is_empty();
+        self.sent.is_some() && (!self.is_terminal() || owed)
     }
 
     /// AWS's `ExpiresAfter`: when it was asked for, and its delivery and execution timeouts.
@@ -153,7 +284,7 @@ impl Run {
     pub fn attempt_at(&self, instance: &InstanceId) -> Option<&AttemptId> {
         match &self.invocation(instance)?.stage {
             Stage::Offered { attempt, .. } | Stage::Begun { attempt, .. } => Some(attempt),
-            Stage::Queued | Stage::Ended { .. } => None,
+            Stage::Queued | Stage::AwaitingSlot | Stage::Waiting { .. } | Stage::Ended { .. } => None,
         }
     }
 
@@ -161,17 +292,28 @@ impl Run {
     pub fn apply(&mut self, event: &Event) {
         match event {
             Event::Sent { at, send } => {
-                let queued = |instance: &InstanceId| Invocation { instance: instance.clone(), stage: Stage::Queued };
-                self.invocations = send.instances.iter().map(queued).collect();
+                self.index.candidates = alternatives(&send.places);
                 self.sent = Some(Sent { at: *at, send: send.clone() });
+                let firsts = send.places.iter().filter_map(|place| place.candidates.first());
+                firsts.for_each(|instance| self.add(Invocation::queued(instance.clone())));
             }
-            Event::Offered { instance, attempt, timer, due, .. } => {
+            Event::Offered { instance, attempt, timer, due, until, .. } => {
                 let alarm = self.alarm(*timer, *due);
-                self.set(instance, |_| Stage::Offered { attempt: attempt.clone(), alarm, lost_since: None });
+                let number = attempt.number();
+                self.index.number = self.index.number.max(number);
+                self.change_at(instance, |invocation| {
+                    invocation.offers = number;
+                    // The same offer, looked at again.
+                    let lost_since = match &invocation.stage {
+                        Stage::Offered { attempt: now, lost_since, .. } if now == attempt => *lost_since,
+                        _ => None,
+                    };
+                    invocation.stage = Stage::Offered { attempt: attempt.clone(), alarm, lost_since, until: *until };
+                });
             }
             Event::Accepted { at, instance, timer, due } => {
                 let alarm = self.alarm(*timer, *due);
-                self.set(instance, |stage| match stage.attempt() {
+                self.set(instance, |stage| match stage.attempt().cloned() {
                     Some(attempt) => Stage::Begun {
                         attempt,
                         alarm,
@@ -179,6 +321,7 @@ impl Run {
                         started_at: None,
                         cancelling: false,
                         lost_since: None,
+                        backstop: None,
                     },
                     None => stage,
                 });
@@ -186,21 +329,43 @@ impl Run {
             Event::Started { at, instance, timer, due } => {
                 let next = self.alarm(*timer, *due);
                 self.set(instance, |mut stage| {
-                    if let Stage::Begun { alarm, started_at, lost_since, .. } = &mut stage {
-                        (*alarm, *started_at, *lost_since) = (next, Some(*at), None);
+                    if let Stage::Begun { alarm, started_at, lost_since, backstop, .. } = &mut stage {
+                        (*alarm, *started_at, *lost_since, *backstop) = (next, Some(*at), None, None);
                     }
                     stage
                 });
             }
             Event::Returned { instance, timer, due, .. } => {
                 let alarm = self.alarm(*timer, *due);
-                self.set(instance, |stage| match stage.attempt() {
-                    Some(attempt) => Stage::Offered { attempt, alarm, lost_since: None },
+                self.set(instance, |stage| match stage.attempt().cloned() {
+                    Some(attempt) => Stage::Offered { attempt, alarm, lost_since: None, until: None },
                     None => stage,
                 });
             }
-            Event::Lost { at, instance, .. } => self.set_lost(instance, Some(*at)),
-            Event::Found { instance, .. } => self.set_lost(instance, None),
+            Event::Lost { at, instance, alarm } => self.set_lost(instance, Some(*at), *alarm),
+            Event::Found { instance, alarm, .. } => self.set_lost(instance, None, *alarm),
+            Event::Withdrawn { instance, next, .. } => self.change_at(instance, |invocation| {
+                invocation.instance = next.clone();
+                invocation.stage = Stage::Queued;
+            }),
+            Event::AttemptEnded { at, instance, outcome, timer, due } => {
+                let alarm = self.alarm(*timer, *due);
+                self.change_at(instance, |invocation| {
+                    if let Some(attempt) = invocation.stage.attempt().cloned() {
+                        invocation.attempts.push(Attempt {
+                            attempt: attempt.clone(),
+                            at: *at,
+                            outcome: outcome.clone(),
+                        });
+                        invocation.stage = Stage::Waiting { attempt, alarm };
+                    }
+                });
+            }
+            Event::SlotAsked { place, .. } => self.change(*place, |invocation| {
+                (invocation.stage, invocation.slot) = (Stage::AwaitingSlot, Some(Slot::Asked));
+            }),
+            Event::SlotGranted { place, .. } => self.change(*place, |invocation| invocation.slot = Some(Slot::Held)),
+            Event::SlotReleased { place, .. } => self.change(*place, |invocation| invocation.slot = None),
             Event::CancelRequested { instance, .. } => self.set(instance, |mut stage| {
                 if let Stage::Begun { cancelling, .. } = &mut stage {
                     *cancelling = true;
@@ -208,12 +373,15 @@ impl Run {
                 stage
             }),
             Event::CancelRequestedWhole { .. } => self.cancelled_whole = true,
-            Event::Finished { at, instance, decider, outcome } => self.set(instance, |stage| Stage::Ended {
-                attempt: stage.attempt(),
-                at: *at,
-                decider: *decider,
-                outcome: outcome.clone(),
-                late: None,
+            Event::Finished { at, instance, decider, outcome } => self.change_at(instance, |invocation| {
+                invocation.stage = Stage::Ended {
+                    attempt: invocation.stage.attempt().cloned(),
+                    at: *at,
+                    decider: *decider,
+                    outcome: outcome.clone(),
+                    late: None,
+                };
+                invocation.slot = invocation.slot.map(|_| Slot::Leaving);
             }),
             Event::ReportedLate { instance, outcome, .. } => self.set(instance, |mut stage| {
                 if let Stage::Ended { late, .. } = &mut stage {
@@ -223,41 +391,48 @@ impl Run {
             }),
             Event::Ended { at, .. } => self.ended_at = Some(*at),
             Event::Notified { .. } => self.notified = true,
-            Event::Withdrawn { .. }
-            | Event::AttemptEnded { .. }
-            | Event::SlotAsked { .. }
-            | Event::SlotGranted { .. }
-            | Event::SlotReleased { .. }
-            | Event::StatusReached { .. }
-            | Event::Announced { .. } => (),
+            Event::StatusReached { announcement } => {
+                self.next_announcement = announcement.number + 1;
+                self.announcements.insert(announcement.number, announcement.clone());
+            }
+            Event::Announced { number, .. } => drop(self.announcements.remove(number)),
             Event::OutputDelivered { at, instance, problem } => {
                 self.deliveries.insert(instance.clone(), Delivery { at: *at, problem: problem.clone() });
+                self.change_at(instance, |_| ());
             }
         }
     }
 
     /// Every effect still owed: what a restarted server dispatches.
     pub fn outstanding(&self) -> Vec<Effect> {
-        let mut owed: Vec<Effect> = self.invocations.iter().flat_map(|invocation| self.owed_for(invocation)).collect();
-        owed.extend(self.invocations.iter().filter_map(|invocation| self.undelivered(invocation)));
+        let places = 0..u32::try_from(self.invocations.len()).unwrap_or(u32::MAX);
+        let mut owed: Vec<Effect> = places.flat_map(|place| self.owed_for(place)).collect();
+        owed.extend(self.announcements.values().cloned().map(|announcement| Effect::Announce { announcement }));
         owed.extend(self.notification());
         owed
     }
 
     /// What is owed to one agent: what it is sent when it comes back.
     pub fn outstanding_for(&self, instance: &InstanceId) -> Vec<Effect> {
-        let mut owed: Vec<Effect> =
-            self.invocation(instance).map(|invocation| self.owed_for(invocation)).unwrap_or_default();
-        owed.retain(|effect| !matches!(effect, Effect::SetTimer { .. }));
+        let mut owed: Vec<Effect> = self.place_of(instance).map(|place| self.owed_for(place)).unwrap_or_default();
+        owed.retain(|effect| {
+            matches!(
+                effect,
+                Effect::Offer { .. } | Effect::Go { .. } | Effect::Cancel { .. } | Effect::Acknowledge { .. }
+            )
+        });
         owed
     }
 
-    fn owed_for(&self, invocation: &Invocation) -> Vec<Effect> {
+    fn owed_for(&self, place: u32) -> Vec<Effect> {
+        let Some(invocation) = self.at(place) else { return vec![] };
         let instance = &invocation.instance;
-        match &invocation.stage {
-            Stage::Queued | Stage::Ended { .. } => vec![],
-            Stage::Offered { attempt, alarm, .. } => {
-                self.offer(instance, attempt, *alarm).into_iter().chain([alarm.set()]).collect()
+        let mut owed = match &invocation.stage {
+            Stage::Queued | Stage::AwaitingSlot => vec![],
+            Stage::Ended { .. } => self.undelivered(invocation).into_iter().collect(),
+            Stage::Waiting { alarm, .. } => vec![alarm.set()],
+            Stage::Offered { attempt, alarm, until, .. } => {
+                self.offer(instance, attempt, until.unwrap_or(alarm.due)).into_iter().chain([alarm.set()]).collect()
             }
             Stage::Begun { attempt, alarm, started_at, cancelling, .. } => {
                 let (instance, attempt) = (instance.clone(), attempt.clone());
@@ -267,12 +442,24 @@ impl Run {
                     (false, Some(_)) => vec![alarm.set()],
                 }
             }
+        };
+        owed.extend(self.slot_owed(place));
+        owed
+    }
+
+    /// What is to be asked of the group's semaphore.
+    pub(crate) fn slot_owed(&self, place: u32) -> Option<Effect> {
+        let group = self.wanted(place)?.group.clone()?;
+        match self.at(place)?.slot? {
+            Slot::Asked => Some(Effect::AcquireSlot { place, group }),
+            Slot::Held => None,
+            Slot::Leaving => Some(Effect::ReleaseSlot { place, group }),
         }
     }
 
-    pub(crate) fn offer(&self, instance: &InstanceId, attempt: &AttemptId, alarm: Alarm) -> Option<Effect> {
+    pub(crate) fn offer(&self, instance: &InstanceId, attempt: &AttemptId, expires_at: Timestamp) -> Option<Effect> {
         let plan = self.sent.as_ref()?.send.plan.clone();
-        Some(Effect::Offer { instance: instance.clone(), attempt: attempt.clone(), plan, expires_at: alarm.due })
+        Some(Effect::Offer { instance: instance.clone(), attempt: attempt.clone(), plan, expires_at })
     }
 
     pub(crate) fn notification(&self) -> Option<Effect> {
@@ -289,7 +476,12 @@ impl Run {
             {
                 Some(Effect::DeliverOutput { instance: invocation.instance.clone(), attempt: attempt.clone() })
             }
-            Stage::Queued | Stage::Offered { .. } | Stage::Begun { .. } | Stage::Ended { .. } => None,
+            Stage::Queued
+            | Stage::AwaitingSlot
+            | Stage::Offered { .. }
+            | Stage::Begun { .. }
+            | Stage::Waiting { .. }
+            | Stage::Ended { .. } => None,
         }
     }
 
@@ -306,6 +498,52 @@ impl Run {
         self.sent.as_ref().map_or(0, |sent| sent.send.max_concurrency.concurrency(self.invocations.len()))
     }
 
+    pub(crate) fn at(&self, place: u32) -> Option<&Invocation> {
+        look();
+        self.invocations.get(place as usize)
+    }
+
+    /// The place as it was asked for.
+    pub(crate) fn wanted(&self, place: u32) -> Option<&Place> {
+        self.sent.as_ref()?.send.places.get(place as usize)
+    }
+
+    pub(crate) fn place_of(&self, instance: &InstanceId) -> Option<u32> {
+        self.index.by_instance.get(instance).copied()
+    }
+
+    pub(crate) fn place_of_timer(&self, timer: u64) -> Option<u32> {
+        self.index.timers.get(&timer).copied()
+    }
+
+    /// Whether an instance is one that a place of this run may move to.
+    pub(crate) fn is_candidate(&self, instance: &InstanceId) -> bool {
+        self.index.candidates.contains(instance)
+    }
+
+    /// The candidate after the present one, in turn, that the run is not on already.
+    pub(crate) fn next_candidate(&self, place: u32) -> Option<InstanceId> {
+        let candidates = &self.wanted(place)?.candidates;
+        let present = &self.at(place)?.instance;
+        let from = candidates.iter().position(|candidate| candidate == present).map_or(0, |at| at + 1);
+        let in_turn = candidates.iter().cycle().skip(from).take(candidates.len());
+        in_turn.into_iter().find(|candidate| !self.index.by_instance.contains_key(*candidate)).cloned()
+    }
+
+    /// Whose `attempt` is; none when it never was this run's.
+    pub(crate) fn owner_of(&self, attempt: &AttemptId) -> Option<Owner> {
+        let (command, instance) = attempt.parts()?;
+        if command != self.sent.as_ref()?.send.command {
+            return None;
+        }
+        let present = self.place_of(&instance);
+        match present.and_then(|place| Some((place, self.at(place)?))) {
+            Some((place, invocation)) if invocation.stage.present() == Some(attempt) => Some(Owner::Present(place)),
+            Some((_, invocation)) if (1..=invocation.offers).contains(&attempt.number()) => Some(Owner::Past),
+            Some(_) | None => self.is_candidate(&instance).then_some(Owner::Past),
+        }
+    }
+
     /// An alarm as an event records it. Numbers are never used again.
     fn alarm(&mut self, timer: u64, due: Timestamp) -> Alarm {
         self.next_timer = timer + 1;
@@ -313,52 +551,154 @@ impl Run {
     }
 
     fn set(&mut self, instance: &InstanceId, next: impl FnOnce(Stage) -> Stage) {
-        if let Some(invocation) = self.invocations.iter_mut().find(|invocation| invocation.instance == *instance) {
+        self.change_at(instance, |invocation| {
             invocation.stage = next(std::mem::replace(&mut invocation.stage, Stage::Queued));
-        }
+        });
     }
 
-    fn set_lost(&mut self, instance: &InstanceId, since: Option<Timestamp>) {
+    fn set_lost(&mut self, instance: &InstanceId, since: Option<Timestamp>, moved: Option<Alarm>) {
+        let moved = moved.map(|moved| self.alarm(moved.timer, moved.due));
         self.set(instance, |mut stage| {
             match &mut stage {
-                Stage::Offered { lost_since, .. } | Stage::Begun { lost_since, .. } => *lost_since = since,
-                Stage::Queued | Stage::Ended { .. } => (),
+                Stage::Offered { lost_since, .. } => *lost_since = since,
+                Stage::Begun { lost_since, alarm, backstop, .. } => {
+                    *lost_since = since;
+                    if let Some(moved) = moved {
+                        *backstop = since.map(|_| backstop.unwrap_or(alarm.due));
+                        *alarm = moved;
+                    }
+                }
+                Stage::Queued | Stage::AwaitingSlot | Stage::Waiting { .. } | Stage::Ended { .. } => (),
             }
             stage
         });
     }
+
+    fn add(&mut self, invocation: Invocation) {
+        let place = u32::try_from(self.invocations.len()).expect("a command has fewer places");
+        self.index.number = self.index.number.max(invocation.offers);
+        self.invocations.push(invocation);
+        self.note(place);
+    }
+
+    fn change_at(&mut self, instance: &InstanceId, change: impl FnOnce(&mut Invocation)) {
+        if let Some(place) = self.place_of(instance) {
+            self.change(place, change);
+        }
+    }
+
+    /// The one way in which an invocation changes: the index follows.
+    fn change(&mut self, place: u32, change: impl FnOnce(&mut Invocation)) {
+        self.forget(place);
+        if let Some(invocation) = self.invocations.get_mut(place as usize) {
+            change(invocation);
+        }
+        self.note(place);
+    }
+
+    fn forget(&mut self, place: u32) {
+        let Some(invocation) = self.invocations.get(place as usize) else { return };
+        let index = &mut self.index;
+        index.by_instance.remove(&invocation.instance);
+        if let Some(alarm) = invocation.stage.alarm() {
+            index.timers.remove(&alarm.timer);
+        }
+        for set in [&mut index.queued, &mut index.awaiting_slot, &mut index.releasing, &mut index.undelivered] {
+            set.remove(&place);
+        }
+        index.tally.remove(invocation.status());
+        index.taken -= usize::from(invocation.stage.is_taken());
+    }
+
+    fn note(&mut self, place: u32) {
+        let Some(invocation) = self.invocations.get(place as usize) else { return };
+        let undelivered = self.undelivered(invocation).is_some();
+        let index = &mut self.index;
+        index.by_instance.insert(invocation.instance.clone(), place);
+        if let Some(alarm) = invocation.stage.alarm() {
+            index.timers.insert(alarm.timer, place);
+        }
+        if invocation.stage == Stage::Queued {
+            index.queued.insert(place);
+        }
+        if invocation.stage == Stage::AwaitingSlot {
+            index.awaiting_slot.insert(place);
+        }
+        if invocation.slot == Some(Slot::Leaving) {
+            index.releasing.insert(place);
+        }
+        if undelivered {
+            index.undelivered.insert(place);
+        }
+        index.tally.add(invocation.status());
+        index.taken += usize::from(invocation.stage.is_taken());
+    }
+}
+
+#[cfg(test)]
+thread_local! {
+    static LOOKED_AT: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+/// How many invocations this thread has looked at: what a step costs.
+#[cfg(test)]
+pub(crate) fn looked_at() -> usize {
+    LOOKED_AT.get()
+}
+
+fn look() {
+    #[cfg(test)]
+    LOOKED_AT.set(LOOKED_AT.get() + 1);
+}
+
+/// Every instance of places that have several.
+fn alternatives(places: &[Place]) -> BTreeSet<InstanceId> {
+    places
+        .iter()
+        .filter(|place| place.candidates.len() > 1)
+        .flat_map(|place| place.candidates.iter().cloned())
+        .collect()
 }
 
 impl Invocation {
+    fn queued(instance: InstanceId) -> Invocation {
+        Invocation { instance, stage: Stage::Queued, offers: 0, attempts: vec![], slot: None }
+    }
+
     pub fn status(&self) -> InvocationStatus {
         match &self.stage {
-            Stage::Queued | Stage::Offered { lost_since: None, .. } => InvocationStatus::Pending,
+            Stage::Queued | Stage::AwaitingSlot | Stage::Offered { lost_since: None, .. } => InvocationStatus::Pending,
             Stage::Offered { lost_since: Some(_), .. } => InvocationStatus::Delayed,
-            Stage::Begun { cancelling: false, .. } => InvocationStatus::InProgress,
+            Stage::Begun { cancelling: false, .. } | Stage::Waiting { .. } => InvocationStatus::InProgress,
             Stage::Begun { cancelling: true, .. } => InvocationStatus::Cancelling,
             Stage::Ended { outcome, .. } => InvocationStatus::of(outcome),
         }
     }
 
-    /// Whether it may have begun on an agent that is unheard of. If that lasts, it ends as `Agent.Indeterminate`.
+    /// Whether it may have begun on an agent that is unheard of. If that lasts, it ends as `Agent.Lost`.
     pub fn is_pending_indeterminate(&self) -> bool {
         matches!(self.stage, Stage::Begun { lost_since: Some(_), .. })
     }
 
+    /// Earlier attempts, after each of which another was made.
+    pub fn attempts(&self) -> &[Attempt] {
+        &self.attempts
+    }
+
     /// The attempt that it is offered as, or that it began or ended with; none when it was never offered.
     pub fn attempt(&self) -> Option<&AttemptId> {
-        match &self.stage {
-            Stage::Queued => None,
-            Stage::Offered { attempt, .. } | Stage::Begun { attempt, .. } => Some(attempt),
-            Stage::Ended { attempt, .. } => attempt.as_ref(),
-        }
+        self.stage.attempt()
     }
 
     /// When its end was decided here.
     pub fn ended_at(&self) -> Option<Timestamp> {
         match &self.stage {
             Stage::Ended { at, .. } => Some(*at),
-            Stage::Queued | Stage::Offered { .. } | Stage::Begun { .. } => None,
+            Stage::Queued
+            | Stage::AwaitingSlot
+            | Stage::Offered { .. }
+            | Stage::Begun { .. }
+            | Stage::Waiting { .. } => None,
         }
     }
 
@@ -366,7 +706,23 @@ impl Invocation {
     pub fn outcome(&self) -> Option<&Outcome> {
         match &self.stage {
             Stage::Ended { outcome, .. } => Some(outcome),
-            Stage::Queued | Stage::Offered { .. } | Stage::Begun { .. } => None,
+            Stage::Queued
+            | Stage::AwaitingSlot
+            | Stage::Offered { .. }
+            | Stage::Begun { .. }
+            | Stage::Waiting { .. } => None,
+        }
+    }
+
+    /// What its agent said of the end after we had decided it.
+    pub fn late(&self) -> Option<&Outcome> {
+        match &self.stage {
+            Stage::Ended { late, .. } => late.as_deref(),
+            Stage::Queued
+            | Stage::AwaitingSlot
+            | Stage::Offered { .. }
+            | Stage::Begun { .. }
+            | Stage::Waiting { .. } => None,
         }
     }
 
@@ -375,12 +731,13 @@ impl Invocation {
         self.outcome().map_or(-1, Outcome::response_code)
     }
 
-    /// AWS's `ExecutionStartDateTime`.
+    /// AWS's `ExecutionStartDateTime`: of the last attempt.
     pub fn started_at(&self) -> Option<Timestamp> {
         match &self.stage {
             Stage::Begun { started_at, .. } => *started_at,
             Stage::Ended { outcome, .. } => outcome.started_at,
-            Stage::Queued | Stage::Offered { .. } => None,
+            Stage::Waiting { .. } => self.attempts.last().and_then(|attempt| attempt.outcome.started_at),
+            Stage::Queued | Stage::AwaitingSlot | Stage::Offered { .. } => None,
         }
     }
 
@@ -388,7 +745,11 @@ impl Invocation {
     pub fn finished_at(&self) -> Option<Timestamp> {
         match &self.stage {
             Stage::Ended { at, outcome, .. } => outcome.started_at.map(|_| outcome.finished_at.unwrap_or(*at)),
-            Stage::Queued | Stage::Offered { .. } | Stage::Begun { .. } => None,
+            Stage::Queued
+            | Stage::AwaitingSlot
+            | Stage::Offered { .. }
+            | Stage::Begun { .. }
+            | Stage::Waiting { .. } => None,
         }
     }
 
@@ -399,18 +760,37 @@ impl Invocation {
 }
 
 impl Stage {
-    pub(crate) fn attempt(&self) -> Option<AttemptId> {
+    /// The attempt that it is about, or was last.
+    pub(crate) fn attempt(&self) -> Option<&AttemptId> {
         match self {
-            Stage::Queued => None,
-            Stage::Offered { attempt, .. } | Stage::Begun { attempt, .. } => Some(attempt.clone()),
-            Stage::Ended { attempt, .. } => attempt.clone(),
+            Stage::Queued | Stage::AwaitingSlot => None,
+            Stage::Offered { attempt, .. } | Stage::Begun { attempt, .. } | Stage::Waiting { attempt, .. } => {
+                Some(attempt)
+            }
+            Stage::Ended { attempt, .. } => attempt.as_ref(),
+        }
+    }
+
+    /// The same, without one that has been followed by a wait.
+    fn present(&self) -> Option<&AttemptId> {
+        match self {
+            Stage::Waiting { .. } => None,
+            stage => stage.attempt(),
         }
     }
 
     pub(crate) fn alarm(&self) -> Option<Alarm> {
         match self {
-            Stage::Offered { alarm, .. } | Stage::Begun { alarm, .. } => Some(*alarm),
-            Stage::Queued | Stage::Ended { .. } => None,
+            Stage::Offered { alarm, .. } | Stage::Begun { alarm, .. } | Stage::Waiting { alarm, .. } => Some(*alarm),
+            Stage::Queued | Stage::AwaitingSlot | Stage::Ended { .. } => None,
+        }
+    }
+
+    /// Whether it takes one of the places that `MaxConcurrency` gives.
+    fn is_taken(&self) -> bool {
+        match self {
+            Stage::Queued | Stage::Ended { .. } => false,
+            Stage::AwaitingSlot | Stage::Offered { .. } | Stage::Begun { .. } | Stage::Waiting { .. } => true,
         }
     }
 }

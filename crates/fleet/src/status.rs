@@ -1,5 +1,8 @@
 //! Where an invocation and a command stand, in AWS's words.
 
+use std::collections::BTreeMap;
+
+use ::document::Verdict;
 use serde::{Deserialize, Serialize};
 
 use crate::message::{Ended, FailureCode, Outcome};
@@ -18,12 +21,14 @@ pub enum InvocationStatus {
     Undeliverable,
     Cancelled,
     Terminated,
+    AccessDenied,
+    InvalidPlatform,
 }
 
 impl InvocationStatus {
     pub fn of(outcome: &Outcome) -> InvocationStatus {
         let code = match &outcome.ended {
-            Ended::ExitCode(0) => return InvocationStatus::Success,
+            Ended::ExitCode(_) if outcome.verdict < Verdict::Abnormal => return InvocationStatus::Success,
             Ended::ExitCode(_) => return InvocationStatus::Failed,
             Ended::Failure(failure) => failure.code,
         };
@@ -33,6 +38,8 @@ impl InvocationStatus {
             FailureCode::Cancelled => InvocationStatus::Cancelled,
             FailureCode::Terminated => InvocationStatus::Terminated,
             FailureCode::Undeliverable => InvocationStatus::Undeliverable,
+            FailureCode::AccessDenied => InvocationStatus::AccessDenied,
+            FailureCode::InvalidPlatform => InvocationStatus::InvalidPlatform,
             FailureCode::ExitCode
             | FailureCode::Killed
             | FailureCode::Indeterminate
@@ -40,12 +47,10 @@ impl InvocationStatus {
             | FailureCode::NotExecutable
             | FailureCode::WorkingDirectoryMissing
             | FailureCode::StartFailed
-            | FailureCode::AccessDenied
             | FailureCode::UserMissing
             | FailureCode::ContentMissing
             | FailureCode::LimitExceeded
             | FailureCode::Abnormal
-            | FailureCode::InvalidPlatform
             | FailureCode::Lost
             | FailureCode::Failed => InvocationStatus::Failed,
         }
@@ -60,7 +65,10 @@ impl InvocationStatus {
             InvocationStatus::Cancelling => "Cancelling",
             InvocationStatus::Success => "Success",
             InvocationStatus::DeliveryTimedOut | InvocationStatus::ExecutionTimedOut => "TimedOut",
-            InvocationStatus::Failed | InvocationStatus::Undeliverable => "Failed",
+            InvocationStatus::Failed
+            | InvocationStatus::Undeliverable
+            | InvocationStatus::AccessDenied
+            | InvocationStatus::InvalidPlatform => "Failed",
             InvocationStatus::Cancelled | InvocationStatus::Terminated => "Cancelled",
         }
     }
@@ -79,6 +87,8 @@ impl InvocationStatus {
             InvocationStatus::Undeliverable => "Undeliverable",
             InvocationStatus::Cancelled => "Cancelled",
             InvocationStatus::Terminated => "Terminated",
+            InvocationStatus::AccessDenied => "AccessDenied",
+            InvocationStatus::InvalidPlatform => "InvalidPlatform",
         }
     }
 
@@ -94,13 +104,63 @@ impl InvocationStatus {
             | InvocationStatus::Failed
             | InvocationStatus::Undeliverable
             | InvocationStatus::Cancelled
-            | InvocationStatus::Terminated => true,
+            | InvocationStatus::Terminated
+            | InvocationStatus::AccessDenied
+            | InvocationStatus::InvalidPlatform => true,
         }
     }
 
     /// Whether it counts towards `MaxErrors` and `ErrorCount`.
     pub fn is_error(self) -> bool {
         matches!(self, InvocationStatus::Failed | InvocationStatus::ExecutionTimedOut)
+    }
+
+    /// Whether nothing ran for a reason that is the instance's: it counts for nothing, unless there is nothing else.
+    fn is_elsewhere(self) -> bool {
+        matches!(
+            self,
+            InvocationStatus::Undeliverable | InvocationStatus::AccessDenied | InvocationStatus::InvalidPlatform
+        )
+    }
+}
+
+/// How many invocations have each status.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Tally(BTreeMap<InvocationStatus, usize>);
+
+impl Tally {
+    pub fn add(&mut self, status: InvocationStatus) {
+        *self.0.entry(status).or_default() += 1;
+    }
+
+    pub fn remove(&mut self, status: InvocationStatus) {
+        if let Some(count) = self.0.get_mut(&status) {
+            *count -= 1;
+            if *count == 0 {
+                self.0.remove(&status);
+            }
+        }
+    }
+
+    /// How many have a status of this kind.
+    pub fn count(&self, kind: impl Fn(InvocationStatus) -> bool) -> usize {
+        self.0.iter().filter(|(status, _)| kind(**status)).map(|(_, count)| count).sum()
+    }
+
+    fn of(&self, status: InvocationStatus) -> usize {
+        self.0.get(&status).copied().unwrap_or(0)
+    }
+
+    pub(crate) fn total(&self) -> usize {
+        self.0.values().sum()
+    }
+}
+
+impl FromIterator<InvocationStatus> for Tally {
+    fn from_iter<I: IntoIterator<Item = InvocationStatus>>(statuses: I) -> Tally {
+        let mut tally = Tally::default();
+        statuses.into_iter().for_each(|status| tally.add(status));
+        tally
     }
 }
 
@@ -117,6 +177,12 @@ pub enum CommandStatus {
     DeliveryTimedOut,
     Incomplete,
     Cancelled,
+    /// More instances were targeted than one command may have.
+    RateExceeded,
+    /// Its sender may not reach what it targets.
+    AccessDenied,
+    /// No instance matches what was targeted.
+    NoInstancesInTag,
 }
 
 impl CommandStatus {
@@ -126,8 +192,11 @@ impl CommandStatus {
             CommandStatus::Pending | CommandStatus::Delayed => "Pending",
             CommandStatus::InProgress => "InProgress",
             CommandStatus::Cancelling => "Cancelling",
-            CommandStatus::Success => "Success",
-            CommandStatus::Failed | CommandStatus::Incomplete => "Failed",
+            CommandStatus::Success | CommandStatus::NoInstancesInTag => "Success",
+            CommandStatus::Failed
+            | CommandStatus::Incomplete
+            | CommandStatus::RateExceeded
+            | CommandStatus::AccessDenied => "Failed",
             CommandStatus::ExecutionTimedOut | CommandStatus::DeliveryTimedOut => "TimedOut",
             CommandStatus::Cancelled => "Cancelled",
         }
@@ -146,6 +215,9 @@ impl CommandStatus {
             CommandStatus::DeliveryTimedOut => "DeliveryTimedOut",
             CommandStatus::Incomplete => "Incomplete",
             CommandStatus::Cancelled => "Cancelled",
+            CommandStatus::RateExceeded => "RateExceeded",
+            CommandStatus::AccessDenied => "AccessDenied",
+            CommandStatus::NoInstancesInTag => "NoInstancesInTag",
         }
     }
 
@@ -159,7 +231,10 @@ impl CommandStatus {
             | CommandStatus::ExecutionTimedOut
             | CommandStatus::DeliveryTimedOut
             | CommandStatus::Incomplete
-            | CommandStatus::Cancelled => true,
+            | CommandStatus::Cancelled
+            | CommandStatus::RateExceeded
+            | CommandStatus::AccessDenied
+            | CommandStatus::NoInstancesInTag => true,
         }
     }
 
@@ -167,23 +242,19 @@ impl CommandStatus {
     ///
     /// A command has failed when `MaxErrors` or more invocations failed (and at least one); with fewer it is
     /// incomplete. Those that could not be delivered count for neither, unless there is nothing else.
-    pub fn of(invocations: &[InvocationStatus], errors_max: usize, cancelled_whole: bool) -> CommandStatus {
-        let count = |status: InvocationStatus| invocations.iter().filter(|one| **one == status).count();
-        let all_terminal = invocations.iter().all(|status| status.is_terminal());
-        if !all_terminal {
-            return CommandStatus::of_open(invocations, cancelled_whole);
+    pub fn of(tally: &Tally, errors_max: usize, cancelled_whole: bool) -> CommandStatus {
+        let total = tally.total();
+        if tally.count(InvocationStatus::is_terminal) < total {
+            return CommandStatus::of_open(tally, cancelled_whole);
         }
         let enough = |count: usize| count >= errors_max.max(1);
-        let failed = count(InvocationStatus::Failed);
-        let execution_timed_out = count(InvocationStatus::ExecutionTimedOut);
-        let undeliverable = count(InvocationStatus::Undeliverable);
-        if count(InvocationStatus::Success) + undeliverable == invocations.len() {
-            let success = undeliverable < invocations.len();
-            return if success { CommandStatus::Success } else { CommandStatus::Failed };
+        let (failed, cancelled) = (tally.of(InvocationStatus::Failed), tally.of(InvocationStatus::Cancelled));
+        let execution_timed_out = tally.of(InvocationStatus::ExecutionTimedOut);
+        let elsewhere = tally.count(InvocationStatus::is_elsewhere);
+        if tally.of(InvocationStatus::Success) + elsewhere == total {
+            return if elsewhere < total { CommandStatus::Success } else { CommandStatus::Failed };
         }
-        if cancelled_whole && count(InvocationStatus::Cancelled) > 0
-            || count(InvocationStatus::Cancelled) == invocations.len()
-        {
+        if cancelled_whole && cancelled > 0 || cancelled == total {
             return CommandStatus::Cancelled;
         }
         if enough(failed) {
@@ -192,18 +263,18 @@ impl CommandStatus {
             CommandStatus::ExecutionTimedOut
         } else if enough(failed + execution_timed_out) {
             CommandStatus::Failed
-        } else if enough(count(InvocationStatus::DeliveryTimedOut)) {
+        } else if enough(tally.of(InvocationStatus::DeliveryTimedOut)) {
             CommandStatus::DeliveryTimedOut
         } else {
             CommandStatus::Incomplete
         }
     }
 
-    fn of_open(invocations: &[InvocationStatus], cancelled_whole: bool) -> CommandStatus {
-        let any = |status: InvocationStatus| invocations.contains(&status);
+    fn of_open(tally: &Tally, cancelled_whole: bool) -> CommandStatus {
+        let any = |status: InvocationStatus| tally.of(status) > 0;
         if cancelled_whole {
             CommandStatus::Cancelling
-        } else if invocations.iter().any(|status| status.is_terminal())
+        } else if tally.count(InvocationStatus::is_terminal) > 0
             || any(InvocationStatus::InProgress)
             || any(InvocationStatus::Cancelling)
         {
@@ -223,8 +294,11 @@ mod tests {
 
     #[test]
     fn a_command_is_as_its_invocations_together() {
+        let of = |invocations: &[InvocationStatus], errors_max: usize, cancelled_whole: bool| {
+            CommandStatus::of(&invocations.iter().copied().collect(), errors_max, cancelled_whole)
+        };
         let check = |invocations: &[InvocationStatus], errors_max: usize, expected: CommandStatus| {
-            assert_eq!(CommandStatus::of(invocations, errors_max, false), expected, "{invocations:?} {errors_max}");
+            assert_eq!(of(invocations, errors_max, false), expected, "{invocations:?} {errors_max}");
         };
         check(&[Success, Success], 0, CommandStatus::Success);
         check(&[Success, Failed], 0, CommandStatus::Failed);
@@ -242,7 +316,10 @@ mod tests {
         check(&[Delayed, Pending], 0, CommandStatus::Delayed);
         check(&[Success, Pending], 0, CommandStatus::InProgress);
         check(&[InProgress, Pending], 0, CommandStatus::InProgress);
-        assert_eq!(CommandStatus::of(&[InProgress, Cancelled], 0, true), CommandStatus::Cancelling);
-        assert_eq!(CommandStatus::of(&[Success, Cancelled], 0, true), CommandStatus::Cancelled);
+        check(&[AccessDenied, Undeliverable, InvalidPlatform], 0, CommandStatus::Failed);
+        check(&[AccessDenied, InvalidPlatform, Success], 0, CommandStatus::Success);
+        check(&[AccessDenied, Failed, Success], 2, CommandStatus::Incomplete);
+        assert_eq!(of(&[InProgress, Cancelled], 0, true), CommandStatus::Cancelling);
+        assert_eq!(of(&[Success, Cancelled], 0, true), CommandStatus::Cancelled);
     }
 }

@@ -1,15 +1,18 @@
 //! Scripts: lines of commands in, events and effects out.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::sync::Arc;
 
 use base::{Id, Timestamp};
+use document::{Action, Job, Judgement, Limits, Plan, Program, Ranges, Retry, Verdict};
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
 
 use crate::{
-    Announcement, AttemptId, AttemptState, Command, CommandId, Effect, Ended, Env, Event, FailureCode, InstanceId,
-    InvocationStatus, Outcome, Rate, Refusal, Run, Script, Send, Waiter, step,
+    Announcement, AttemptId, AttemptState, Command, CommandId, CommandStatus, Effect, Ended, Env, Event, FailureCode,
+    InstanceId, InvocationStatus, Notification, NotificationEvent, Outcome, Per, Place, Rate, Refusal, Run, Script,
+    Send, Target, Waiter, limits, step,
 };
 
 /// Plays `script` and shows everything that came of it. `@120` moves the clock to second 120.
@@ -48,7 +51,11 @@ struct Play {
     run: Run,
     history: Vec<Event>,
     now: Timestamp,
-    accepted: Vec<AttemptId>,
+    accepted: BTreeSet<AttemptId>,
+    /// Attempts that were told to go.
+    gone: BTreeSet<AttemptId>,
+    withdrawn: BTreeSet<AttemptId>,
+    granted: BTreeSet<u32>,
 }
 
 impl Play {
@@ -63,15 +70,47 @@ impl Play {
             Ok(step) => {
                 self.accepted.extend(told);
                 self.history.extend(step.events.iter().cloned());
+                self.check_events(before.clone(), &step.events);
                 self.check(&before.outstanding(), &step.effects);
                 Ok(step)
             }
         }
     }
 
+    /// What holds for any events: which of them may follow which.
+    fn check_events(&mut self, mut run: Run, events: &[Event]) {
+        for event in events {
+            match event {
+                Event::Withdrawn { instance, .. } => {
+                    let attempt = run.attempt_at(instance).expect("what is withdrawn was offered").clone();
+                    assert!(!self.gone.contains(&attempt), "{attempt} is withdrawn and may have begun");
+                    self.withdrawn.insert(attempt);
+                }
+                Event::SlotGranted { place, .. } => drop(self.granted.insert(*place)),
+                Event::Offered { instance, attempt, .. } => {
+                    let place = run.place_of(instance).expect("it is there");
+                    let invocation = run.at(place).expect("it is there");
+                    let first = invocation.attempt().is_none() && invocation.offers == 0;
+                    assert!(
+                        !first || run.counts().error <= run.errors_max(),
+                        "{attempt} is sent after too many errors"
+                    );
+                    assert!(!self.withdrawn.contains(attempt), "{attempt} was withdrawn");
+                    let limited = run.wanted(place).is_some_and(|wanted| wanted.limited);
+                    assert!(!limited || self.granted.contains(&place), "{attempt} is offered without a slot");
+                }
+                _ => (),
+            }
+            run.apply(event);
+        }
+        assert!(run.index.taken <= run.concurrency_max(), "more at a time than MaxConcurrency");
+    }
+
     /// What holds for any script, after every line.
-    fn check(&self, owed_before: &[Effect], effects: &[Effect]) {
+    fn check(&mut self, owed_before: &[Effect], effects: &[Effect]) {
         assert_eq!(Run::replay(&self.history), self.run, "replay is live");
+        let stored = serde_json::to_string(&self.run).expect("written");
+        assert_eq!(serde_json::from_str::<Run>(&stored).expect("read"), self.run, "what follows is found again");
         let owed = self.run.outstanding();
         for effect in &owed {
             assert!(
@@ -89,21 +128,37 @@ impl Play {
                 | Effect::SetTimer { .. }
                 | Effect::Notify { .. }
                 | Effect::AcquireSlot { .. }
-                | Effect::ReleaseSlot { .. }
                 | Effect::Announce { .. }
                 | Effect::DeliverOutput { .. } => owed.contains(effect),
+                Effect::ReleaseSlot { place, .. } => {
+                    let slot = self.run.at(*place).and_then(|invocation| invocation.slot);
+                    owed.contains(effect) || slot.is_none()
+                }
             };
             assert!(held, "{effect:?} was asked for and is not owed: {owed:?}");
             if let Effect::Go { attempt, .. } = effect {
                 assert!(self.accepted.contains(attempt), "{attempt} may go without having been accepted");
+                assert!(!self.withdrawn.contains(attempt), "{attempt} may go and was withdrawn");
+                self.gone.insert(attempt.clone());
             }
         }
+        let told = |effect: &Effect| !matches!(effect, Effect::SetTimer { .. });
+        assert_eq!(self.run.owes(), !self.run.is_terminal() && self.run.sent().is_some() || owed.iter().any(told));
         if self.run.is_terminal() {
-            let told = |effect: &Effect| matches!(effect, Effect::Notify { .. } | Effect::DeliverOutput { .. });
+            let told = |effect: &Effect| {
+                matches!(
+                    effect,
+                    Effect::Notify { .. }
+                        | Effect::DeliverOutput { .. }
+                        | Effect::ReleaseSlot { .. }
+                        | Effect::Announce { .. }
+                )
+            };
             assert!(owed.iter().all(told), "an ended run owes {owed:?}");
             assert!(self.run.status().is_terminal());
         } else if self.run.sent().is_some() {
-            let awake = owed.iter().any(|effect| matches!(effect, Effect::SetTimer { .. }));
+            let awake =
+                owed.iter().any(|effect| matches!(effect, Effect::SetTimer { .. } | Effect::AcquireSlot { .. }));
             assert!(awake, "an open run always has something that wakes it");
         }
     }
@@ -133,6 +188,9 @@ impl Play {
             .expect("text");
             if let Some(failure) = invocation.outcome().and_then(Outcome::failure) {
                 write!(out, " {}: {}", failure.code, failure.cause).expect("text");
+            }
+            for earlier in invocation.attempts() {
+                write!(out, " (earlier: {} {:?})", earlier.attempt, earlier.outcome.ended).expect("text");
             }
             out.push_str(if invocation.is_pending_indeterminate() { " (unheard of)\n" } else { "\n" });
         }
@@ -170,8 +228,46 @@ fn instance(name: &str) -> InstanceId {
     InstanceId::from(name)
 }
 
+/// `a`, or `a.2` for another than the first.
 fn attempt(name: &str) -> AttemptId {
-    AttemptId::new(&CommandId::from("c"), &instance(name), 1)
+    let (name, number) = name.split_once('.').unwrap_or((name, "1"));
+    AttemptId::new(&CommandId::from("c"), &instance(name), number.parse().expect("a number"))
+}
+
+/// `a,b|c`: a place on `a`, and one on `b` or else on `c`.
+fn places(text: &str) -> Vec<Place> {
+    let names = text.split(',').filter(|name| !name.is_empty());
+    names.map(|name| Place { candidates: name.split('|').map(instance).collect(), ..Place::on(instance("")) }).collect()
+}
+
+/// A job that is tried again after exit codes up to 9: `TIMES:INTERVAL`.
+fn retrying(text: &str) -> Plan {
+    let (times, interval) = text.split_once(':').expect("times and interval");
+    let retry = Retry {
+        codes: Ranges(vec![(1, 9)]),
+        times: times.parse().expect("a number"),
+        interval_seconds: interval.parse().expect("seconds"),
+    };
+    job(|job| job.retry = Some(retry))
+}
+
+fn job(change: impl FnOnce(&mut Job)) -> Plan {
+    let mut job = Job {
+        program: Program::File("/bin/true".to_owned()),
+        arguments: vec![],
+        user: None,
+        working_directory: String::new(),
+        environment: vec![],
+        secrets: vec![],
+        stdin: None,
+        execution_timeout_seconds: 600,
+        limits: Limits::default(),
+        judgement: Judgement::default(),
+        retry: None,
+        lost_after_seconds: None,
+    };
+    change(&mut job);
+    Plan { steps: vec![document::Step::new("job", Action::Job(Box::new(job)))] }
 }
 
 const WAITER: Waiter = Waiter { execution: Id(7), task: 3 };
@@ -182,12 +278,27 @@ fn parse(line: &str) -> Command {
     let word = |at: usize| words.get(at).copied().unwrap_or_default();
     let list = |text: &str| text.split(',').filter(|name| !name.is_empty()).map(instance).collect();
     match words[0] {
-        "send" => Command::Send(Box::new(words[2..].iter().fold(send(list(words[1])), |mut send, option| {
+        "send" => Command::Send(Box::new(words[2..].iter().fold(send(places(words[1])), |mut send, option| {
             match option.split_once('=').unwrap_or((option, "")) {
                 ("concurrency", rate) => send.max_concurrency = Rate::parse_concurrency(rate).expect("a rate"),
                 ("errors", rate) => send.max_errors = Rate::parse_errors(rate).expect("a rate"),
                 ("timeout", seconds) => send.timeout_seconds = seconds.parse().expect("seconds"),
                 ("waiter", _) => send.waiter = Some(WAITER),
+                ("retry", retry) => send.plan = Arc::new(retrying(retry)),
+                ("patience", seconds) => {
+                    let seconds = seconds.parse().expect("seconds");
+                    send.plan = Arc::new(job(|job| job.lost_after_seconds = Some(seconds)));
+                }
+                ("targeted", _) => send.targets = vec![Target { key: "tag:a".to_owned(), values: vec![] }],
+                ("limited", _) => send.places.iter_mut().for_each(|place| {
+                    (place.group, place.limited) = (Some("g".into()), true);
+                }),
+                ("unfit", at) => send.places[at.parse::<usize>().expect("a number")].unfit = true,
+                ("notify", per) => {
+                    let per = if per == "Command" { Per::Command } else { Per::Invocation };
+                    let events = vec![NotificationEvent::All];
+                    send.notification = Some(Notification { arn: "arn".to_owned(), events, per });
+                }
                 ("bucket", name) => send.destinations.bucket = name.to_owned(),
                 (other, _) => panic!("no such option: {other}"),
             }
@@ -201,6 +312,9 @@ fn parse(line: &str) -> Command {
         "fire" => Command::Fire { timer: word(1).parse().expect("a timer") },
         "cancel" => Command::Cancel { instances: list(word(1)) },
         "notified" => Command::Notified { waiter: WAITER },
+        "grant" => Command::SlotGranted { place: word(1).parse().expect("a place") },
+        "released" => Command::SlotReleased { place: word(1).parse().expect("a place") },
+        "announced" => Command::Announced { number: word(1).parse().expect("a number") },
         "delivered" => Command::OutputDelivered {
             instance: instance(word(1)),
             problem: Some(word(2).to_owned()).filter(|problem| !problem.is_empty()),
@@ -209,14 +323,16 @@ fn parse(line: &str) -> Command {
     }
 }
 
-fn send(instances: Vec<InstanceId>) -> Send {
+fn send(places: Vec<Place>) -> Send {
+    let alone = places.iter().all(|place| place.candidates.len() == 1);
+    let instances = places.iter().filter(|_| alone).map(|place| place.candidates[0].clone()).collect();
     let script = Script {
         text: "true\n".to_owned(),
         working_directory: String::new(),
         execution_timeout_seconds: 600,
         environment: vec![],
     };
-    Send { timeout_seconds: 60, ..Send::new(CommandId::from("c"), instances, crate::Plan::shell(script)) }
+    Send { timeout_seconds: 60, places, ..Send::new(CommandId::from("c"), instances, crate::Plan::shell(script)) }
 }
 
 fn outcome(word: &str) -> Outcome {
@@ -249,7 +365,7 @@ fn event_text(event: &Event) -> String {
     };
     let alarm = |timer: &u64, due: &Timestamp| format!("timer {timer} at {}", due.0 / 1000);
     match event {
-        Event::Sent { send, .. } => format!("sent {} to {}", send.command, send.instances.len()),
+        Event::Sent { send, .. } => format!("sent {} to {}", send.command, send.places.len()),
         Event::Offered { instance, attempt, timer, due, .. } => {
             format!("offered {instance} as {attempt}, {}", alarm(timer, due))
         }
@@ -639,13 +755,13 @@ fn a_lost_agent_ends_at_the_backstop_and_its_late_word_is_kept() {
             fire 0
               refused: timer 0 is not outstanding
             fire 2
-              + finished a by Server: Agent.Indeterminate (agent has been unheard of since 1970-01-01T00:01:00.000Z)
+              + finished a by Server: Agent.Lost (agent has been unheard of since 1970-01-01T00:01:00.000Z)
               + ended Failed
               > clear timer 2
               > cancel c.a.1
             show
               command Failed/Failed target 1 completed 1 errors 1 undelivered 0
-              a Failed/Failed code -1 Agent.Indeterminate: agent has been unheard of since 1970-01-01T00:01:00.000Z
+              a Failed/Failed code -1 Agent.Lost: agent has been unheard of since 1970-01-01T00:01:00.000Z
             @800
             report a running
               > cancel c.a.1
@@ -656,7 +772,7 @@ fn a_lost_agent_ends_at_the_backstop_and_its_late_word_is_kept() {
               > acknowledge c.a.1
             show
               command Failed/Failed target 1 completed 1 errors 1 undelivered 0
-              a Failed/Failed code -1 Agent.Indeterminate: agent has been unheard of since 1970-01-01T00:01:00.000Z
+              a Failed/Failed code -1 Agent.Lost: agent has been unheard of since 1970-01-01T00:01:00.000Z
         "#]],
     );
 }
@@ -1114,7 +1230,8 @@ fn a_stored_history_is_still_read() {
 fn fifty_instances_are_the_end() {
     let names = |count: usize| (0..count).map(|at| instance(&format!("i{at}"))).collect::<Vec<_>>();
     let try_send = |count: usize| {
-        step(&mut Run::default(), Command::Send(Box::new(send(names(count)))), Env { now: Timestamp(0) })
+        let places = names(count).into_iter().map(Place::on).collect();
+        step(&mut Run::default(), Command::Send(Box::new(send(places))), Env { now: Timestamp(0) })
     };
     assert!(try_send(50).is_ok());
     assert_eq!(try_send(51), Err(Refusal::TooManyInstances { count: 51 }));
@@ -1128,11 +1245,791 @@ fn an_attempt_tells_whose_it_is() {
     assert_eq!(AttemptId::from("c").parts(), None);
 }
 
+#[test]
+fn a_retry_is_another_attempt_and_the_last_ones_outcome_counts() {
+    check(
+        "
+        send a retry=2:30 waiter
+        accept a
+        @5
+        finish a 3
+        show
+        finish a 3
+        accept a
+        report a running
+        @35
+        fire 2
+        accept a
+        start a
+        accept a.2
+        @40
+        finish a.2 10
+        show
+        ",
+        expect![[r#"
+            send a retry=2:30 waiter
+              + sent c to 1
+              + offered a as c.a.1, timer 0 at 60
+              > offer a c.a.1 until 60
+              > set timer 0 at 60
+            accept a
+              + accepted a, timer 1 at 780
+              > go c.a.1
+              > clear timer 0
+              > set timer 1 at 780
+            @5
+            finish a 3
+              + attempt ended a: exit 3, timer 2 at 35
+              > clear timer 1
+              > set timer 2 at 35
+              > acknowledge c.a.1
+            show
+              command InProgress/InProgress target 1 completed 0 errors 0 undelivered 0
+              a InProgress/InProgress code -1 (earlier: c.a.1 ExitCode(3))
+            finish a 3
+              > acknowledge c.a.1
+            accept a
+              > acknowledge c.a.1
+            report a running
+              > cancel c.a.1
+            @35
+            fire 2
+              + offered a as c.a.2, timer 3 at 95
+              > offer a c.a.2 until 95
+              > set timer 3 at 95
+              > clear timer 2
+            accept a
+              > acknowledge c.a.1
+            start a
+              > cancel c.a.1
+            accept a.2
+              + accepted a, timer 4 at 815
+              > go c.a.2
+              > clear timer 3
+              > set timer 4 at 815
+            @40
+            finish a.2 10
+              + finished a by Agent: exit 10
+              + ended Failed
+              > clear timer 4
+              > acknowledge c.a.2
+              > notify task 3
+            show
+              command Failed/Failed target 1 completed 1 errors 1 undelivered 0
+              a Failed/Failed code 10 Agent.ExitCode: script exited with 10 (earlier: c.a.1 ExitCode(3))
+        "#]],
+    );
+}
+
+#[test]
+fn retries_end_and_so_does_waiting_for_one() {
+    check(
+        "
+        send a,b retry=1:30 errors=5
+        accept a
+        accept b
+        finish a 1
+        finish b 1
+        cancel a
+        fire 5
+        accept b.2
+        finish b.2 1
+        show
+        ",
+        expect![[r#"
+            send a,b retry=1:30 errors=5
+              + sent c to 2
+              + offered a as c.a.1, timer 0 at 60
+              + offered b as c.b.1, timer 1 at 60
+              > offer a c.a.1 until 60
+              > set timer 0 at 60
+              > offer b c.b.1 until 60
+              > set timer 1 at 60
+            accept a
+              + accepted a, timer 2 at 780
+              > go c.a.1
+              > clear timer 0
+              > set timer 2 at 780
+            accept b
+              + accepted b, timer 3 at 780
+              > go c.b.1
+              > clear timer 1
+              > set timer 3 at 780
+            finish a 1
+              + attempt ended a: exit 1, timer 4 at 30
+              > clear timer 2
+              > set timer 4 at 30
+              > acknowledge c.a.1
+            finish b 1
+              + attempt ended b: exit 1, timer 5 at 30
+              > clear timer 3
+              > set timer 5 at 30
+              > acknowledge c.b.1
+            cancel a
+              + finished a by Server: Agent.Cancelled (cancelled before it was tried again)
+              > clear timer 4
+            fire 5
+              + offered b as c.b.2, timer 6 at 60
+              > offer b c.b.2 until 60
+              > set timer 6 at 60
+              > clear timer 5
+            accept b.2
+              + accepted b, timer 7 at 780
+              > go c.b.2
+              > clear timer 6
+              > set timer 7 at 780
+            finish b.2 1
+              + finished b by Agent: exit 1
+              + ended Incomplete
+              > clear timer 7
+              > acknowledge c.b.2
+            show
+              command Failed/Incomplete target 2 completed 2 errors 1 undelivered 0
+              a Cancelled/Cancelled code -1 Agent.Cancelled: cancelled before it was tried again (earlier: c.a.1 ExitCode(1))
+              b Failed/Failed code 1 Agent.ExitCode: script exited with 1 (earlier: c.b.1 ExitCode(1))
+        "#]],
+    );
+}
+
+#[test]
+fn only_exit_codes_are_tried_again() {
+    check(
+        "
+        send a,b,c retry=5:30 errors=5
+        accept a
+        finish a Agent.Killed
+        accept b
+        cancel b
+        finish b 1
+        accept c
+        finish c 0
+        show
+        ",
+        expect![[r#"
+            send a,b,c retry=5:30 errors=5
+              + sent c to 3
+              + offered a as c.a.1, timer 0 at 60
+              + offered b as c.b.1, timer 1 at 60
+              + offered c as c.c.1, timer 2 at 60
+              > offer a c.a.1 until 60
+              > set timer 0 at 60
+              > offer b c.b.1 until 60
+              > set timer 1 at 60
+              > offer c c.c.1 until 60
+              > set timer 2 at 60
+            accept a
+              + accepted a, timer 3 at 780
+              > go c.a.1
+              > clear timer 0
+              > set timer 3 at 780
+            finish a Agent.Killed
+              + finished a by Agent: Agent.Killed (because)
+              > clear timer 3
+              > acknowledge c.a.1
+            accept b
+              + accepted b, timer 4 at 780
+              > go c.b.1
+              > clear timer 1
+              > set timer 4 at 780
+            cancel b
+              + cancel requested b
+              > cancel c.b.1
+            finish b 1
+              + finished b by Agent: exit 1
+              > clear timer 4
+              > acknowledge c.b.1
+            accept c
+              + accepted c, timer 5 at 780
+              > go c.c.1
+              > clear timer 2
+              > set timer 5 at 780
+            finish c 0
+              + finished c by Agent: exit 0
+              + ended Incomplete
+              > clear timer 5
+              > acknowledge c.c.1
+            show
+              command Failed/Incomplete target 3 completed 3 errors 2 undelivered 0
+              a Failed/Failed code -1 Agent.Killed: because
+              b Failed/Failed code 1 Agent.ExitCode: script exited with 1
+              c Success/Success code 0
+        "#]],
+    );
+}
+
+#[test]
+fn an_offer_that_nobody_takes_goes_to_the_next_candidate() {
+    check(
+        "
+        send a|b|c
+        @30
+        fire 0
+        accept a
+        @60
+        lost b
+        show
+        @61
+        accept b.2
+        fire 2
+        ",
+        expect![[r#"
+            send a|b|c
+              + sent c to 1
+              + offered a as c.a.1, timer 0 at 30
+              > offer a c.a.1 until 60
+              > set timer 0 at 30
+            @30
+            fire 0
+              + withdrawn a, next b
+              + offered b as c.b.2, timer 1 at 60
+              > acknowledge c.a.1
+              > clear timer 0
+              > offer b c.b.2 until 60
+              > set timer 1 at 60
+            accept a
+              > acknowledge c.a.1
+            @60
+            lost b
+              + withdrawn b, next c
+              + offered c as c.c.3, timer 2 at 60
+              > acknowledge c.b.2
+              > clear timer 1
+              > offer c c.c.3 until 60
+              > set timer 2 at 60
+            show
+              command Pending/Pending target 1 completed 0 errors 0 undelivered 0
+              c Pending/Pending code -1
+            @61
+            accept b.2
+              > acknowledge c.b.2
+            fire 2
+              + finished c by Server: Agent.DeliveryTimedOut (agent did not accept it in time)
+              + ended DeliveryTimedOut
+              > clear timer 2
+              > acknowledge c.c.3
+        "#]],
+    );
+    check(
+        "
+        send a|b timeout=600
+        lost a
+        accept a
+        report a accepted
+        accept b.2
+        lost b
+        report a running
+        report b.2 never
+        lost b
+        accept b.2
+        finish b.2 0
+        show
+        ",
+        expect![[r#"
+            send a|b timeout=600
+              + sent c to 1
+              + offered a as c.a.1, timer 0 at 30
+              > offer a c.a.1 until 600
+              > set timer 0 at 30
+            lost a
+              + withdrawn a, next b
+              + offered b as c.b.2, timer 1 at 30
+              > acknowledge c.a.1
+              > clear timer 0
+              > offer b c.b.2 until 600
+              > set timer 1 at 30
+            accept a
+              > acknowledge c.a.1
+            report a accepted
+              > acknowledge c.a.1
+            accept b.2
+              + accepted b, timer 2 at 1320
+              > go c.b.2
+              > clear timer 1
+              > set timer 2 at 1320
+            lost b
+              + lost b
+            report a running
+              > cancel c.a.1
+            report b.2 never
+              + returned b, timer 3 at 600
+              > clear timer 2
+              > set timer 3 at 600
+              > offer b c.b.2 until 600
+            lost b
+              + lost b
+            accept b.2
+              + accepted b, timer 4 at 1320
+              > go c.b.2
+              > clear timer 3
+              > set timer 4 at 1320
+            finish b.2 0
+              + finished b by Agent: exit 0
+              + ended Success
+              > clear timer 4
+              > acknowledge c.b.2
+            show
+              command Success/Success target 1 completed 1 errors 0 undelivered 0
+              b Success/Success code 0
+        "#]],
+    );
+}
+
+#[test]
+fn members_that_the_command_is_on_already_are_passed_over() {
+    check(
+        "
+        send a|b|c,b|c|a,d timeout=600
+        lost a
+        @30
+        fire 1
+        @60
+        fire 3
+        cancel b
+        cancel a
+        show
+        ",
+        expect![[r#"
+            send a|b|c,b|c|a,d timeout=600
+              + sent c to 3
+              + offered a as c.a.1, timer 0 at 30
+              + offered b as c.b.1, timer 1 at 30
+              + offered d as c.d.1, timer 2 at 600
+              > offer a c.a.1 until 600
+              > set timer 0 at 30
+              > offer b c.b.1 until 600
+              > set timer 1 at 30
+              > offer d c.d.1 until 600
+              > set timer 2 at 600
+            lost a
+              + withdrawn a, next c
+              + offered c as c.c.2, timer 3 at 30
+              > acknowledge c.a.1
+              > clear timer 0
+              > offer c c.c.2 until 600
+              > set timer 3 at 30
+            @30
+            fire 1
+              + withdrawn b, next a
+              + offered a as c.a.3, timer 4 at 60
+              > acknowledge c.b.1
+              > clear timer 1
+              > offer a c.a.3 until 600
+              > set timer 4 at 60
+            @60
+            fire 3
+              + withdrawn c, next b
+              + offered b as c.b.4, timer 5 at 90
+              > acknowledge c.c.2
+              > clear timer 3
+              > offer b c.b.4 until 600
+              > set timer 5 at 90
+            cancel b
+              + finished b by Server: Agent.Cancelled (cancelled before it began)
+              > clear timer 5
+              > acknowledge c.b.4
+            cancel a
+              + finished a by Server: Agent.Cancelled (cancelled before it began)
+              > clear timer 4
+              > acknowledge c.a.3
+            show
+              command InProgress/InProgress target 3 completed 2 errors 0 undelivered 0
+              b Cancelled/Cancelled code -1 Agent.Cancelled: cancelled before it began
+              a Cancelled/Cancelled code -1 Agent.Cancelled: cancelled before it began
+              d Pending/Pending code -1
+        "#]],
+    );
+}
+
+#[test]
+fn a_limited_place_is_offered_when_it_has_a_slot() {
+    check(
+        "
+        send a,b,c limited concurrency=2 timeout=60
+        grant 0
+        grant 0
+        accept a
+        finish a 0
+        released 0
+        grant 0
+        show
+        cancel
+        released 1
+        grant 1
+        released 2
+        show
+        ",
+        expect![[r#"
+            send a,b,c limited concurrency=2 timeout=60
+              + sent c to 3
+              + slot asked 0
+              + slot asked 1
+              > acquire slot 0 of g
+              > acquire slot 1 of g
+            grant 0
+              + slot granted 0
+              + offered a as c.a.1, timer 0 at 60
+              > offer a c.a.1 until 60
+              > set timer 0 at 60
+            grant 0
+            accept a
+              + accepted a, timer 1 at 780
+              > go c.a.1
+              > clear timer 0
+              > set timer 1 at 780
+            finish a 0
+              + finished a by Agent: exit 0
+              + slot asked 2
+              > clear timer 1
+              > release slot 0 of g
+              > acknowledge c.a.1
+              > acquire slot 2 of g
+            released 0
+              + slot released 0
+            grant 0
+              > release slot 0 of g
+            show
+              command InProgress/InProgress target 3 completed 1 errors 0 undelivered 0
+              a Success/Success code 0
+              b Pending/Pending code -1
+              c Pending/Pending code -1
+            cancel
+              + cancel requested
+              + finished b by Server: Agent.Cancelled (cancelled before it was sent)
+              + finished c by Server: Agent.Cancelled (cancelled before it was sent)
+              + ended Cancelled
+              > release slot 1 of g
+              > release slot 2 of g
+            released 1
+              + slot released 1
+            grant 1
+              > release slot 1 of g
+            released 2
+              + slot released 2
+            show
+              command Cancelled/Cancelled target 3 completed 3 errors 0 undelivered 0
+              a Success/Success code 0
+              b Cancelled/Cancelled code -1 Agent.Cancelled: cancelled before it was sent
+              c Cancelled/Cancelled code -1 Agent.Cancelled: cancelled before it was sent
+        "#]],
+    );
+}
+
+#[test]
+fn patience_with_a_lost_agent_may_end_before_the_backstop() {
+    check(
+        "
+        send a,b patience=100
+        accept a
+        accept b
+        @10
+        lost a
+        lost b
+        @50
+        report a running
+        show
+        @110
+        fire 5
+        show
+        finish b 0
+        @800
+        fire 6
+        show
+        ",
+        expect![[r#"
+            send a,b patience=100
+              + sent c to 2
+              + offered a as c.a.1, timer 0 at 60
+              + offered b as c.b.1, timer 1 at 60
+              > offer a c.a.1 until 60
+              > set timer 0 at 60
+              > offer b c.b.1 until 60
+              > set timer 1 at 60
+            accept a
+              + accepted a, timer 2 at 780
+              > go c.a.1
+              > clear timer 0
+              > set timer 2 at 780
+            accept b
+              + accepted b, timer 3 at 780
+              > go c.b.1
+              > clear timer 1
+              > set timer 3 at 780
+            @10
+            lost a
+              + lost a
+              > clear timer 2
+              > set timer 4 at 110
+            lost b
+              + lost b
+              > clear timer 3
+              > set timer 5 at 110
+            @50
+            report a running
+              + started a, timer 6 at 770
+              > clear timer 4
+              > set timer 6 at 770
+            show
+              command InProgress/InProgress target 2 completed 0 errors 0 undelivered 0
+              a InProgress/InProgress code -1
+              b InProgress/InProgress code -1 (unheard of)
+            @110
+            fire 5
+              + finished b by Server: Agent.Lost (agent has been unheard of since 1970-01-01T00:00:10.000Z)
+              > clear timer 5
+              > cancel c.b.1
+            show
+              command InProgress/InProgress target 2 completed 1 errors 1 undelivered 0
+              a InProgress/InProgress code -1
+              b Failed/Failed code -1 Agent.Lost: agent has been unheard of since 1970-01-01T00:00:10.000Z
+            finish b 0
+              + reported late b: exit 0
+              > acknowledge c.b.1
+            @800
+            fire 6
+              + finished a by Server: Agent.Indeterminate (agent did not tell how it ended)
+              + ended Failed
+              > clear timer 6
+              > cancel c.a.1
+            show
+              command Failed/Failed target 2 completed 2 errors 2 undelivered 0
+              a Failed/Failed code -1 Agent.Indeterminate: agent did not tell how it ended
+              b Failed/Failed code -1 Agent.Lost: agent has been unheard of since 1970-01-01T00:00:10.000Z
+        "#]],
+    );
+}
+
+#[test]
+fn what_is_asked_for_is_announced_once_each() {
+    check(
+        "
+        send a,b notify=Invocation errors=1
+        accept a
+        start a
+        announced 0
+        announced 0
+        finish a 0
+        cancel b
+        announced 1
+        ",
+        expect![[r#"
+            send a,b notify=Invocation errors=1
+              + sent c to 2
+              + offered a as c.a.1, timer 0 at 60
+              + offered b as c.b.1, timer 1 at 60
+              > offer a c.a.1 until 60
+              > set timer 0 at 60
+              > offer b c.b.1 until 60
+              > set timer 1 at 60
+            accept a
+              + accepted a, timer 2 at 780
+              + reached 0 a InProgress/InProgress
+              > go c.a.1
+              > clear timer 0
+              > set timer 2 at 780
+              > announce 0 a InProgress/InProgress
+            start a
+              + started a, timer 3 at 720
+              > clear timer 2
+              > set timer 3 at 720
+            announced 0
+              + announced 0
+            announced 0
+            finish a 0
+              + finished a by Agent: exit 0
+              + reached 1 a Success/Success
+              > clear timer 3
+              > acknowledge c.a.1
+              > announce 1 a Success/Success
+            cancel b
+              + finished b by Server: Agent.Cancelled (cancelled before it began)
+              + ended Incomplete
+              + reached 2 b Cancelled/Cancelled
+              > clear timer 1
+              > acknowledge c.b.1
+              > announce 2 b Cancelled/Cancelled
+            announced 1
+              + announced 1
+        "#]],
+    );
+    check(
+        "
+        send a,b notify=Command errors=1
+        accept a
+        finish a 1
+        accept b
+        finish b 0
+        ",
+        expect![[r#"
+            send a,b notify=Command errors=1
+              + sent c to 2
+              + offered a as c.a.1, timer 0 at 60
+              + offered b as c.b.1, timer 1 at 60
+              > offer a c.a.1 until 60
+              > set timer 0 at 60
+              > offer b c.b.1 until 60
+              > set timer 1 at 60
+            accept a
+              + accepted a, timer 2 at 780
+              + reached 0 command InProgress/InProgress
+              > go c.a.1
+              > clear timer 0
+              > set timer 2 at 780
+              > announce 0 command InProgress/InProgress
+            finish a 1
+              + finished a by Agent: exit 1
+              > clear timer 2
+              > acknowledge c.a.1
+            accept b
+              + accepted b, timer 3 at 780
+              > go c.b.1
+              > clear timer 1
+              > set timer 3 at 780
+            finish b 0
+              + finished b by Agent: exit 0
+              + ended Failed
+              + reached 1 command Failed/Failed
+              > clear timer 3
+              > acknowledge c.b.1
+              > announce 1 command Failed/Failed
+        "#]],
+    );
+}
+
+#[test]
+fn what_is_for_another_platform_is_not_sent() {
+    check(
+        "
+        send a,b unfit=0 concurrency=1
+        accept a
+        accept b
+        finish b 0
+        show
+        ",
+        expect![[r#"
+            send a,b unfit=0 concurrency=1
+              + sent c to 2
+              + finished a by Server: Agent.InvalidPlatform (document is for another platform)
+              + offered b as c.b.1, timer 0 at 60
+              > offer b c.b.1 until 60
+              > set timer 0 at 60
+            accept a
+              refused: attempt c.a.1 is not outstanding
+            accept b
+              + accepted b, timer 1 at 780
+              > go c.b.1
+              > clear timer 0
+              > set timer 1 at 780
+            finish b 0
+              + finished b by Agent: exit 0
+              + ended Success
+              > clear timer 1
+              > acknowledge c.b.1
+            show
+              command Success/Success target 2 completed 2 errors 0 undelivered 0
+              a Failed/InvalidPlatform code -1 Agent.InvalidPlatform: document is for another platform
+              b Success/Success code 0
+        "#]],
+    );
+}
+
+#[test]
+fn a_command_to_nobody_is_there() {
+    check(
+        "
+        send , targeted waiter
+        show
+        ",
+        expect![[r#"
+            send , targeted waiter
+              + sent c to 0
+              + ended NoInstancesInTag
+              > notify task 3
+            show
+              command Success/NoInstancesInTag target 0 completed 0 errors 0 undelivered 0
+        "#]],
+    );
+}
+
+#[test]
+fn a_command_to_more_than_may_be_goes_to_nobody() {
+    let many = |count: usize| (0..count).map(|at| Place::on(instance(&format!("i{at}")))).collect::<Vec<_>>();
+    let sent = |count: usize| {
+        let mut run = Run::default();
+        let targets = vec![Target { key: "tag:a".to_owned(), values: vec![] }];
+        let send = Send { places: many(count), instances: vec![], targets, ..send(vec![]) };
+        let step = step(&mut run, Command::Send(Box::new(send)), Env { now: Timestamp(0) }).expect("it is sent");
+        (run.status(), step.effects.len())
+    };
+    assert_eq!(sent(limits::PLACES_MAX), (CommandStatus::Pending, 100));
+    assert_eq!(sent(limits::PLACES_MAX + 1), (CommandStatus::RateExceeded, 0));
+}
+
+#[test]
+fn a_job_is_judged_by_its_plan_and_a_script_by_its_code() {
+    let ended = |plan: Plan, told: Verdict, code: i64| {
+        let mut run = Run::default();
+        let send = Send { plan: Arc::new(plan), ..send(places("a")) };
+        let outcome = Outcome { verdict: told, ..Outcome::of(Ended::ExitCode(code)) };
+        let commands = [
+            Command::Send(Box::new(send)),
+            Command::AgentAccepted { attempt: attempt("a") },
+            Command::AgentFinished { attempt: attempt("a"), outcome },
+        ];
+        for command in commands {
+            step(&mut run, command, Env { now: Timestamp(0) }).expect("it is taken");
+        }
+        let invocation = run.invocations()[0].clone();
+        (invocation.status(), invocation.outcome().map(|outcome| outcome.verdict))
+    };
+    let judging = || {
+        let judgement = Judgement { normal: Ranges(vec![(0, 3)]), warning: Ranges(vec![(4, 7)]), rules: vec![] };
+        job(|job| job.judgement = judgement)
+    };
+    let shell = || (*send(vec![]).plan).clone();
+    for (plan, told, code, status, verdict) in [
+        (shell(), Verdict::Normal, 0, InvocationStatus::Success, Verdict::Normal),
+        (shell(), Verdict::Normal, 3, InvocationStatus::Failed, Verdict::Abnormal),
+        (judging(), Verdict::Normal, 3, InvocationStatus::Success, Verdict::Normal),
+        (judging(), Verdict::Normal, 4, InvocationStatus::Success, Verdict::Warning),
+        (judging(), Verdict::Normal, 8, InvocationStatus::Failed, Verdict::Abnormal),
+        (judging(), Verdict::Abnormal, 0, InvocationStatus::Failed, Verdict::Abnormal),
+    ] {
+        assert_eq!(ended(plan, told, code), (status, Some(verdict)), "{told:?} {code}");
+    }
+}
+
+/// What one message costs does not grow with the command: what it touches is counted, not how long it takes.
+#[test]
+fn a_message_touches_one_invocation_of_ten_thousand() {
+    let many = (0..10_000).map(|at| Place::on(instance(&format!("i{at}")))).collect();
+    let targets = vec![Target { key: "tag:a".to_owned(), values: vec![] }];
+    let send = Send { instances: vec![], targets, ..send(many) };
+    let mut run = Run::default();
+    let mut act = |command: Command| {
+        let before = crate::run::looked_at();
+        let step = step(&mut run, command, Env { now: Timestamp(0) }).expect("it is taken");
+        (crate::run::looked_at() - before, step.events.len())
+    };
+    act(Command::Send(Box::new(send)));
+    for at in 0..10_000 {
+        let attempt = attempt(&format!("i{at}"));
+        let outcome = Outcome::of(Ended::ExitCode(0));
+        let (accepting, _) = act(Command::AgentAccepted { attempt: attempt.clone() });
+        let (starting, _) = act(Command::AgentStarted { attempt: attempt.clone() });
+        let (finishing, events) = act(Command::AgentFinished { attempt, outcome });
+        assert!(accepting + starting + finishing < 100, "{accepting} {starting} {finishing}");
+        assert!(events <= 3);
+    }
+    assert_eq!((run.status(), run.counts().completed), (CommandStatus::Success, 10_000));
+}
+
 fn any_line() -> impl Strategy<Value = String> {
-    let name = || prop::sample::select(vec!["a", "b", "c", "d"]);
+    let name = || prop::sample::select(vec!["a", "b", "c", "d", "e"]);
+    let attempt = || (name(), 1..4_u32).prop_map(|(name, number)| format!("{name}.{number}"));
     let list = prop::collection::vec(name(), 0..3).prop_map(|names| names.join(","));
     let ends = prop::sample::select(vec![
         "0",
+        "1",
         "1",
         "Agent.TimedOut",
         "Agent.Cancelled",
@@ -1141,43 +2038,64 @@ fn any_line() -> impl Strategy<Value = String> {
     ]);
     let states = prop::sample::select(vec!["never", "accepted", "running", "finished", "indeterminate", "unknown"]);
     prop_oneof![
-        4 => name().prop_map(|name| format!("accept {name}")),
-        3 => name().prop_map(|name| format!("start {name}")),
-        3 => (name(), ends).prop_map(|(name, end)| format!("finish {name} {end}")),
-        3 => (name(), states).prop_map(|(name, state)| format!("report {name} {state}")),
-        2 => name().prop_map(|name| format!("lost {name}")),
-        2 => (0..12_u64).prop_map(|timer| format!("fire {timer}")),
+        8 => attempt().prop_map(|attempt| format!("accept {attempt}")),
+        4 => attempt().prop_map(|attempt| format!("start {attempt}")),
+        6 => (attempt(), ends).prop_map(|(attempt, end)| format!("finish {attempt} {end}")),
+        4 => (attempt(), states).prop_map(|(attempt, state)| format!("report {attempt} {state}")),
+        3 => name().prop_map(|name| format!("lost {name}")),
+        6 => (0..20_u64).prop_map(|timer| format!("fire {timer}")),
+        4 => (0..4_u32).prop_map(|place| format!("grant {place}")),
+        2 => (0..4_u32).prop_map(|place| format!("released {place}")),
+        1 => (0..9_u32).prop_map(|number| format!("announced {number}")),
         1 => list.prop_map(|list| format!("cancel {list}")),
         1 => Just("notified".to_owned()),
     ]
 }
 
+/// What a command may be sent with: where to, and how.
+fn any_send() -> impl Strategy<Value = String> {
+    let places = prop::sample::select(vec!["a,b,c,d", "a|b|c,b|c|a,d,e", "a|b,c|d,e|a|b"]);
+    let plan = prop::sample::select(vec!["", " retry=1:30", " retry=2:0", " patience=20"]);
+    let more = prop::sample::select(vec!["", " limited", " notify=Command", " limited notify=Invocation", " bucket=b"]);
+    (places, 1..4_u32, 0..3_u32, plan, more).prop_map(|(places, concurrency, errors, plan, more)| {
+        format!("send {places} concurrency={concurrency} errors={errors} waiter targeted{plan}{more}")
+    })
+}
+
 proptest! {
     #[test]
-    fn no_order_of_commands_breaks_a_run(
-        concurrency in 1..4_u32,
-        errors in 0..3_u32,
-        lines in prop::collection::vec(any_line(), 0..60),
-    ) {
+    fn no_order_of_commands_breaks_a_run(send in any_send(), lines in prop::collection::vec(any_line(), 0..60)) {
         let mut play = Play::default();
-        play.step(parse(&format!("send a,b,c,d concurrency={concurrency} errors={errors} waiter"))).expect("a fresh run is sent");
+        play.step(parse(&send)).expect("a fresh run is sent");
         for (at, line) in lines.iter().enumerate() {
             play.now = Timestamp(0).plus_seconds(at as i64);
             let _refused = play.step(parse(line));
         }
-        // Whatever went before, its timers alone bring it to an end.
-        for _ in 0..64 {
-            let alarm = play.run.outstanding().into_iter().find_map(|effect| match effect {
-                Effect::SetTimer { timer, due } => Some((timer, due)),
+        // Whatever went before, its timers and its group's slots alone bring it to an end.
+        for _ in 0..400 {
+            let next = play.run.outstanding().into_iter().find_map(|effect| match effect {
+                Effect::SetTimer { timer, due } => Some((due, Command::Fire { timer })),
+                Effect::AcquireSlot { place, .. } => Some((play.now, Command::SlotGranted { place })),
+                Effect::ReleaseSlot { place, .. } => Some((play.now, Command::SlotReleased { place })),
                 _ => None,
             });
-            let Some((timer, due)) = alarm else { break };
-            play.now = due;
-            play.step(Command::Fire { timer }).expect("what is owed may fire");
+            let Some((due, command)) = next else { break };
+            play.now = play.now.max(due);
+            play.step(command).expect("what is owed may come");
         }
         prop_assert!(play.run.is_terminal());
         let ends = play.history.iter().filter(|event| matches!(event, Event::Finished { .. })).count();
-        prop_assert_eq!(ends, 4, "each invocation ends once");
+        prop_assert_eq!(ends, play.run.invocations().len(), "each invocation ends once");
+        let mut begun = BTreeSet::new();
+        let mut run = Run::default();
+        for event in &play.history {
+            if let Event::AttemptEnded { instance, .. } | Event::Finished { instance, .. } = event
+                && let Some(attempt) = run.attempt_at(instance)
+            {
+                prop_assert!(begun.insert(attempt.clone()), "each attempt ends once");
+            }
+            run.apply(event);
+        }
         let stored = serde_json::to_string(&play.history).expect("written");
         prop_assert_eq!(serde_json::from_str::<Vec<Event>>(&stored).expect("read"), play.history);
     }

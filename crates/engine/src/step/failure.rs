@@ -152,12 +152,12 @@ impl ErrorNames<'_> {
         error_equals.iter().any(|wanted| self.is(wanted))
     }
 
-    /// A retry of what may have run already has to be asked for by name: `States.ALL` does not include
-    /// `Agent.Indeterminate`.
+    /// A retry of what may have run already, or may run still, has to be asked for by name: `States.ALL` includes
+    /// neither `Agent.Indeterminate` nor `Agent.Lost`.
     pub(crate) fn are_in_retry(&self, error_equals: &[Arc<str>]) -> bool {
-        let indeterminate = self.error == Some("Agent.Indeterminate");
+        let may_have_run = matches!(self.error, Some("Agent.Indeterminate" | "Agent.Lost"));
         error_equals.iter().any(|wanted| match &**wanted {
-            "States.ALL" | "States.TaskFailed" if indeterminate => false,
+            "States.ALL" | "States.TaskFailed" if may_have_run => false,
             _ => self.is(wanted),
         })
     }
