@@ -118,7 +118,10 @@ impl Inputs<'_> {
                 let template = Template::parse(text, From::Document);
                 match template.whole() {
                     Some(Piece::Parameter(name)) => match self.scope.value(name) {
-                        Value::Json(json) => json.clone(),
+                        Value::Json(json) => {
+                            self.scope.spend(json.text_len())?;
+                            json.clone()
+                        }
                         Value::List(items) => {
                             let items = items.iter().map(|item| self.scope.expand(item).map(Json::from));
                             Json::array(items.collect::<Result<Vec<_>, _>>()?)
@@ -155,7 +158,10 @@ impl Inputs<'_> {
                     continue;
                 }
                 Piece::Parameter(name) => match self.scope.value(name) {
-                    Value::Json(json) => json.clone(),
+                    Value::Json(json) => {
+                        self.scope.spend(json.text_len())?;
+                        json.clone()
+                    }
                     Value::Text(_) | Value::List(_) => self.scope.text_of(name)?.into(),
                 },
                 Piece::Store(name) => self.scope.store(name)?.join(",").into(),

@@ -301,7 +301,7 @@ impl Plan {
 
     /// Bytes of text that it holds: what it costs to keep and to send.
     pub fn bytes(&self) -> usize {
-        self.steps.iter().map(|step| step.name.len() + step.action.bytes()).sum()
+        self.steps.iter().map(Step::bytes).sum()
     }
 }
 
@@ -317,6 +317,10 @@ impl Step {
             finally: false,
             action,
         }
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.name.len() + self.action.bytes()
     }
 }
 

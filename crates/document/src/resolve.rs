@@ -40,15 +40,22 @@ impl Wants {
     }
 }
 
+#[derive(Default)]
+struct Gathered {
+    wants: Wants,
+    /// Documents that were looked at.
+    visits: usize,
+}
+
 type Given = BTreeMap<String, Vec<String>>;
 
 impl Document {
     /// What [`resolve`](Document::resolve) would look for in `cx` and not find. To be asked again with what was found,
     /// until it wants nothing: what a document runs may come from the Parameter Store, and want more itself.
     pub fn wants(&self, given: &Given, cx: &Context) -> Result<Wants, Refusal> {
-        let mut wants = Wants::default();
-        self.gather(given, From::Given, cx, &mut vec![], &mut wants)?;
-        Ok(wants)
+        let mut gathered = Gathered::default();
+        self.gather(given, From::Given, cx, &mut vec![], &mut gathered)?;
+        Ok(gathered.wants)
     }
 
     /// What it asks the Parameter Store for, without the documents that it runs.
@@ -75,9 +82,6 @@ impl Document {
             return Err(invalid("a job is tried again only where it is the document's one step"));
         }
         name_what_was_brought(&mut plan.steps);
-        if plan.bytes() > PLAN_BYTES_MAX {
-            return Err(invalid(format!("the document with its parameters holds more than {PLAN_BYTES_MAX} bytes")));
-        }
         Ok(plan)
     }
 
@@ -87,9 +91,7 @@ impl Document {
         for step in &self.steps {
             let is_last = step.name == self.steps[self.steps.len() - 1].name;
             scope.step(step, is_last, chain, &mut steps)?;
-            if steps.len() > PLAN_STEPS_MAX {
-                return Err(invalid(format!("the document runs more than {PLAN_STEPS_MAX} steps")));
-            }
+            check_size(&steps)?;
         }
         Ok(steps)
     }
@@ -120,12 +122,16 @@ impl Document {
         from: From,
         cx: &Context,
         chain: &mut Vec<String>,
-        wants: &mut Wants,
+        gathered: &mut Gathered,
     ) -> Result<(), Refusal> {
+        gathered.visits += 1;
+        if gathered.visits > PLAN_STEPS_MAX {
+            return Err(invalid(format!("the document runs more than {PLAN_STEPS_MAX} documents")));
+        }
         let mut names = self.store_names(given, from);
         names.retain(|name| !cx.ssm.contains_key(name));
         if !names.is_empty() {
-            wants.ssm.extend(names);
+            gathered.wants.ssm.extend(names);
             return Ok(());
         }
         let scope = Scope::bind(self, given, from, cx)?;
@@ -138,16 +144,27 @@ impl Document {
             };
             let Some(named) = named else { continue };
             if !cx.documents.contains_key(&named) {
-                wants.documents.insert(named);
+                gathered.wants.documents.insert(named);
             } else if step.action == ActionKind::Document {
                 let (child, cx) = inputs.child(&named, chain)?;
                 chain.push(named.0);
-                child.gather(&inputs.child_parameters()?, From::Filled, &cx, chain, wants)?;
+                child.gather(&inputs.child_parameters()?, From::Filled, &cx, chain, gathered)?;
                 chain.pop();
             }
         }
         Ok(())
     }
+}
+
+/// Looked at after every step, so that nothing large comes together.
+fn check_size(steps: &[Step]) -> Result<(), Refusal> {
+    if steps.len() > PLAN_STEPS_MAX {
+        return Err(invalid(format!("the document runs more than {PLAN_STEPS_MAX} steps")));
+    }
+    if steps.iter().map(Step::bytes).sum::<usize>() > PLAN_BYTES_MAX {
+        return Err(invalid(format!("the document with its parameters holds more than {PLAN_BYTES_MAX} bytes")));
+    }
+    Ok(())
 }
 
 /// A bare name is looked for where programs are; one that an earlier step has brought to the job's own directory means

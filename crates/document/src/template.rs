@@ -112,7 +112,11 @@ fn push_text(pieces: &mut Vec<Piece>, kept: &mut String) {
 /// The reference that `text` begins with, and its length; none where the braces mean something else, such as
 /// `{{ .Names }}` of another program.
 fn reference(text: &str, from: From) -> Option<(Piece, usize)> {
-    let end = text.find("}}")?;
+    // No brace is part of a name, so that a text of many braces is read once.
+    let end = 2 + text[2..].find(['{', '}'])?;
+    if !text[end..].starts_with("}}") {
+        return None;
+    }
     let inner = text[2..end].trim_matches([' ', '\t']);
     let len = end + 2;
     if let Some(name) = inner.strip_prefix("ssm:") {

@@ -1025,6 +1025,43 @@ fn our_other_documents_do_as_theirs() {
 }
 
 #[test]
+fn a_few_references_that_stand_for_much_are_refused() {
+    let much = "x'".repeat(32_000);
+    let values: &[(&str, &[&str])] = &[("p", &[&much])];
+    check(
+        &line(P, &"{{p}}".repeat(1_000)),
+        values,
+        expect!["InvalidParameters: the references of the document stand for more than 4194304 bytes"],
+    );
+    check(
+        &line(P, &"{{p}} ".repeat(14)),
+        values,
+        expect!["InvalidParameters: the document with its parameters holds more than 1048576 bytes"],
+    );
+    let items = vec![r#""{{p}}""#; 1_000].join(",");
+    let job = format!(r#"{{"action":"dandori:runJob","name":"job","inputs":{{"program":"x","arguments":[{items}]}}}}"#);
+    check(
+        &document(P, &job),
+        values,
+        expect!["InvalidParameters: the references of the document stand for more than 4194304 bytes"],
+    );
+    let braces = "{".repeat(65_000);
+    assert!(outcome(&line(P, "echo {{p}}"), &[("p", &[&braces])], &Context::default()).len() > 65_000);
+    // Each of a hundred steps runs a document of a hundred, and so on.
+    let step = |nth: usize, name: &str| {
+        format!(
+            r#"{{"action":"aws:runDocument","name":"step{nth}","inputs":{{"documentType":"SSMDocument","documentPath":"{name}"}}}}"#
+        )
+    };
+    let many = |name: &str| document("", &(0..100).map(|nth| step(nth, name)).collect::<Vec<_>>().join(","));
+    let cx = stored(&[("A", &many("B")), ("B", &many("C")), ("C", &line("", "true"))]);
+    let top = Document::parse(&many("A"), Format::Json).expect("a document");
+    expect![[r#"Err("the document runs more than 200 documents")"#]]
+        .assert_eq(&format!("{:?}", top.wants(&given(&[]), &cx).map_err(|refusal| refusal.to_string())));
+    expect!["InvalidParameters: the document runs more than 200 steps"].assert_eq(&outcome(&many("A"), &[], &cx));
+}
+
+#[test]
 fn hashes_are_those_of_the_text() {
     assert_eq!(crate::sha256("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     assert_eq!(crate::sha1("abc"), "a9993e364706816aba3e25717850c26c9cd0d89d");

@@ -1,5 +1,6 @@
 //! What is given for a document's parameters, checked and filled with what the server knows.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use base::{Json, Timestamp};
@@ -68,7 +69,12 @@ pub(crate) struct Scope<'a> {
     pub(crate) document: &'a Document,
     pub(crate) cx: &'a Context,
     values: BTreeMap<&'a str, Value>,
+    /// Bytes that may still be put in the place of references.
+    bytes_left: Cell<usize>,
 }
+
+/// Bytes that one document's references may stand for, all together: a few may stand for much.
+const FILLED_BYTES_MAX: usize = 4 << 20;
 
 impl<'a> Scope<'a> {
     /// Each parameter with its value, from what is `given` or by default.
@@ -84,7 +90,7 @@ impl<'a> Scope<'a> {
                 false => invalid(format!("parameter {unknown} is not defined in document {}", cx.name)),
             });
         }
-        let mut scope = Scope { document, cx, values: BTreeMap::new() };
+        let mut scope = Scope { document, cx, values: BTreeMap::new(), bytes_left: Cell::new(FILLED_BYTES_MAX) };
         for parameter in &document.parameters {
             let given = given.get(&parameter.name).filter(|values| !values.is_empty());
             let value = match (given, &parameter.default) {
@@ -109,8 +115,20 @@ impl<'a> Scope<'a> {
                 let items = items.iter().map(|item| self.expand(item).map(Json::from));
                 Ok(Json::array(items.collect::<Result<Vec<_>, _>>()?).to_string())
             }
-            Value::Json(json) => Ok(text_of(json)),
+            Value::Json(json) => {
+                let text = text_of(json);
+                self.spend(text.len())?;
+                Ok(text)
+            }
         }
+    }
+
+    /// Takes what is put in a reference's place from what may be.
+    pub(crate) fn spend(&self, bytes: usize) -> Result<(), Refusal> {
+        let left = self.bytes_left.get().checked_sub(bytes);
+        let fail = || invalid(format!("the references of the document stand for more than {FILLED_BYTES_MAX} bytes"));
+        self.bytes_left.set(left.ok_or_else(fail)?);
+        Ok(())
     }
 
     /// The whole text, everything filled in.
@@ -127,6 +145,7 @@ impl<'a> Scope<'a> {
                 return Err(invalid(format!("a text with its parameters holds more than {CONTENT_BYTES_MAX} bytes")));
             }
         }
+        self.spend(whole.len())?;
         Ok(whole)
     }
 
@@ -136,7 +155,10 @@ impl<'a> Scope<'a> {
             Some(texts) if texts.iter().any(|text| text.contains('\0')) => {
                 Err(invalid(format!("parameter {name} of the Parameter Store has a NUL character")))
             }
-            Some(texts) => Ok(texts),
+            Some(texts) => {
+                self.spend(texts.iter().map(String::len).sum())?;
+                Ok(texts)
+            }
         }
     }
 
