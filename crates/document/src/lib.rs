@@ -12,7 +12,7 @@
 //! In reading order: [`plan`] (what is to be done on a host), [`content`] (a text as JSON) with [`yaml`], [`template`]
 //! (references), [`parameter`] (what is declared), [`inputs`] (the actions), [`document`] (a document, checked),
 //! [`values`] (what is given), [`shell`] (data in scripts), [`fill`] (a step's inputs), [`job`] (`dandori:runJob`),
-//! [`resolve`] (the plan), [`convert`] (a text in the other format), [`owned`] (the documents that are always there).
+//! [`resolve`] (the plan), [`mod@convert`] (a text in the other format), [`owned`] (the documents that are always there).
 
 pub mod plan;
 mod content;
