@@ -30,6 +30,8 @@ use api::agent::{
     StepFinished, Variable,
 };
 use base::{Id, Timestamp};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use document::{Stream, Verdict};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -209,6 +211,13 @@ impl Journal {
         for left in fs::read_dir(journal.trash())? {
             fs::remove_dir_all(left?.path())?;
         }
+        // What was being fetched when an earlier agent ended was promised to nobody.
+        for entry in fs::read_dir(journal.attempts())? {
+            let directory = entry?.path();
+            if !directory.join("offer.json").exists() && !directory.join("starting").exists() {
+                remove_if_there(&directory)?;
+            }
+        }
         Ok((journal, Lock { _file: file }))
     }
 
@@ -256,17 +265,15 @@ impl Journal {
         }
     }
 
-    /// Keeps an offer for good. When this returns, the attempt is accepted.
+    /// Keeps an offer for good. When this returns, the attempt is accepted. What was fetched for it stays with it.
     pub fn accept(&self, instance_id: &str, host: &Host, offer: &Offer) -> io::Result<()> {
         let directory = self.directory(&offer.attempt);
         if directory.join("accepted").exists() {
             return Ok(());
         }
-        // What an earlier try left is not accepted and has not begun.
-        self.forget(&offer.attempt)?;
-        let private = |directory: &Path| fs::DirBuilder::new().mode(0o700).create(directory);
-        private(&directory)?;
-        private(&directory.join("work"))?;
+        if !directory.join(CONTENT).exists() {
+            self.prepare(&offer.attempt)?;
+        }
         let (mut offer, host) = (offer.clone(), host.clone());
         let secrets = std::mem::take(&mut offer.secrets);
         if !secrets.is_empty() {
@@ -276,6 +283,42 @@ impl Journal {
         write_flushed(&directory.join("offer.json"), &to_json(&stored)?, 0o600)?;
         flush_directory(&self.attempts())?;
         replace(&directory.join("accepted"), b"{}")
+    }
+
+    /// Makes a new place for an attempt. Nothing is promised yet.
+    pub fn prepare(&self, attempt: &str) -> io::Result<()> {
+        let directory = self.directory(attempt);
+        // What an earlier try left is not accepted and has not begun.
+        self.forget(attempt)?;
+        private(&directory)?;
+        private(&directory.join("work"))
+    }
+
+    /// Keeps a part of what a step downloads, for an attempt that is not accepted yet. Gives how many bytes it has.
+    pub fn keep_content(&self, part: &api::agent::Content) -> io::Result<u64> {
+        let directory = content_directory(&self.directory(&part.attempt), part.step as usize);
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&directory)?;
+        if let Some(failure) = &part.failure {
+            write_flushed(&directory.join("failure.json"), &to_json(failure)?, 0o600)?;
+            return Ok(0);
+        }
+        let data = BASE64.decode(&part.data).map_err(io::Error::other)?;
+        let path = directory.join(part.file.to_string());
+        let mut file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path)?;
+        file.write_all(&data)?;
+        if part.file_end {
+            file.sync_data()?;
+            let mut names =
+                OpenOptions::new().create(true).append(true).mode(0o600).open(directory.join("names.jsonl"))?;
+            let mut line = to_json(&part.name)?;
+            line.push(b'\n');
+            names.write_all(&line)?;
+            names.sync_data()?;
+        }
+        if part.file_end && part.last {
+            flush_directory(&directory)?;
+        }
+        Ok(data.len() as u64)
     }
 
     /// Every attempt in the journal that means anything.
@@ -517,8 +560,8 @@ pub(crate) fn note_step(attempt: &Path, at: usize, exit: &StepExit) {
     }
 }
 
-/// What was fetched for a step.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+/// What was fetched for a step, before the attempt was accepted.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Content {
     /// Each file's name and where it is.
     pub(crate) files: Vec<(String, PathBuf)>,
@@ -526,9 +569,22 @@ pub(crate) struct Content {
     pub(crate) failure: Option<Failure>,
 }
 
-/// What was fetched for a step, before the attempt was accepted.
+/// Where what was fetched stands.
+const CONTENT: &str = "content";
+
+fn content_directory(attempt: &Path, step: usize) -> PathBuf {
+    attempt.join(CONTENT).join(step.to_string())
+}
+
 pub(crate) fn content(attempt: &Path, step: usize) -> io::Result<Content> {
-    Ok(read_json(&attempt.join("content").join(step.to_string()).join("content.json"))?.unwrap_or_default())
+    let directory = content_directory(attempt, step);
+    let names = match fs::read_to_string(directory.join("names.jsonl")) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        other => other?,
+    };
+    let file = |(at, line)| Ok((serde_json::from_str::<String>(line)?, directory.join(usize::to_string(&at))));
+    let files = names.lines().enumerate().map(file).collect::<io::Result<_>>()?;
+    Ok(Content { files, failure: read_json(&directory.join("failure.json"))? })
 }
 
 /// A result as earlier versions left it: one script.
@@ -593,6 +649,10 @@ fn joined<'a>(texts: impl Iterator<Item = &'a str>, chars: usize) -> (String, bo
     let mut all: String = texts.collect();
     let cut = cut_to(&mut all, chars);
     (all, cut)
+}
+
+fn private(directory: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().mode(0o700).create(directory)
 }
 
 fn made_up_instance_id() -> io::Result<String> {

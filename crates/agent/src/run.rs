@@ -354,6 +354,8 @@ impl Agent {
                 }
                 None
             }
+            Action::Prepare(offer) => Some(self.prepare(offer.attempt).await),
+            Action::KeepContent(content) => Some(self.keep_content(content).await),
             Action::Keep(offer) => Some(self.keep(offer).await),
             Action::Begin { attempt } => self.begin(attempt),
             Action::Kill { attempt } => {
@@ -426,15 +428,33 @@ impl Agent {
         let kept = self.on_disk(move |journal| journal.accept(&instance_id, &host, &offer)).await;
         match kept {
             Ok(()) => Input::Kept { attempt },
-            Err(error) => {
-                tracing::error!(attempt, %error, "failed to keep an offer");
-                let forgotten = attempt.clone();
-                if let Err(error) = self.on_disk(move |journal| journal.forget(&forgotten)).await {
-                    tracing::error!(attempt, %error, "failed to forget an offer");
-                }
-                Input::NotKept { attempt, cause: format!("agent cannot keep it: {error}") }
-            }
+            Err(error) => self.not_kept(attempt, error).await,
         }
+    }
+
+    async fn prepare(&self, attempt: String) -> Input {
+        let prepared = attempt.clone();
+        match self.on_disk(move |journal| journal.prepare(&prepared)).await {
+            Ok(()) => Input::Prepared { attempt },
+            Err(error) => self.not_kept(attempt, error).await,
+        }
+    }
+
+    async fn keep_content(&self, content: api::agent::Content) -> Input {
+        let attempt = content.attempt.clone();
+        match self.on_disk(move |journal| journal.keep_content(&content)).await {
+            Ok(bytes) => Input::ContentKept { attempt, bytes },
+            Err(error) => self.not_kept(attempt, error).await,
+        }
+    }
+
+    async fn not_kept(&self, attempt: String, error: io::Error) -> Input {
+        tracing::error!(attempt, %error, "failed to keep an offer");
+        let forgotten = attempt.clone();
+        if let Err(error) = self.on_disk(move |journal| journal.forget(&forgotten)).await {
+            tracing::error!(attempt, %error, "failed to forget an offer");
+        }
+        Input::NotKept { attempt, cause: format!("agent cannot keep it: {error}") }
     }
 
     fn begin(&mut self, attempt: String) -> Option<Input> {

@@ -11,9 +11,12 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use api::agent::{AttemptReport, AttemptState, Failure, Finished, FromAgent, Offer, Settings, ToAgent, failure};
+use api::agent::{
+    AttemptReport, AttemptState, Content, Failure, Finished, FromAgent, Offer, Settings, ToAgent, failure,
+};
 use base::Timestamp;
 
+use crate::fetching::{Fetching, Next};
 use crate::journal::Written;
 use crate::streams::{Piece, Streams};
 
@@ -27,6 +30,15 @@ pub enum Input {
     Connected,
     Disconnected,
     Said(ToAgent),
+    /// There is a place on disk for what the offer's steps download.
+    Prepared {
+        attempt: String,
+    },
+    /// A part of it is on disk: so many bytes.
+    ContentKept {
+        attempt: String,
+        bytes: u64,
+    },
     /// The offer is on disk.
     Kept {
         attempt: String,
@@ -76,6 +88,10 @@ pub enum Action {
     SayResult {
         attempt: String,
     },
+    /// Make a place for what the offer's steps download; answered with `Prepared` or `NotKept`.
+    Prepare(Offer),
+    /// Put a part of it on disk; answered with `ContentKept` or `NotKept`.
+    KeepContent(Content),
     /// Put the offer on disk; answered with `Kept` or `NotKept`.
     Keep(Offer),
     /// Start a supervisor; answered with `Began`, then `Finished` or `Gone`.
@@ -131,6 +147,8 @@ pub struct Session {
 /// An attempt that is on disk, or is being put there.
 #[derive(Debug, Clone, PartialEq)]
 enum Attempt {
+    /// What its steps download is being fetched. Nothing is promised.
+    Fetching(Box<Fetching>),
     /// On its way to the disk. What came meanwhile is done when it is there.
     Keeping {
         offer: Offer,
@@ -194,8 +212,11 @@ impl Session {
                 // The server still owes these, and makes them again.
                 self.offers.clear();
                 self.dropped = false;
+                self.stop_fetching(|_| true, &mut actions);
             }
             Input::Said(message) => self.said(message, now, &mut actions),
+            Input::Prepared { attempt } => self.prepared(&attempt, &mut actions),
+            Input::ContentKept { attempt, bytes } => self.content_kept(attempt, bytes, &mut actions),
             Input::Kept { attempt } => self.kept(attempt, &mut actions),
             Input::NotKept { attempt, cause } => self.not_kept(attempt, cause, &mut actions),
             Input::Began { attempt, at } => self.began(attempt, at, &mut actions),
@@ -223,6 +244,7 @@ impl Session {
     pub fn wakes_at(&self) -> Option<Timestamp> {
         let expires_at = self.attempts.values().filter_map(|attempt| match attempt {
             Attempt::Accepted { expires_at } => Some(*expires_at),
+            Attempt::Fetching(fetching) => Some(fetching.offer().expires_at),
             Attempt::Keeping { .. } | Attempt::Begun { .. } | Attempt::Concluding | Attempt::Finished { .. } => None,
         });
         let expires_at = expires_at.chain(self.offers.iter().map(|offer| offer.expires_at)).min();
@@ -273,9 +295,9 @@ impl Session {
             ToAgent::Acknowledged { attempt } => self.acknowledged(attempt, actions),
             ToAgent::OutputTaken(taken) => self.streams.taken(taken, now),
             ToAgent::Settings(settings) => self.settings = settings,
+            ToAgent::Content(content) => self.content(content, actions),
             // Whoever carries messages has dealt with what they are about the connection itself.
             ToAgent::Challenge(_)
-            | ToAgent::Content(_)
             | ToAgent::Signed(_)
             | ToAgent::KeyRotated { .. }
             | ToAgent::Pong
@@ -289,7 +311,7 @@ impl Session {
             None if waits => (),
             None if self.offers.len() >= OFFERS_MAX => self.dropped = true,
             None => self.offers.push_back(offer),
-            Some(Attempt::Keeping { .. } | Attempt::Concluding) => (),
+            Some(Attempt::Fetching(_) | Attempt::Keeping { .. } | Attempt::Concluding) => (),
             Some(Attempt::Accepted { .. }) => actions.push(say_accepted(offer.attempt)),
             Some(Attempt::Begun { started_at, .. }) => {
                 actions.extend(started_at.map(|at| say_started(offer.attempt, at)))
@@ -307,12 +329,13 @@ impl Session {
             Some(Attempt::Begun { started_at, .. }) => actions.extend(started_at.map(|at| say_started(attempt, at))),
             Some(Attempt::Finished { .. }) => self.say_result(attempt, actions),
             // It was never accepted, or it is about to be told how it ended.
-            None | Some(Attempt::Keeping { .. } | Attempt::Concluding) => (),
+            None | Some(Attempt::Fetching(_) | Attempt::Keeping { .. } | Attempt::Concluding) => (),
         }
     }
 
     fn cancel(&mut self, attempt: String, actions: &mut Vec<Action>) {
         self.offers.retain(|offer| offer.attempt != attempt);
+        self.stop_fetching(|offer| offer.attempt == attempt, actions);
         match self.attempts.get_mut(&attempt) {
             Some(Attempt::Keeping { then, .. }) => *then = Then::Cancel,
             Some(Attempt::Accepted { .. }) => self.conclude(attempt, cancelled_before(), actions),
@@ -321,18 +344,58 @@ impl Session {
                 actions.push(Action::Kill { attempt });
             }
             Some(Attempt::Finished { .. }) => self.say_result(attempt, actions),
-            None | Some(Attempt::Concluding) => (),
+            None | Some(Attempt::Fetching(_) | Attempt::Concluding) => (),
         }
     }
 
     fn acknowledged(&mut self, attempt: String, actions: &mut Vec<Action>) {
         self.offers.retain(|offer| offer.attempt != attempt);
+        self.stop_fetching(|offer| offer.attempt == attempt, actions);
         match self.attempts.get_mut(&attempt) {
             Some(Attempt::Keeping { then, .. }) => *then = Then::Forget,
             Some(Attempt::Finished { acknowledged }) => *acknowledged = true,
             Some(Attempt::Accepted { .. }) => self.forget(attempt, actions),
             // Its end is still to be told, and to be acknowledged.
-            None | Some(Attempt::Begun { .. } | Attempt::Concluding) => (),
+            None | Some(Attempt::Fetching(_) | Attempt::Begun { .. } | Attempt::Concluding) => (),
+        }
+    }
+
+    /// Lets go of what is not here yet. Nothing was promised: the server offers it again if it wants to.
+    fn stop_fetching(&mut self, which: impl Fn(&Offer) -> bool, actions: &mut Vec<Action>) {
+        let stops = |stands: &Attempt| matches!(stands, Attempt::Fetching(fetching) if which(fetching.offer()));
+        let stopped: Vec<String> =
+            self.attempts.iter().filter(|(_, stands)| stops(stands)).map(|(attempt, _)| attempt.clone()).collect();
+        for attempt in stopped {
+            self.forget(attempt, actions);
+        }
+    }
+
+    fn prepared(&mut self, attempt: &str, actions: &mut Vec<Action>) {
+        if let Some(Attempt::Fetching(fetching)) = self.attempts.get(attempt) {
+            actions.push(Action::Say(FromAgent::Fetch(fetching.wanted())));
+        }
+    }
+
+    fn content(&mut self, content: Content, actions: &mut Vec<Action>) {
+        match self.attempts.get_mut(&content.attempt) {
+            Some(Attempt::Fetching(fetching)) if fetching.awaits(&content) => {
+                actions.push(Action::KeepContent(fetching.take(content)));
+            }
+            // Asked for in another connection, or no longer wanted.
+            _ => (),
+        }
+    }
+
+    fn content_kept(&mut self, attempt: String, bytes: u64, actions: &mut Vec<Action>) {
+        let Some(Attempt::Fetching(fetching)) = self.attempts.get_mut(&attempt) else { return };
+        match fetching.kept(bytes) {
+            Next::Nothing => (),
+            Next::Fetch(wanted) => actions.push(Action::Say(FromAgent::Fetch(wanted))),
+            Next::Complete => {
+                let offer = fetching.offer().clone();
+                actions.push(Action::Keep(offer.clone()));
+                self.attempts.insert(attempt, Attempt::Keeping { offer, then: Then::Accept });
+            }
         }
     }
 
@@ -370,7 +433,9 @@ impl Session {
             None | Some(Attempt::Concluding) => {
                 self.attempts.insert(attempt.clone(), Attempt::Begun { started_at: Some(at), cancelled: true });
             }
-            Some(Attempt::Keeping { .. } | Attempt::Accepted { .. } | Attempt::Finished { .. }) => return,
+            Some(
+                Attempt::Fetching(_) | Attempt::Keeping { .. } | Attempt::Accepted { .. } | Attempt::Finished { .. },
+            ) => return,
         }
         actions.push(say_started(attempt, at));
     }
@@ -397,6 +462,7 @@ impl Session {
     fn expire(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
         let server_now = Timestamp(now.0.saturating_add(self.ahead_ms));
         self.offers.retain(|offer| offer.expires_at > server_now);
+        self.stop_fetching(|offer| offer.expires_at <= server_now, actions);
         let expired =
             |attempt: &Attempt| matches!(attempt, Attempt::Accepted { expires_at } if *expires_at <= server_now);
         let expired: Vec<String> =
@@ -448,8 +514,17 @@ impl Session {
         }
         while self.busy() < self.workers() {
             let Some(offer) = self.offers.pop_front() else { break };
-            self.attempts.insert(offer.attempt.clone(), Attempt::Keeping { offer: offer.clone(), then: Then::Accept });
-            actions.push(Action::Keep(offer));
+            match Fetching::of(&offer) {
+                Some(fetching) => {
+                    self.attempts.insert(offer.attempt.clone(), Attempt::Fetching(Box::new(fetching)));
+                    actions.push(Action::Prepare(offer));
+                }
+                None => {
+                    let keeping = Attempt::Keeping { offer: offer.clone(), then: Then::Accept };
+                    self.attempts.insert(offer.attempt.clone(), keeping);
+                    actions.push(Action::Keep(offer));
+                }
+            }
         }
     }
 
@@ -462,7 +537,7 @@ impl Session {
     /// What is on disk. An attempt on its way there is not: the server offers it again.
     fn reports(&self) -> Vec<AttemptReport> {
         let state = |attempt: &Attempt| match attempt {
-            Attempt::Keeping { .. } => None,
+            Attempt::Fetching(_) | Attempt::Keeping { .. } => None,
             Attempt::Accepted { .. } | Attempt::Begun { started_at: None, .. } | Attempt::Concluding => {
                 Some(AttemptState::Accepted)
             }

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use agent::Config;
 use api::agent::{
-    AttemptState, Ended, Finished, FromAgent, Hello, Offer, OutputTaken, StepEnded, ToAgent, Variable, Welcome, failure,
+    AttemptState, Content, Ended, Failure, Finished, FromAgent, Hello, Offer, OutputTaken, StepEnded, ToAgent,
+    Variable, Welcome, failure,
 };
 use base::Timestamp;
 use base64::Engine;
@@ -1288,4 +1289,68 @@ async fn files_are_brought_and_documents_are_run_on_the_host() {
     assert_eq!(ended, ["0", "0", "0", "Agent.ContentMissing", "0", "6", "Agent.ContentMissing"], "{finished:?}");
     assert_eq!(finished.steps[4].stdout, "one a b\ntwo\n");
     assert_eq!(finished.steps[5].stdout, "inner me\n");
+}
+
+#[tokio::test]
+async fn what_a_bucket_holds_is_fetched_before_and_used_without_a_server() {
+    let stage = Stage::new().await;
+    let agent = stage.agent();
+    let mut server = stage.welcomed().await;
+    let download = |key: &str, destination: &str| {
+        let source = Source::S3 { bucket: "b".to_owned(), key: key.to_owned() };
+        Step::new("bring", Action::Download(Download { source, destination: destination.to_owned() }))
+    };
+    let steps = vec![
+        download("jobs/", "tree"),
+        download("none", ""),
+        download("evil/", "evil"),
+        shell_step("use", "sh tree/run.sh; cat tree/sub/data; ls evil ../escaped"),
+    ];
+    server.say(ToAgent::Offer(planned(steps))).await;
+    let file = |name: &str, data: &str, last: bool| (name.to_owned(), data.to_owned(), last);
+    let files = [
+        vec![file("run.sh", "echo fetched\n", false), file("sub/data", "0123456789", true)],
+        vec![],
+        vec![file("../../../escaped", "x", true)],
+    ];
+    loop {
+        let fetch = match server.hear().await {
+            FromAgent::Fetch(fetch) => fetch,
+            FromAgent::Accepted { .. } => break,
+            other => panic!("{other:?}"),
+        };
+        let file = files[fetch.step as usize].get(fetch.file as usize).cloned();
+        let (name, data, last) = file.clone().unwrap_or_default();
+        // Five bytes at a time.
+        let rest = &data.as_bytes()[fetch.offset as usize..];
+        let part = &rest[..rest.len().min(5)];
+        server
+            .say(ToAgent::Content(Content {
+                attempt: fetch.attempt,
+                step: fetch.step,
+                file: fetch.file,
+                name,
+                offset: fetch.offset,
+                data: BASE64.encode(part),
+                file_end: part.len() == rest.len(),
+                last,
+                failure: file.is_none().then(|| Failure {
+                    code: failure::CONTENT_MISSING.to_owned(),
+                    message: "there is no object none".to_owned(),
+                    exit_code: None,
+                }),
+            }))
+            .await;
+    }
+    server.say(ToAgent::Go { attempt: "c.mi-1.1".to_owned() }).await;
+    server.hear_started().await;
+    let finished = server.hear_finished().await;
+    assert_eq!(failure_of(&finished).1, "step bring: there is no object none");
+    assert_eq!(finished.steps[0].ended, StepEnded::ExitCode(0));
+    let StepEnded::Failure(evil) = &finished.steps[2].ended else { panic!("{finished:?}") };
+    assert!(evil.message.contains("leads elsewhere"), "{}", evil.message);
+    assert_eq!(finished.steps[3].stdout, "fetched\n0123456789");
+    server.acknowledge(&finished).await;
+    stage.emptied().await;
+    agent.stop().await;
 }

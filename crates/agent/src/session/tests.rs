@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use api::agent::{OutputTaken, Settings, Welcome};
+use api::agent::{Content, OutputTaken, Settings, Welcome};
 use document::Stream;
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
@@ -58,6 +58,10 @@ fn parse(line: &str, now: Timestamp) -> Input {
         }
         "refused" => Input::Said(ToAgent::Refused { code: "NotAllowed".to_owned(), message: String::new() }),
         "offer" => Input::Said(ToAgent::Offer(offer(words[1]))),
+        "downloads" => Input::Said(ToAgent::Offer(downloads(words[1]))),
+        "prepared" => Input::Prepared { attempt: attempt() },
+        "content-kept" => Input::ContentKept { attempt: attempt(), bytes: words[2].parse().expect("bytes") },
+        "content" => Input::Said(ToAgent::Content(read_content(&words))),
         "go" => Input::Said(ToAgent::Go { attempt: attempt() }),
         "cancel" => Input::Said(ToAgent::Cancel { attempt: attempt() }),
         "acknowledged" => Input::Said(ToAgent::Acknowledged { attempt: attempt() }),
@@ -81,6 +85,32 @@ fn parse(line: &str, now: Timestamp) -> Input {
             draining: words.get(2) == Some(&"draining"),
         })),
         other => panic!("no such input: {other}"),
+    }
+}
+
+/// An offer whose first and third step download.
+fn downloads(attempt: &str) -> Offer {
+    let source = document::Source::S3 { bucket: "b".to_owned(), key: "k/".to_owned() };
+    let download = document::Action::Download(document::Download { source, destination: String::new() });
+    let mut offer = offer(attempt);
+    offer.plan.steps.insert(0, document::Step::new("first", download.clone()));
+    offer.plan.steps.push(document::Step::new("third", download));
+    offer
+}
+
+/// `content a 0/1+20 file last`: what has so much before it in the file 1 of step 0.
+fn read_content(words: &[&str]) -> Content {
+    let numbers: Vec<u64> = words[2].split(['/', '+']).map(|number| number.parse().expect("a number")).collect();
+    Content {
+        attempt: words[1].to_owned(),
+        step: numbers[0] as u32,
+        file: numbers[1] as u32,
+        name: "name".to_owned(),
+        offset: numbers[2],
+        data: if words.contains(&"empty") { String::new() } else { "AAAA".to_owned() },
+        file_end: words.contains(&"file"),
+        last: words.contains(&"last"),
+        failure: words.contains(&"fails").then(|| because(failure::CONTENT_MISSING, "no such object".to_owned())),
     }
 }
 
@@ -123,8 +153,16 @@ fn action_text(action: &Action) -> String {
         }
         Action::Say(FromAgent::Accepted { attempt }) => format!("say accepted {attempt}"),
         Action::Say(FromAgent::Started { attempt, .. }) => format!("say started {attempt}"),
+        Action::Say(FromAgent::Fetch(fetch)) => {
+            format!("say fetch {} {}/{}+{}", fetch.attempt, fetch.step, fetch.file, fetch.offset)
+        }
         Action::Say(other) => format!("say {other:?}"),
         Action::SayResult { attempt } => format!("say result {attempt}"),
+        Action::Prepare(offer) => format!("prepare {}", offer.attempt),
+        Action::KeepContent(content) => {
+            let failure = content.failure.as_ref().map_or("", |failure| &failure.message);
+            format!("keep content {} {}/{}+{} {failure}", content.attempt, content.step, content.file, content.offset)
+        }
         Action::Keep(offer) => format!("keep {}", offer.attempt),
         Action::Begin { attempt } => format!("begin {attempt}"),
         Action::Kill { attempt } => format!("kill {attempt}"),
@@ -938,6 +976,136 @@ fn offers_beyond_the_queue_are_made_again_in_another_connection() {
     assert_eq!(last, ["close"]);
 }
 
+#[test]
+fn what_steps_download_is_here_before_an_attempt_is_accepted() {
+    check(
+        "
+        connected
+        welcome
+        downloads a
+        offer b
+        offer c
+        downloads a
+        prepared a
+        content a 0/0+0
+        content a 0/0+0
+        content-kept a 3
+        content a 0/0+3 file
+        content-kept a 3
+        content a 0/1+0 file last
+        content-kept a 3
+        content a 0/1+0 file last
+        content a 2/0+0 fails
+        content-kept a 0
+        kept a
+        go a
+        ",
+        expect![[r#"
+            connected
+              > hello []
+            welcome
+            downloads a
+              > prepare a
+            offer b
+              > keep b
+            offer c
+            downloads a
+            prepared a
+              > say fetch a 0/0+0
+            content a 0/0+0
+              > keep content a 0/0+0 
+            content a 0/0+0
+            content-kept a 3
+              > say fetch a 0/0+3
+            content a 0/0+3 file
+              > keep content a 0/0+3 
+            content-kept a 3
+              > say fetch a 0/1+0
+            content a 0/1+0 file last
+              > keep content a 0/1+0 
+            content-kept a 3
+              > say fetch a 2/0+0
+            content a 0/1+0 file last
+            content a 2/0+0 fails
+              > keep content a 2/0+0 no such object
+            content-kept a 0
+              > keep a
+            kept a
+              > say accepted a
+            go a
+              > begin a
+        "#]],
+    );
+}
+
+#[test]
+fn what_is_not_here_yet_is_let_go() {
+    check(
+        "
+        connected
+        welcome
+        downloads a
+        prepared a
+        content a 0/0+0
+        disconnected
+        content-kept a 3
+        connected
+        welcome
+        downloads a
+        prepared a
+        cancel a
+        content a 0/0+0
+        downloads b
+        acknowledged b
+        prepared b
+        downloads c
+        prepared c
+        content c 0/0+0 empty
+        content-kept c 0
+        @60
+        ",
+        expect![[r#"
+            connected
+              > hello []
+            welcome
+            downloads a
+              > prepare a
+            prepared a
+              > say fetch a 0/0+0
+            content a 0/0+0
+              > keep content a 0/0+0 
+            disconnected
+              > forget a
+            content-kept a 3
+            connected
+              > hello []
+            welcome
+            downloads a
+              > prepare a
+            prepared a
+              > say fetch a 0/0+0
+            cancel a
+              > forget a
+            content a 0/0+0
+            downloads b
+              > prepare b
+            acknowledged b
+              > forget b
+            prepared b
+            downloads c
+              > prepare c
+            prepared c
+              > say fetch c 0/0+0
+            content c 0/0+0 empty
+              > keep content c 0/0+0 content does not come
+            content-kept c 0
+              > say fetch c 2/0+0
+            @60
+              > forget c
+        "#]],
+    );
+}
+
 fn any_line() -> impl Strategy<Value = String> {
     let attempts = || prop::sample::select(vec!["a", "b", "c", "d"]);
     let said = prop::sample::select(vec!["offer", "go", "cancel", "acknowledged"]);
@@ -988,7 +1156,13 @@ proptest! {
                         Action::Conclude { attempt, .. } => owed.push_back(format!("finished {attempt}")),
                         // What the server no longer wants it may not offer again; this test's does.
                         Action::Forget { attempt } => { begun.remove(&attempt); }
-                        Action::Hello(_) | Action::Say(_) | Action::SayResult { .. } | Action::Kill { .. } | Action::Close => (),
+                        Action::Hello(_)
+                        | Action::Say(_)
+                        | Action::SayResult { .. }
+                        | Action::Prepare(_)
+                        | Action::KeepContent(_)
+                        | Action::Kill { .. }
+                        | Action::Close => (),
                     }
                 }
                 prop_assert!(session.busy() <= 2);
