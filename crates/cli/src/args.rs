@@ -12,6 +12,8 @@ pub const REGION_DEFAULT: &str = "us-east-1";
 pub struct Global {
     #[arg(long, global = true, env = "DANDORI_URL", value_name = "URL")]
     pub endpoint_url: Option<String>,
+    #[arg(long, global = true, env = "DANDORI_CA", value_name = "FILE")]
+    pub ca: Option<String>,
     #[arg(long, global = true, value_name = "REGION")]
     pub region: Option<String>,
     #[arg(long, short, global = true, value_name = "FORM")]
@@ -53,6 +55,8 @@ pub enum Command {
     Name(Name),
     #[command(subcommand)]
     Group(Group),
+    #[command(subcommand)]
+    Activation(Activation),
     #[command(subcommand)]
     Command(Sent),
 }
@@ -397,6 +401,32 @@ impl From<PolicyArg> for api::agents::GroupPolicy {
             PolicyArg::All => api::agents::GroupPolicy::All,
         }
     }
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub enum Activation {
+    Create(ActivationCreate),
+    List,
+    Delete {
+        #[arg(value_name = "ACTIVATION")]
+        id: String,
+    },
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct ActivationCreate {
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    #[arg(long, value_name = "TEXT")]
+    pub description: Option<String>,
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub registrations: u32,
+    #[arg(long, value_name = "HOURS", default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..=720))]
+    pub hours: u32,
+    #[arg(long = "tag", value_name = "KEY=VALUE")]
+    pub tags: Vec<String>,
+    #[arg(long, value_name = "ROLE")]
+    pub role: Option<String>,
 }
 
 /// Commands that were sent to instances.

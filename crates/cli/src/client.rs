@@ -1,9 +1,10 @@
-//! Speaks `/api/v1` with one server, over plain HTTP, a connection for each request.
+//! Speaks `/api/v1` with one server, over HTTP or HTTPS, a connection for each request.
 //!
 //! Every request is signed: with the keys of the environment, or, where there are none, with names that nobody
 //! has, which a server on loopback without keys takes for what they say about the region.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use api::Code;
@@ -12,14 +13,18 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
 
 use crate::args::{Global, REGION_DEFAULT, URL_DEFAULT};
 use crate::fault::Fault;
 use crate::lang::Lang;
+use crate::tls;
 use crate::words::Say;
 
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
@@ -37,6 +42,8 @@ pub struct Client {
     access_key: String,
     secret: sigv4::Secret,
     lang: Lang,
+    /// Where the address says that connections are encrypted.
+    tls: Option<Arc<rustls::ClientConfig>>,
 }
 
 impl Client {
@@ -47,6 +54,7 @@ impl Client {
             Url::parse(global.endpoint_url.as_deref().filter(|url| !url.is_empty()).unwrap_or(URL_DEFAULT), lang)?;
         let region = global.region.clone().or_else(|| given("AWS_REGION")).or_else(|| given("AWS_DEFAULT_REGION"));
         let keys = given("AWS_ACCESS_KEY_ID").zip(given("AWS_SECRET_ACCESS_KEY"));
+        let tls = url.encrypted.then(|| tls::config(global.ca.as_deref())).transpose()?;
         let (access_key, secret) = keys.unwrap_or_else(|| ("anonymous".to_owned(), "anonymous".to_owned()));
         Ok(Client {
             url,
@@ -54,7 +62,13 @@ impl Client {
             access_key,
             secret: sigv4::Secret::new(secret),
             lang,
+            tls,
         })
+    }
+
+    /// The server's address, as it was given.
+    pub fn url(&self) -> String {
+        self.url.to_string()
     }
 
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Fault> {
@@ -122,11 +136,26 @@ impl Client {
             .await
             .map_err(|_| unreachable(String::new()))?
             .map_err(|error| unreachable(error.to_string()))?;
+        let request = self.request(method, path, body, extra)?;
+        let Some(tls) = &self.tls else { return self.exchange(stream, request).await };
+        let name = ServerName::try_from(self.url.host.clone()).map_err(|error| unreachable(error.to_string()))?;
+        let stream = timeout(CONNECT_TIME_MAX, TlsConnector::from(tls.clone()).connect(name, stream))
+            .await
+            .map_err(|_| unreachable(String::new()))?
+            .map_err(|error| unreachable(error.to_string()))?;
+        self.exchange(stream, request).await
+    }
+
+    async fn exchange<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+        &self,
+        stream: S,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response<Incoming>, Fault> {
+        let unreachable = |why: String| Fault::new(Code::Unreachable, &self.url.to_string(), why);
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
             .await
             .map_err(|error| unreachable(error.to_string()))?;
         tokio::spawn(connection);
-        let request = self.request(method, path, body, extra)?;
         sender.send_request(request).await.map_err(|error| unreachable(error.to_string()))
     }
 
@@ -195,22 +224,22 @@ pub fn encoded(text: &str) -> String {
     out
 }
 
-/// `http://HOST[:PORT][/BASE]`
+/// `http://HOST[:PORT][/BASE]`, or with `https`
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Url {
     host: String,
     port: u16,
     /// Without a slash at its end.
     base: String,
+    encrypted: bool,
 }
 
 impl Url {
     fn parse(text: &str, lang: Lang) -> Result<Url, Fault> {
         let bad = || Fault::new(Code::UrlInvalid, "", Say::BadUrl { url: text }.text(lang));
-        if text.starts_with("https://") {
-            return Err(Fault::new(Code::UrlInvalid, "", Say::NoTls.text(lang)));
-        }
-        let rest = text.strip_prefix("http://").ok_or_else(bad)?;
+        let encrypted = text.starts_with("https://");
+        let scheme = if encrypted { "https://" } else { "http://" };
+        let rest = text.strip_prefix(scheme).ok_or_else(bad)?;
         let (authority, base) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
         let (host, port) = match authority.strip_prefix('[') {
             Some(six) => {
@@ -219,25 +248,30 @@ impl Url {
             }
             None => authority.split_once(':').map_or((authority, None), |(host, port)| (host, Some(port))),
         };
-        let port = port.map_or(Ok(80), str::parse).map_err(|_| bad())?;
+        let port = port.map_or(Ok(if encrypted { 443 } else { 80 }), str::parse).map_err(|_| bad())?;
         let sound = !host.is_empty()
             && !text.contains(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '?' | '#' | '@'));
         if !sound {
             return Err(bad());
         }
-        Ok(Url { host: host.to_owned(), port, base: base.trim_end_matches('/').to_owned() })
+        Ok(Url { host: host.to_owned(), port, base: base.trim_end_matches('/').to_owned(), encrypted })
+    }
+
+    fn port_default(&self) -> u16 {
+        if self.encrypted { 443 } else { 80 }
     }
 
     fn authority(&self) -> String {
         let six = self.host.parse::<IpAddr>().is_ok_and(|address| address.is_ipv6());
         let host = if six { format!("[{}]", self.host) } else { self.host.clone() };
-        if self.port == 80 { host } else { format!("{host}:{}", self.port) }
+        if self.port == self.port_default() { host } else { format!("{host}:{}", self.port) }
     }
 }
 
 impl std::fmt::Display for Url {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "http://{}{}", self.authority(), self.base)
+        let scheme = if self.encrypted { "https" } else { "http" };
+        write!(f, "{scheme}://{}{}", self.authority(), self.base)
     }
 }
 
@@ -325,16 +359,11 @@ mod tests {
         assert_eq!(url("http://127.0.0.1:8333").as_deref(), Some("127.0.0.1 8333  127.0.0.1:8333"));
         assert_eq!(url("http://[::1]:8333/d/").as_deref(), Some("::1 8333 /d [::1]:8333"));
         assert_eq!(url("http://jobs").as_deref(), Some("jobs 80  jobs"));
-        for bad in [
-            "",
-            "127.0.0.1:8333",
-            "https://jobs",
-            "http://",
-            "http://a:b",
-            "http://a b",
-            "http://user@host",
-            "http://[::1",
-        ] {
+        assert_eq!(url("https://jobs:80").as_deref(), Some("jobs 80  jobs:80"));
+        assert_eq!(url("https://jobs").as_deref(), Some("jobs 443  jobs"));
+        for bad in
+            ["", "127.0.0.1:8333", "https://", "http://", "http://a:b", "http://a b", "http://user@host", "http://[::1"]
+        {
             assert_eq!(url(bad), None, "{bad}");
         }
     }

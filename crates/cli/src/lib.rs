@@ -8,8 +8,8 @@
 //! **Invariant:** every word that people read is in [`words`] or [`help`], in every language.
 //!
 //! In reading order: [`args`] (what can be typed), [`help`], [`lang`], [`words`], [`exit`], [`fault`], [`time`],
-//! [`table`], [`output`], [`client`], [`ids`], then the commands: [`execution`], [`watch`], [`definition`], [`check`] (what needs no server),
-//! [`document`], [`agents`] (as operators see them), [`command`].
+//! [`table`], [`output`], `tls`, [`client`], [`ids`], then the commands: [`execution`], [`watch`], [`definition`], [`check`] (what needs no server),
+//! [`document`], [`agents`] (as operators see them), [`activation`], [`command`].
 
 pub mod args;
 pub mod help;
@@ -20,6 +20,7 @@ pub mod fault;
 pub mod time;
 pub mod table;
 pub mod output;
+mod tls;
 pub mod client;
 pub mod ids;
 pub mod execution;
@@ -29,6 +30,7 @@ pub mod check;
 pub mod document;
 pub mod command;
 pub mod agents;
+pub mod activation;
 
 pub use args::{Command, Global};
 pub use exit::Exit;
@@ -93,6 +95,7 @@ async fn carry_out(global: &Global, out: &Out, command: Command) -> Result<Exit,
         Command::Instance(command) => agents::instance(&client, out, command).await,
         Command::Name(command) => agents::name(&client, out, command).await,
         Command::Group(command) => agents::group(&client, out, command).await,
+        Command::Activation(command) => activation::run(&client, out, command).await,
         Command::Command(command) => self::command::sent(&client, out, command).await,
     }
 }

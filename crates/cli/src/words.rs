@@ -25,6 +25,12 @@ pub enum Say<'a> {
     NoAgentNames,
     NoAgentGroups,
     NoCommands,
+    NoActivations,
+    ActivationDeleted {
+        id: &'a str,
+    },
+    /// The command that was shown is for the host.
+    RegisterThere,
     /// There are more lines than were shown.
     More {
         shown: usize,
@@ -112,7 +118,6 @@ pub enum Say<'a> {
     BadUrl {
         url: &'a str,
     },
-    NoTls,
 }
 
 /// What a column holds.
@@ -164,6 +169,11 @@ pub enum Column {
     ExitCode,
     Stdout,
     Stderr,
+    Code,
+    Expires,
+    Registrations,
+    ServerKey,
+    Command,
 }
 
 impl Column {
@@ -215,6 +225,11 @@ impl Column {
         Column::ExitCode,
         Column::Stdout,
         Column::Stderr,
+        Column::Code,
+        Column::Expires,
+        Column::Registrations,
+        Column::ServerKey,
+        Column::Command,
     ];
 
     /// The name that scripts see, whatever the language.
@@ -266,6 +281,11 @@ impl Column {
             Column::ExitCode => "exit_code",
             Column::Stdout => "stdout",
             Column::Stderr => "stderr",
+            Column::Code => "code",
+            Column::Expires => "expires",
+            Column::Registrations => "registrations",
+            Column::ServerKey => "server_key",
+            Column::Command => "command",
         }
     }
 }
@@ -288,9 +308,14 @@ impl Say<'_> {
             Say::NoExecutions => "No executions. Start one: dandori execution start DEFINITION".into(),
             Say::NoDefinitions => "No definitions. Put one: dandori definition put FILE --name NAME".into(),
             Say::NoDocuments => "No documents. Put one: dandori document put FILE --name NAME".into(),
-            Say::NoInstances => "No instances. Start an agent: dandori agent".into(),
             Say::NoAgentNames => "No logical names. Set one: dandori name set NAME --instance INSTANCE".into(),
             Say::NoAgentGroups => "No groups. Put one: dandori group put GROUP --member AGENT".into(),
+            Say::NoInstances => "No instances. Register a host: dandori activation create".into(),
+            Say::NoActivations => "No activations. Make one: dandori activation create".into(),
+            Say::ActivationDeleted { id } => format!("deleted {id}"),
+            Say::RegisterThere => {
+                "Type the command on the host, as the user that the agent runs as. The code is shown this once.".into()
+            }
             Say::NoCommands => "No commands have been sent.".into(),
             Say::More { shown } => format!("{shown} shown; there are more. See --limit."),
             Say::Started { name } => format!("Started {name}."),
@@ -301,14 +326,18 @@ impl Say<'_> {
             Say::DeleteNeedsYes => "nobody is there to ask: say --yes to delete it".into(),
             Say::Deleted { name } => format!("Deleted {name}."),
             Say::NotDeleted => "Not deleted.".into(),
-            Say::StopQuestion { name, definition } => format!("Stop {name} of {definition}? What it has begun is abandoned. [y/N] "),
+            Say::StopQuestion { name, definition } => {
+                format!("Stop {name} of {definition}? What it has begun is abandoned. [y/N] ")
+            }
             Say::StopNeedsYes => "nobody is there to ask: say --yes to stop it".into(),
             Say::NotStopped => "Not stopped.".into(),
             Say::Detached { name } => format!("Detached; {name} goes on."),
             Say::HowToStop { id } => format!("To stop it: dandori execution stop {id}"),
             Say::HowToWatch { id } => format!("To follow it: dandori execution watch {id}"),
             Say::HowToSeeHistory { id } => format!("What happened: dandori execution history {id}"),
-            Say::ExpressIsNotFollowed { definition } => format!("It is Express: it is not listed, followed or described. What it does is in the log group of {definition}, if it has one; StartSyncExecution waits for its end."),
+            Say::ExpressIsNotFollowed { definition } => format!(
+                "It is Express: it is not listed, followed or described. What it does is in the log group of {definition}, if it has one; StartSyncExecution waits for its end."
+            ),
             Say::TimedOutWatching { name } => format!("Still running after the time given: {name}."),
             Say::Reconnecting => "The connection is lost; trying again ...".into(),
             Say::Hidden { count } => format!("{count} more"),
@@ -321,7 +350,6 @@ impl Say<'_> {
             Say::NextStep { code } => next_en(code).into(),
             Say::Candidates { list } => format!("it could be: {list}"),
             Say::BadUrl { url } => format!("{url} is not an address such as http://127.0.0.1:8333"),
-            Say::NoTls => "the command line speaks plain HTTP only; reach a server beyond this host through a tunnel or a local proxy".into(),
         }
     }
 
@@ -335,9 +363,12 @@ impl Say<'_> {
             Say::NoExecutions => "実行はありません。開始するには: dandori execution start 定義名".into(),
             Say::NoDefinitions => "定義はありません。登録するには: dandori definition put ファイル --name 定義名".into(),
             Say::NoDocuments => "ドキュメントはありません。登録するには: dandori document put ファイル --name 名前".into(),
-            Say::NoInstances => "インスタンスはありません。エージェントを起動するには: dandori agent".into(),
             Say::NoAgentNames => "実行エージェント名はありません。登録するには: dandori name set 名前 --instance インスタンス".into(),
             Say::NoAgentGroups => "グループはありません。登録するには: dandori group put グループ名 --member エージェント".into(),
+            Say::NoInstances => "インスタンスがありません。ホストを登録してください: dandori activation create".into(),
+            Say::NoActivations => "アクティベーションがありません。作成: dandori activation create".into(),
+            Say::ActivationDeleted { id } => format!("{id} を削除しました"),
+            Say::RegisterThere => "このコマンドを、ホスト上でエージェントを動かすユーザーとして実行してください。コードが表示されるのは今回だけです。".into(),
             Say::NoCommands => "送られたコマンドはありません。".into(),
             Say::More { shown } => format!("{shown} 件を表示しました。続きがあります（--limit で指定）。"),
             Say::Started { name } => format!("{name} を開始しました。"),
@@ -368,7 +399,6 @@ impl Say<'_> {
             Say::NextStep { code } => next_ja(code).into(),
             Say::Candidates { list } => format!("候補: {list}"),
             Say::BadUrl { url } => format!("{url} はアドレスではありません（例: http://127.0.0.1:8333）"),
-            Say::NoTls => "コマンドラインは平文の HTTP だけを話します。他のホストのサーバーにはトンネルかローカルのプロキシを通してください".into(),
         }
     }
 }
@@ -463,6 +493,11 @@ fn column_en(column: Column) -> &'static str {
         Column::ExitCode => "EXIT CODE",
         Column::Stdout => "STDOUT",
         Column::Stderr => "STDERR",
+        Column::Code => "CODE",
+        Column::Expires => "EXPIRES",
+        Column::Registrations => "REGISTRATIONS",
+        Column::ServerKey => "SERVER KEY",
+        Column::Command => "COMMAND",
     }
 }
 
@@ -514,6 +549,11 @@ fn column_ja(column: Column) -> &'static str {
         Column::ExitCode => "終了コード",
         Column::Stdout => "標準出力",
         Column::Stderr => "標準エラー出力",
+        Column::Code => "コード",
+        Column::Expires => "有効期限",
+        Column::Registrations => "登録数",
+        Column::ServerKey => "サーバーの鍵",
+        Column::Command => "コマンド",
     }
 }
 
