@@ -5,6 +5,7 @@ import os
 import pathlib
 import queue
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -101,12 +102,13 @@ class Process:
 class Server:
     """A server on a directory. May be killed and started again, on the same port."""
 
-    def __init__(self, directory, *, agent=False, config=None, port=0, env=None):
+    def __init__(self, directory, *, agent=False, config=None, port=0, env=None, options=()):
         self.directory = pathlib.Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.data = self.directory / "data"
         self.log = self.directory / "server.log"
         self.agent, self.env, self.port, self.process = agent, env, port, None
+        self.options, self.scheme, self.server_key, self.ca = list(options), "http", None, None
         self.config = None
         if config is not None:
             self.config = self.directory / "dandori.toml"
@@ -118,21 +120,25 @@ class Server:
             arguments.append("--agent")
         if self.config:
             arguments += ["--config", str(self.config)]
-        return arguments
+        return arguments + [str(option) for option in self.options]
 
     def start(self):
         self.process = Process(self.arguments(), self.log, self.env)
         line = self.process.line()
-        prefix = "dandori is listening on http://127.0.0.1:"
-        if line is None or not line.startswith(prefix):
+        said = re.fullmatch(r"dandori is listening on (https?)://127\.0\.0\.1:(\d+)", line or "")
+        if not said:
             self.process.kill()
             raise AssertionError(f"the server did not start; it said {line!r}:\n{self.process.tail()}")
-        self.port = int(line.removeprefix(prefix))
+        self.scheme, self.port = said[1], int(said[2])
+        if self.scheme == "https":
+            self.server_key = self.process.line().removeprefix("server key ")
+            if "--tls" in self.options:
+                self.ca = self.process.line().removeprefix("certificate authority ")
         return self
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.port}"
+        return f"{self.scheme}://127.0.0.1:{self.port}"
 
     def kill(self):
         self.process.kill()
@@ -145,7 +151,7 @@ class Server:
         """A boto3 client that asks once, sends what it is given, right or wrong, and takes no answer that its model does not have."""
         settings = {"parameter_validation": False, "retries": {"total_max_attempts": 1}, "read_timeout": 30, "max_pool_connections": 64, **config}
         session = boto3.Session(account, secret, region_name=region)
-        return model.watch(session.client(service, endpoint_url=self.url, config=botocore.config.Config(**settings)))
+        return model.watch(session.client(service, endpoint_url=self.url, verify=self.ca, config=botocore.config.Config(**settings)))
 
     def aws(self, *arguments, account=ACCOUNT, secret="any", region=REGION, check=True, seconds=120):
         """The real AWS CLI. Returns what it printed as JSON."""
