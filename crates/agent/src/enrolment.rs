@@ -119,13 +119,13 @@ pub async fn register(enrol: Enrol) -> Result<Enrolled, EnrolError> {
     let address = Address::parse(&enrol.server_url)
         .map_err(|reason| EnrolError::ServerUrl { url: enrol.server_url.clone(), reason })?;
     let on_disk = |source| EnrolError::Data { data: enrol.data_dir.clone(), source };
-    let (journal, _lock) = Journal::open(&enrol.data_dir, String::new()).map_err(on_disk)?;
-    let before = journal.identity().map_err(on_disk)?;
-    if let Some(Identity { instance_id, registration: Some(_), .. }) = &before
+    let before: Option<Identity> = crate::journal::read_json(&enrol.data_dir.join("identity.json")).map_err(on_disk)?;
+    if let Some(Identity { instance_id, registration: Some(_), .. }) = before
         && !enrol.force
     {
-        return Err(EnrolError::Registered { instance_id: instance_id.clone(), data: enrol.data_dir.clone() });
+        return Err(EnrolError::Registered { instance_id, data: enrol.data_dir.clone() });
     }
+    let (journal, _lock) = Journal::open(&enrol.data_dir, String::new()).map_err(on_disk)?;
     // Who asks again with the same key becomes the same instance: an answer that was lost costs no registration.
     let pair = pending_key(&enrol.data_dir, &enrol.activation_id).map_err(on_disk)?;
     let trust = trust(&enrol);

@@ -47,7 +47,7 @@ async fn run(options: args::Agent) -> ExitCode {
 }
 
 async fn register(options: args::Register, global: &cli::Global) -> ExitCode {
-    let ca = match options.ca.as_deref().map(std::fs::read_to_string).transpose() {
+    let ca = match global.ca.as_deref().map(std::fs::read_to_string).transpose() {
         Ok(ca) => ca,
         Err(error) => return fail("read the certificate", &error),
     };

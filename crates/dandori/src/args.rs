@@ -112,9 +112,6 @@ pub(crate) struct Register {
     /// The fingerprint of the server's key: nobody else is registered with
     #[arg(long, value_name = "FINGERPRINT")]
     pub(crate) server_key: Option<String>,
-    /// The certificate of the authority that vouches for the server, in PEM
-    #[arg(long, value_name = "FILE")]
-    pub(crate) ca: Option<PathBuf>,
     /// What people call this agent; the host's name if not given
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,

@@ -86,11 +86,6 @@ pub(crate) const HELP: &[cli::help::Entry] = &[
         "サーバーの鍵のフィンガープリント。一致しない相手には登録しない",
     ),
     (
-        "agent register ca",
-        "The certificate of the authority that vouches for the server, in PEM",
-        "サーバーの証明書を発行した認証局の証明書 (PEM)",
-    ),
-    (
         "agent register name",
         "What people call this agent; the host's name if not given",
         "エージェントの呼び名。省略するとホスト名",

@@ -323,13 +323,19 @@ fn card(instance_id: &str, register: &Register) -> instance::Card {
         name: short(&register.name),
         computer_name: short(&register.computer_name),
         agent_version: short(&register.agent_version),
-        platform_type: short(&register.platform_type),
+        platform_type: platform_type(&register.platform_type),
         platform_name: short(&register.platform_name),
         platform_version: short(&register.platform_version),
         ip_address: String::new(),
         incarnation: 0,
         life: String::new(),
     }
+}
+
+/// As Systems Manager knows platforms.
+fn platform_type(said: &str) -> String {
+    let known = ["Windows", "Linux", "MacOS"].into_iter().find(|known| *known == said);
+    known.unwrap_or("Linux").to_owned()
 }
 
 fn short(text: &str) -> String {

@@ -198,7 +198,7 @@ impl Runtime {
         }
         let mut missing = vec![];
         for instance_id in &named {
-            if self.store().head(keys::instance(caller, instance_id)).await?.is_none() {
+            if self.instance_host(caller, instance_id).await?.is_none() {
                 missing.push(instance_id.clone());
             }
         }
