@@ -554,7 +554,7 @@ impl Agent {
             concurrency_max: Some(u32::try_from(self.config.concurrency_max).unwrap_or(u32::MAX)),
             incarnation: self.keyring.identity().incarnation,
             attempts,
-            credentials: self.keyring.credentials(self.met.as_ref()),
+            credentials: self.keyring.credentials(self.met.as_ref()).map(Box::new),
         }
     }
 

@@ -274,7 +274,7 @@ pub struct Hello {
     pub attempts: Vec<AttemptReport>,
     /// Without them it comes on behalf of whoever has the server to themselves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub credentials: Option<Credentials>,
+    pub credentials: Option<Box<Credentials>>,
 }
 
 /// What an agent knows about one attempt.

@@ -111,14 +111,15 @@ fn on_behalf() -> (String, String) {
     (account, region.unwrap_or_else(|| cli::args::REGION_DEFAULT.to_owned()))
 }
 
-/// Waits for SIGINT or SIGTERM.
-pub(crate) async fn interrupted() {
-    let (Ok(mut int), Ok(mut term)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = int.recv() => (),
-        _ = term.recv() => (),
+/// Waits for SIGINT or SIGTERM, from the call on: who is ended at once ends well too.
+pub(crate) fn interrupted() -> impl Future<Output = ()> {
+    let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+    async move {
+        let (Ok(mut int), Ok(mut term)) = signals else { return std::future::pending().await };
+        tokio::select! {
+            _ = int.recv() => (),
+            _ = term.recv() => (),
+        }
     }
 }
 

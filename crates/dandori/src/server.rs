@@ -117,6 +117,7 @@ pub(crate) async fn main(options: args::Server) -> ExitCode {
         Ok(server) => server,
         Err(error) => return fail("start the server", &error),
     };
+    let interrupted = agents::interrupted();
     // Whoever started it waits for this line; with standard output closed nobody does.
     let scheme = if server.encrypted.is_some() { "https" } else { "http" };
     let _nobody = writeln!(std::io::stdout(), "dandori is listening on {scheme}://{}", server.address);
@@ -128,7 +129,7 @@ pub(crate) async fn main(options: args::Server) -> ExitCode {
     }
     let _nobody = std::io::stdout().flush();
     tokio::select! {
-        () = agents::interrupted() => {
+        () = interrupted => {
             server.stop().await;
             ExitCode::SUCCESS
         }

@@ -305,7 +305,7 @@ impl Runtime {
     ) -> Result<(), Refusal> {
         let id = keys::instance(caller, &card.instance_id);
         let command = instance::Command::Register { card, registration, tags };
-        let ask = Ask::Instance { caller: caller.clone(), command };
+        let ask = Ask::Instance { caller: caller.clone(), command: Box::new(command) };
         match self.ask(id, ask).await {
             Ok(_) => Ok(()),
             Err(Refused::Instance(refusal)) => {

@@ -70,7 +70,7 @@ impl Drop for Leaving {
         let hub = &self.runtime.inner.world.hub;
         if hub.leave(&self.caller, &self.instance_id, self.number, self.runtime.inner.world.now()) {
             let id = keys::instance(&self.caller, &self.instance_id);
-            let ask = Ask::Instance { caller: self.caller.clone(), command: instance::Command::Left };
+            let ask = Ask::Instance { caller: self.caller.clone(), command: Box::new(instance::Command::Left) };
             self.runtime.inner.world.tell(id, ask);
         }
     }
@@ -360,7 +360,7 @@ impl Runtime {
         let log = |why: &dyn std::fmt::Debug| {
             tracing::warn!(instance = %hello.instance_id, account = %caller.account, region = %caller.region, incarnation = hello.incarnation, ?why, "an agent is not let in");
         };
-        match world.ask(id, Ask::Instance { caller: caller.clone(), command }).await {
+        match world.ask(id, Ask::Instance { caller: caller.clone(), command: Box::new(command) }).await {
             Ok(Reply::Instance(instance)) if instance.now.as_ref().is_some_and(|now| now.suspended.is_some()) => {
                 tracing::error!(
                     instance = %hello.instance_id,
@@ -429,7 +429,7 @@ impl Runtime {
         let world = &self.inner.world;
         let id = keys::instance(&session.caller, &session.instance_id);
         let command = instance::Command::Rotate { key, next: next.clone() };
-        world.ask(id, Ask::Instance { caller: session.caller.clone(), command }).await?;
+        world.ask(id, Ask::Instance { caller: session.caller.clone(), command: Box::new(command) }).await?;
         tracing::info!(instance = %session.instance_id, account = %session.caller.account, "an agent has changed its key");
         let instance = fleet::InstanceId::from(&*session.instance_id);
         world.hub.send(&session.caller, &instance, ToAgent::KeyRotated { public_key: next });

@@ -251,7 +251,7 @@ impl Runtime {
 
     /// Its agent is sent away and not let in again. What runs there ends without being heard.
     pub async fn instance_deregister(&self, caller: &Caller, instance_id: &str) -> Result<(), Refusal> {
-        let ask = Ask::Instance { caller: caller.clone(), command: instance::Command::Deregister };
+        let ask = Ask::Instance { caller: caller.clone(), command: Box::new(instance::Command::Deregister) };
         match self.ask(keys::instance(caller, instance_id), ask).await {
             Ok(_) => {
                 self.inner.world.hub.send_away(caller, instance_id);
@@ -274,7 +274,7 @@ impl Runtime {
         instance_id: &str,
         command: instance::Command,
     ) -> Result<Registered, Refusal> {
-        let ask = Ask::Instance { caller: caller.clone(), command };
+        let ask = Ask::Instance { caller: caller.clone(), command: Box::new(command) };
         match self.ask(keys::instance(caller, instance_id), ask).await {
             Ok(Reply::Instance(instance)) => instance.now.ok_or_else(|| unknown(instance_id)),
             Ok(_) => Err(Refusal::Unknown),

@@ -107,7 +107,7 @@ pub(crate) enum Ask {
     Resume,
     Instance {
         caller: Caller,
-        command: instance::Command,
+        command: Box<instance::Command>,
     },
     Watch(mpsc::Sender<Happened>),
     LogGroup(group::Command),
@@ -527,7 +527,7 @@ impl Shard {
             },
             Ask::Remind { instance } => self.remind(id, &instance, turn),
             Ask::Resume => self.resume(id, turn),
-            Ask::Instance { caller, command } => self.step_instance(id, caller, command, turn),
+            Ask::Instance { caller, command } => self.step_instance(id, caller, *command, turn),
             Ask::Watch(watcher) => self.watch(id, watcher),
             Ask::MapRun(command) => self.step_map_run(id, command, turn),
             Ask::LookAtMapRun => self.look_at_map_run(id),
@@ -942,7 +942,7 @@ impl Shard {
     ) -> Result<Reply, Refused> {
         if self.what(id).is_none() {
             let head = InstanceHead { account: caller.account.to_string(), region: caller.region.to_string() };
-            self.insert(id, What::Instance { instance: instance::Instance::default(), head });
+            self.insert(id, What::Instance { instance: Box::default(), head });
         }
         let now = self.world.now();
         let Some(What::Instance { instance, .. }) = self.what(id) else { return Err(Refused::Missing) };
@@ -959,7 +959,7 @@ impl Shard {
             };
             self.keep(id, value::chunk(first, &[event]), rows, turn);
         }
-        Ok(Reply::Instance(Box::new(after)))
+        Ok(Reply::Instance(after))
     }
 }
 

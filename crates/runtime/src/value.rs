@@ -58,7 +58,7 @@ pub(crate) enum What {
     Machine(machine::Machine),
     Execution { execution: Box<Execution>, head: Box<ExecutionHead>, machine: Option<Arc<asl::Machine>> },
     Run { run: Box<fleet::Run>, head: RunHead, seq: u64 },
-    Instance { instance: instance::Instance, head: InstanceHead },
+    Instance { instance: Box<instance::Instance>, head: InstanceHead },
     LogGroup(group::Group),
     LogStream(Box<stream::Stream>),
     Activity(activity::Activity),
@@ -192,7 +192,7 @@ impl Value {
                 seq: loaded.seq.0,
             },
             INSTANCE => What::Instance {
-                instance: rebuild(loaded, |instance: &mut instance::Instance, event| instance.apply(event))?,
+                instance: Box::new(rebuild(loaded, |instance: &mut instance::Instance, event| instance.apply(event))?),
                 head: serde_json::from_slice(&loaded.header)?,
             },
             // Its header says all of it.

@@ -84,7 +84,7 @@ impl Meeting {
 
     /// What the hello shows. None when what it shows is wrong.
     fn comes(&self, hello: &Hello) -> Option<Comes> {
-        let Some(Credentials { account, region, proof: Some(proof), .. }) = &hello.credentials else {
+        let Some(Credentials { account, region, proof: Some(proof), .. }) = hello.credentials.as_deref() else {
             return Some(self.stranger.clone());
         };
         let statement = Statement::Hello {
@@ -109,7 +109,7 @@ impl Meeting {
 
 /// On whose behalf an agent comes: its account and region become part of names.
 fn caller_of(hello: &Hello) -> Option<Caller> {
-    let Some(Credentials { account, region, .. }) = &hello.credentials else {
+    let Some(Credentials { account, region, .. }) = hello.credentials.as_deref() else {
         return Some(Caller::new(ACCOUNT_DEFAULT, REGION_DEFAULT));
     };
     let account_is_one = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());

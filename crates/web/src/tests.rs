@@ -937,3 +937,129 @@ async fn what_operators_set_is_told_to_the_agent_and_shown() {
         ]
     );
 }
+
+/// A server for Alice and Bob on a port of its own, and what an agent needs to know of it.
+struct Door {
+    address: SocketAddr,
+    runtime: Runtime,
+    server: identity::PublicKey,
+    _stop: oneshot::Sender<()>,
+}
+
+type Spoken = tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<TcpStream>>;
+
+impl Door {
+    async fn open(config: crate::Config) -> Door {
+        let (runtime, server) = (runtime().await, config.identity.public());
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let (stop, stopped) = oneshot::channel::<()>();
+        let until = async { drop(stopped.await) };
+        let served = runtime.clone();
+        tokio::spawn(async move { crate::serve(listener, served, config, until).await });
+        Door { address, runtime, server, _stop: stop }
+    }
+
+    /// A host of Alice's that registers.
+    async fn register(&self, pair: &identity::KeyPair) -> String {
+        let alice = base::Caller::new(ALICE, "us-east-1");
+        let create = runtime::activations::ActivationCreate { iam_role: "r".to_owned(), ..Default::default() };
+        let activation = self.runtime.activation_create(&alice, create).await.expect("an activation");
+        let register = format!(
+            r#"{{"activation_id":"{}","activation_code":"{}","public_key":"{}"}}"#,
+            activation.activation_id,
+            activation.code,
+            pair.public()
+        );
+        let register = serde_json::from_str(&register).expect("a request");
+        self.runtime.agent_register(register).await.expect("registered").instance_id
+    }
+
+    /// Connects, and believes the server when it shows its key.
+    async fn connect(&self) -> (Spoken, identity::Session) {
+        use futures_util::StreamExt;
+        use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+
+        let agent = identity::Nonce::draw();
+        let url = format!("ws://{}{}", self.address, api::agent::CONNECT_PATH);
+        let mut request = url.into_client_request().expect("a request");
+        request.headers_mut().insert(api::agent::NONCE_HEADER, agent.to_string().parse().expect("a header"));
+        let (mut socket, _) = tokio_tungstenite::connect_async(request).await.expect("a connection");
+        let first = socket.next().await.expect("a message").expect("a message").into_text().expect("a text");
+        let api::agent::ToAgent::Challenge(challenge) = serde_json::from_str(&first).expect("a message") else {
+            panic!("a challenge comes first, not {first}")
+        };
+        let session = identity::Session { agent, server: identity::Nonce::parse(&challenge.nonce).expect("a nonce") };
+        assert!(self.server.verifies(&identity::Statement::Challenge { session }, &challenge.signature));
+        (socket, session)
+    }
+
+    /// Says hello as `instance_id`, with a proof by `pair` that was made for `of`. Returns the answer.
+    async fn hello(
+        &self,
+        instance_id: &str,
+        pair: Option<&identity::KeyPair>,
+        of: Option<identity::Session>,
+        incarnation: u64,
+    ) -> String {
+        use api::agent::PROTOCOL;
+        use futures_util::{SinkExt, StreamExt};
+
+        let (mut socket, session) = self.connect().await;
+        let statement = identity::Statement::Hello {
+            session: of.unwrap_or(session),
+            server: self.server,
+            instance_id,
+            account: ALICE,
+            region: "us-east-1",
+            incarnation,
+        };
+        let proof = pair
+            .map(|pair| format!(r#","proof":{{"key":"{}","signature":"{}"}}"#, pair.public(), pair.sign(&statement)));
+        let hello = format!(
+            r#"{{"type":"hello","protocol":{PROTOCOL},"instance_id":"{instance_id}","name":"n","agent_version":"0","platform_type":"Linux","platform_name":"","platform_version":"","computer_name":"c","boot_id":"b","incarnation":{incarnation},"attempts":[],"credentials":{{"account":"{ALICE}","region":"us-east-1","life":"l"{}}}}}"#,
+            proof.unwrap_or_default()
+        );
+        socket.send(tokio_tungstenite::tungstenite::Message::text(hello)).await.expect("said");
+        let answer =
+            socket.next().await.expect("an answer").expect("an answer").into_text().expect("a text").to_string();
+        if answer.contains(r#""welcome""#) { "welcome".to_owned() } else { answer }
+    }
+}
+
+#[tokio::test]
+async fn who_is_not_let_in_learns_nothing() {
+    let door = Door::open(closed()).await;
+    let (pair, other) = (identity::KeyPair::generate(), identity::KeyPair::generate());
+    let (instance, another) = (door.register(&pair).await, door.register(&other).await);
+    let (_socket, stale) = door.connect().await;
+    assert_eq!(door.hello(&instance, Some(&pair), None, 5).await, "welcome");
+    let gone = door.register(&identity::KeyPair::generate()).await;
+    let alice = base::Caller::new(ALICE, "us-east-1");
+    door.runtime.instance_deregister(&alice, &gone).await.expect("deregistered");
+    let refused = r#"{"type":"refused","code":"Agent.Refused","message":"this server does not take this agent"}"#;
+    for (why, instance_id, pair, of, incarnation) in [
+        ("unknown", "mi-00000000000000000", Some(&pair), None, 9),
+        ("no instance id", "../../etc", Some(&pair), None, 9),
+        ("no proof", instance.as_str(), None, None, 9),
+        ("another's key", instance.as_str(), Some(&other), None, 9),
+        ("another's instance", another.as_str(), Some(&pair), None, 9),
+        ("another connection's proof", instance.as_str(), Some(&pair), Some(stale), 9),
+        ("deregistered", gone.as_str(), Some(&pair), None, 9),
+        ("a start that is over", instance.as_str(), Some(&pair), None, 4),
+        ("suspended by that", instance.as_str(), Some(&pair), None, 9),
+    ] {
+        assert_eq!(door.hello(instance_id, pair, of, incarnation).await, refused, "{why}");
+    }
+    assert_eq!(door.hello(&another, Some(&other), None, 1).await, "welcome");
+}
+
+#[tokio::test]
+async fn without_keys_an_agent_may_choose_its_id_but_not_anothers() {
+    let door = Door::open(open()).await;
+    let pair = identity::KeyPair::generate();
+    let instance = door.register(&pair).await;
+    assert_eq!(door.hello("mi-00000000000000000", None, None, 1).await, "welcome");
+    assert!(door.hello(&instance, None, None, 1).await.contains("Agent.Refused"));
+    assert_eq!(door.hello(&instance, Some(&pair), None, 1).await, "welcome");
+}

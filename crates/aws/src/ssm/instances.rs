@@ -78,7 +78,8 @@ enum Key {
     Of(fn(&Instance) -> Option<&str>),
     /// The tag with this key.
     Tag(String),
-    TagKey,
+    /// Tags, by their keys.
+    AnyTag,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,7 +98,7 @@ impl Filter {
             Key::Tag(wanted) => {
                 instance.tags.iter().filter(|(key, _)| key == wanted).map(|(_, value)| value.as_str()).collect()
             }
-            Key::TagKey => instance.tags.iter().map(|(key, _)| key.as_str()).collect(),
+            Key::AnyTag => instance.tags.iter().map(|(key, _)| key.as_str()).collect(),
         };
         match self.operator {
             Operator::NotEqual => !found.iter().any(|found| self.values.iter().any(|value| value == found)),
@@ -188,7 +189,7 @@ fn member(key: &str) -> Result<Key, Error> {
         "IamRole" => |instance| instance.iam_role.as_deref(),
         // There are no associations.
         "AssociationStatus" => |_| None,
-        "tag-key" => return Ok(Key::TagKey),
+        "tag-key" => return Ok(Key::AnyTag),
         key => match key.strip_prefix("tag:") {
             Some(tag) => return Ok(Key::Tag(tag.to_owned())),
             None => return Err(Error::new("InvalidFilterKey", format!("The filter key {key} is not available"))),
