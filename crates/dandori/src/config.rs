@@ -38,6 +38,12 @@
 //! secret = "…"
 //! path_style = true             # the bucket's name stands in the path, as most stores but Amazon's want it
 //!
+//! [sns]                         # publishes what becomes of commands (NotificationConfig); without it, nobody does
+//! endpoint = "http://127.0.0.1:9911" # without it Amazon's own, in the topic's region
+//! region = "us-east-1"          # what requests are signed for; without it the topic's
+//! access_key = "…"
+//! secret = "…"
+//!
 //! [telemetry]                   # a trace for each execution, by OTLP over HTTP; without an endpoint, none
 //! otlp_endpoint = "http://127.0.0.1:4318"
 //! otlp_headers = { authorization = "…" }
@@ -62,6 +68,7 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     pub(crate) buckets: BTreeMap<String, PathBuf>,
     pub(crate) s3: S3,
+    pub(crate) sns: Sns,
     pub(crate) agent: Agent,
     pub(crate) tls: Tls,
     pub(crate) telemetry: Telemetry,
@@ -157,6 +164,25 @@ pub(crate) struct S3 {
 impl std::fmt::Debug for S3 {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("S3").field("endpoint", &self.endpoint).field("region", &self.region).finish_non_exhaustive()
+    }
+}
+
+/// Where notifications of commands go.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Sns {
+    /// Amazon's own where there are only keys.
+    pub(crate) endpoint: Option<String>,
+    pub(crate) region: Option<String>,
+    pub(crate) access_key: Option<String>,
+    pub(crate) secret: Option<String>,
+    pub(crate) session_token: Option<String>,
+}
+
+/// A secret is never printed.
+impl std::fmt::Debug for Sns {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sns").field("endpoint", &self.endpoint).field("region", &self.region).finish_non_exhaustive()
     }
 }
 

@@ -11,6 +11,7 @@ mod buckets;
 mod config;
 mod identity_key;
 mod tls;
+mod topics;
 mod server;
 mod master_key;
 mod agents;

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::config::{self, Config};
-use crate::{agents, args, buckets, fail, identity_key, master_key, tls};
+use crate::{agents, args, buckets, fail, identity_key, master_key, tls, topics};
 
 const LISTEN_DEFAULT: &str = "127.0.0.1:8333";
 const DATA_DEFAULT: &str = "./data";
@@ -56,6 +56,8 @@ pub(crate) enum Error {
     Config(#[from] config::Error),
     #[error(transparent)]
     Buckets(#[from] buckets::Error),
+    #[error(transparent)]
+    Topics(#[from] topics::Error),
     #[error(transparent)]
     MasterKey(#[from] master_key::Error),
     #[error(transparent)]
@@ -213,7 +215,7 @@ pub(crate) async fn start(settings: Settings) -> Result<Server, Error> {
         map_runs: settings.config.limits.of_map_runs(),
         buckets: buckets::open(&settings.config)?,
         outputs: settings.config.outputs.of_runtime(data),
-        announcer: None,
+        announcer: topics::open(&settings.config.sns)?,
         master_key: Some(master_key::open(configured, data)?),
     };
     let runtime = Runtime::open(runtime_config, store, Arc::new(aws::Tasks::default())).await?;
