@@ -47,3 +47,20 @@ pub struct Invocation {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stderr: Option<String>,
 }
+
+/// A part of an output, as it grows: the data of an event `output`. The event's id is where the next part begins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutputPiece {
+    /// Bytes before these.
+    pub offset: u64,
+    /// In Base64: an output need not be a text, and a part may end within a character.
+    pub data: String,
+}
+
+/// Nothing follows: the data of an event `end`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutputEnd {
+    pub total: u64,
+    /// More was written than is kept.
+    pub cut: bool,
+}

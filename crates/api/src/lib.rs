@@ -22,7 +22,7 @@ pub mod agents;
 pub mod document;
 pub mod agent;
 
-pub use command::{Command, Instance, Invocation};
+pub use command::{Command, Instance, Invocation, OutputEnd, OutputPiece};
 pub use definition::{Definition, DefinitionPut, DefinitionSummary};
 pub use document::{Document, DocumentFormat, DocumentPut, DocumentSummary};
 pub use enrolment::{Activation, ActivationCreate, ActivationCreated};

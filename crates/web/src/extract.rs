@@ -37,6 +37,18 @@ impl<S: Send + Sync> FromRequestParts<S> for Name {
     }
 }
 
+/// The two parts of a path that vary.
+pub(crate) struct Names(pub (String, String));
+
+impl<S: Send + Sync> FromRequestParts<S> for Names {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Names, Refused> {
+        let path = Path::<(String, String)>::from_request_parts(parts, state).await;
+        path.map(|Path(texts)| Names(texts)).map_err(|error| malformed(error.body_text()))
+    }
+}
+
 /// The query.
 pub(crate) struct Asked<T>(pub T);
 

@@ -14,7 +14,7 @@
 //! **Invariant:** an agent hears who the server is before it says who it is, and one that is not let in learns nothing.
 //!
 //! In reading order: [`routes`] (the table), [`gate`] (who asks), [`refusal`] (what they are told instead of an
-//! answer), [`wire`] (conversions), the handlers `executions`, `live`, `definitions`, `commands`, `operators`, `enrolment`, `agents`,
+//! answer), [`wire`] (conversions), the handlers `executions`, `live`, `definitions`, `commands`, `outputs`, `operators`, `enrolment`, `agents`,
 //! `aws_door`, `page`, `metrics`, and [`serve()`] (connections).
 
 pub mod routes;
@@ -27,6 +27,7 @@ mod live;
 mod definitions;
 mod documents;
 mod commands;
+mod outputs;
 mod operators;
 mod enrolment;
 mod agents;

@@ -9,7 +9,7 @@ use axum::routing::{MethodRouter, delete, get, post, put};
 use crate::refusal::Refused;
 use crate::{
     State, agents, aws_door, commands, definitions, documents, enrolment, executions, gate, live, metrics, operators,
-    page,
+    outputs, page,
 };
 
 /// Who may ask a route.
@@ -53,6 +53,8 @@ pub fn routes() -> Vec<Route> {
         caller("GET", "/api/v1/instances", get(commands::instances)),
         caller("GET", "/api/v1/commands", get(commands::list)),
         caller("GET", "/api/v1/commands/{id}", get(commands::show)),
+        caller("GET", "/api/v1/commands/{id}/invocations/{instance}/output", get(outputs::read)),
+        caller("GET", "/api/v1/commands/{id}/invocations/{instance}/output/live", get(outputs::live)),
         caller("GET", "/api/v1/agents", get(operators::agents)),
         caller("GET", "/api/v1/agents/{id}", get(operators::show)),
         caller("DELETE", "/api/v1/agents/{id}", delete(operators::remove)),

@@ -132,6 +132,12 @@ fn example(route: &str) -> (&'static str, String, String) {
         "GET /api/v1/documents/{id}" => ("GET", "/api/v1/documents/AWS-RunShellScript?format=yaml".to_owned(), ""),
         "PUT /api/v1/documents/{id}" => ("PUT", "/api/v1/documents/Greet".to_owned(), GREET),
         "DELETE /api/v1/documents/{id}" => ("DELETE", "/api/v1/documents/Greet?version=7".to_owned(), ""),
+        "GET /api/v1/commands/{id}/invocations/{instance}/output" => {
+            ("GET", "/api/v1/commands/7f1c/invocations/mi-1/output?step=0&stream=stderr&from=-5".to_owned(), "")
+        }
+        "GET /api/v1/commands/{id}/invocations/{instance}/output/live" => {
+            ("GET", "/api/v1/commands/7f1c/invocations/mi-1/output/live".to_owned(), "")
+        }
         "GET /api/v1/agents/connect" => ("GET", "/api/v1/agents/connect".to_owned(), ""),
         "GET /api/v1/agents" => ("GET", "/api/v1/agents?limit=5".to_owned(), ""),
         "GET /api/v1/agents/{id}" => ("GET", "/api/v1/agents/mi-00000000000000001".to_owned(), ""),
@@ -393,6 +399,26 @@ async fn each_route_lets_in_whom_it_should() {
             open-rebound: 403 DN0202
             open-page: 403 DN0202
         GET /api/v1/commands/{id}
+            owner: 404 DN0304
+            other: 404 DN0304
+            unsigned: 401 DN0201
+            forged: 401 DN0201
+            for-aws: 401 DN0201
+            open-local: 404 DN0304
+            open-remote: 401 DN0201
+            open-rebound: 403 DN0202
+            open-page: 403 DN0202
+        GET /api/v1/commands/{id}/invocations/{instance}/output
+            owner: 404 DN0304
+            other: 404 DN0304
+            unsigned: 401 DN0201
+            forged: 401 DN0201
+            for-aws: 401 DN0201
+            open-local: 404 DN0304
+            open-remote: 401 DN0201
+            open-rebound: 403 DN0202
+            open-page: 403 DN0202
+        GET /api/v1/commands/{id}/invocations/{instance}/output/live
             owner: 404 DN0304
             other: 404 DN0304
             unsigned: 401 DN0201
