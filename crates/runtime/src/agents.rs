@@ -9,7 +9,7 @@ use api::agent::{self, FromAgent, ToAgent};
 use base::{Caller, Id, Timestamp};
 use tokio::sync::mpsc;
 
-use crate::directory::{self, Directory};
+use crate::directory::{self, Directory, Laid};
 pub use crate::instance::Comes;
 use crate::outputs::intake::Intake;
 use crate::refusal::{EnrolmentRefusal, Refusal};
@@ -176,7 +176,8 @@ impl Hub {
         let (outgoing, receiver) = mpsc::channel(WAITING_MAX);
         let mut hosts = self.lock();
         let host = hosts.entry(key(caller, &hello.instance_id)).or_default();
-        host.settings = self.directory(caller).map(|known| settings(&known, &hello.instance_id)).unwrap_or_default();
+        host.settings =
+            self.directory(caller).map(|known| settings(&known.of_instance(&hello.instance_id))).unwrap_or_default();
         host.own_limit = hello.concurrency_max;
         outgoing.try_send(welcome(now, host.settings.clone())).expect("a new channel has room");
         host.connected = Some(Connected { number, outgoing });
@@ -200,13 +201,15 @@ impl Hub {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .insert((whose.0.clone(), whose.1.clone()), directory.clone());
-        if before.as_ref() == Some(&directory) {
+        // One that is as long is the same.
+        if before.is_some_and(|before| before.seq == directory.seq) {
             return vec![];
         }
+        let laid = directory.by_instance();
         let mut resumed = vec![];
         let theirs = hosts.iter_mut().filter(|((account, region, _), _)| *account == whose.0 && *region == whose.1);
         for ((_, _, instance), host) in theirs {
-            let settings = settings(&directory, instance);
+            let settings = laid.get(instance.as_str()).map(settings).unwrap_or_default();
             if settings == host.settings {
                 continue;
             }
@@ -508,9 +511,9 @@ impl Runtime {
     }
 }
 
-/// How an instance is to work, by what is laid down.
-fn settings(directory: &Directory, instance_id: &str) -> agent::Settings {
-    agent::Settings { concurrency_max: directory.limit_of(instance_id), draining: directory.holds_back(instance_id) }
+/// How an instance is to work, by what is laid down for it.
+fn settings(laid: &Laid<'_>) -> agent::Settings {
+    agent::Settings { concurrency_max: laid.limit(), draining: laid.holds_back() }
 }
 
 fn welcome(now: Timestamp, settings: agent::Settings) -> ToAgent {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use base::Caller;
 
-use crate::directory::{self, Change, Directory, Group, Name, Policy, Standing};
+use crate::directory::{self, Change, Directory, Group, Laid, Name, Policy, Standing};
 use crate::machines::valid_name;
 use crate::page::{Page, Paged};
 use crate::refusal::{AgentRefusal, Refusal};
@@ -157,10 +157,11 @@ impl Runtime {
         directory: &Directory,
         group: &Group,
     ) -> Result<Vec<Arc<str>>, Refusal> {
-        let mut standings = BTreeMap::new();
+        let (mut standings, laid) = (BTreeMap::new(), directory.by_instance());
         for (_, instance) in directory.members(group) {
             if self.instance(caller, &instance).await.is_ok_and(|instance| !instance.suspended) {
-                standings.insert(instance.clone(), self.standing(caller, directory, &instance));
+                let set = laid.get(&*instance).and_then(Laid::limit);
+                standings.insert(instance.clone(), self.standing(caller, set, &instance));
             }
         }
         let nobody = Standing { is_there: false, busy: 0, limit: 0 };
@@ -176,12 +177,12 @@ impl Runtime {
         Ok(candidates)
     }
 
-    fn standing(&self, caller: &Caller, directory: &Directory, instance: &str) -> Standing {
+    fn standing(&self, caller: &Caller, set: Option<u32>, instance: &str) -> Standing {
         let load = self.inner.world.hub.load(caller, instance, self.inner.world.now());
         Standing {
             is_there: self.instance_is_connected(caller, instance),
             busy: load.running + load.waiting + load.promised,
-            limit: limit(directory.limit_of(instance), load.own_limit).unwrap_or(LIMIT_UNKNOWN),
+            limit: limit(set, load.own_limit).unwrap_or(LIMIT_UNKNOWN),
         }
     }
 

@@ -119,6 +119,35 @@ pub struct Drained {
     pub reason: String,
 }
 
+/// What is laid down for one instance.
+#[derive(Debug, Clone, Default)]
+pub struct Laid<'a> {
+    pub names: Vec<&'a Name>,
+    pub settings: Option<&'a Settings>,
+}
+
+impl Laid<'_> {
+    pub fn drained(&self) -> Option<&Drained> {
+        self.settings.and_then(|settings| settings.drained.as_ref())
+    }
+
+    /// The name whose restriction keeps jobs from being sent.
+    pub fn held_by(&self) -> Option<&Name> {
+        self.names.iter().copied().find(|name| !name.restriction.sends_jobs())
+    }
+
+    /// Whether it is sent nothing new: it was drained, or one of its names holds jobs back.
+    pub fn holds_back(&self) -> bool {
+        self.drained().is_some() || self.held_by().is_some()
+    }
+
+    /// How many jobs it runs at a time: the smallest of what was set for it and for its names.
+    pub fn limit(&self) -> Option<u32> {
+        let own = self.settings.and_then(|settings| settings.concurrency_max);
+        self.names.iter().filter_map(|name| name.concurrency_max).chain(own).min()
+    }
+}
+
 pub const PRIORITY_MAX: u8 = 16;
 pub(crate) const NAMES_MAX: usize = 10_000;
 pub(crate) const GROUPS_MAX: usize = 1_000;
@@ -304,7 +333,7 @@ impl Directory {
     }
 
     /// What was set for an instance itself.
-    pub fn settings(&self, instance: &str) -> Settings {
+    fn settings(&self, instance: &str) -> Settings {
         self.settings.get(instance).cloned().unwrap_or_default()
     }
 
@@ -321,27 +350,33 @@ impl Directory {
         }
     }
 
-    /// The logical names of an instance.
-    pub fn names_of<'a>(&'a self, instance: &'a str) -> impl Iterator<Item = &'a Name> {
-        self.names.values().filter(move |name| &*name.instance_id == instance)
+    /// What is laid down for each instance; one that is missing here works as it came.
+    pub fn by_instance(&self) -> BTreeMap<&str, Laid<'_>> {
+        let mut all: BTreeMap<&str, Laid<'_>> = BTreeMap::new();
+        for name in self.names.values() {
+            all.entry(&name.instance_id).or_default().names.push(name);
+        }
+        for (instance, settings) in &self.settings {
+            all.entry(instance).or_default().settings = Some(settings);
+        }
+        all
     }
 
-    /// The groups that an instance is a member of, by whatever name.
-    pub fn groups_of<'a>(&'a self, instance: &'a str) -> impl Iterator<Item = &'a Group> {
-        let is_it = move |member: &Member| self.instance_of(&member.agent) == Some(instance);
-        self.groups.values().filter(move |group| group.members.iter().any(is_it))
+    /// What is laid down for one instance.
+    pub fn of_instance(&self, instance: &str) -> Laid<'_> {
+        let names = self.names.values().filter(|name| *name.instance_id == *instance).collect();
+        Laid { names, settings: self.settings.get(instance) }
     }
 
-    /// Whether an instance is sent nothing new: it was drained, or one of its names holds jobs back.
-    pub fn holds_back(&self, instance: &str) -> bool {
-        self.settings.get(instance).is_some_and(|settings| settings.drained.is_some())
-            || self.names_of(instance).any(|name| !name.restriction.sends_jobs())
-    }
-
-    /// How many jobs an instance runs at a time: the smallest of what was set for it and for its names.
-    pub fn limit_of(&self, instance: &str) -> Option<u32> {
-        let own = self.settings.get(instance).and_then(|settings| settings.concurrency_max);
-        self.names_of(instance).filter_map(|name| name.concurrency_max).chain(own).min()
+    /// The groups of each instance, by whatever name it is a member.
+    pub fn groups_by_instance(&self) -> BTreeMap<&str, Vec<&Group>> {
+        let mut all: BTreeMap<&str, Vec<&Group>> = BTreeMap::new();
+        for group in self.groups.values() {
+            let instances: BTreeSet<_> =
+                group.members.iter().filter_map(|member| self.instance_of(&member.agent)).collect();
+            instances.into_iter().for_each(|instance| all.entry(instance).or_default().push(group));
+        }
+        all
     }
 
     /// The instances of a group that take jobs, by priority; each once.
@@ -364,10 +399,12 @@ impl Directory {
     /// The instances on which a group's next job is tried, in this order. What is drained comes last: its job waits.
     pub(crate) fn candidates(&self, group: &Group, standing: impl Fn(&str) -> Standing) -> Vec<Arc<str>> {
         let mut members = self.members(group);
+        let laid = self.by_instance();
         members.sort_by_cached_key(|(priority, instance)| {
             let Standing { is_there, busy, limit } = standing(instance);
             let free = i64::from(limit) - i64::from(busy);
-            let reach = match (self.holds_back(instance), is_there) {
+            let holds_back = laid.get(&**instance).is_some_and(Laid::holds_back);
+            let reach = match (holds_back, is_there) {
                 (false, true) => 0,
                 (false, false) => 1,
                 (true, _) => 2,
@@ -657,7 +694,7 @@ mod tests {
             let event = decide(&directory, command, Timestamp(0)).expect("accepted").expect("a change");
             directory.apply(&event);
         }
-        assert_eq!((directory.limit_of(A), directory.limit_of(B)), (Some(2), None));
+        assert_eq!((directory.of_instance(A).limit(), directory.of_instance(B).limit()), (Some(2), None));
     }
 
     #[test]

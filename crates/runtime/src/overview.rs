@@ -7,7 +7,7 @@ use base::{Caller, Timestamp};
 use crate::Runtime;
 use crate::agents::Load;
 use crate::directories::limit;
-use crate::directory::{Directory, Drained};
+use crate::directory::{Drained, Group, Laid};
 use crate::instances::Instance;
 use crate::page::{Page, Paged};
 use crate::refusal::Refusal;
@@ -94,14 +94,22 @@ impl Runtime {
     pub async fn agent_list(&self, caller: &Caller, page: Page) -> Result<Paged<AgentView>, Refusal> {
         let directory = self.directory(caller).await?;
         let instances = self.instance_list(caller, page).await?;
-        Ok(instances.map(|instance| self.agent_view(caller, &directory, instance)))
+        let (laid, groups) = (directory.by_instance(), directory.groups_by_instance());
+        Ok(instances.map(|instance| {
+            let id = &*instance.instance_id;
+            let laid = laid.get(id).cloned().unwrap_or_default();
+            let groups = groups.get(id).map(Vec::as_slice).unwrap_or_default();
+            self.agent_view(caller, &laid, groups, instance)
+        }))
     }
 
     /// One agent, by its logical name or its instance id.
     pub async fn agent(&self, caller: &Caller, agent: &str) -> Result<AgentView, Refusal> {
         let instance_id = self.agent_instance(caller, agent).await?;
         let directory = self.directory(caller).await?;
-        Ok(self.agent_view(caller, &directory, self.instance(caller, &instance_id).await?))
+        let instance = self.instance(caller, &instance_id).await?;
+        let groups = directory.groups_by_instance().remove(&*instance_id).unwrap_or_default();
+        Ok(self.agent_view(caller, &directory.of_instance(&instance_id), &groups, instance))
     }
 
     /// What waits for an agent and why, oldest first, and whether there is more.
@@ -130,24 +138,19 @@ impl Runtime {
         Ok((pending, more))
     }
 
-    fn agent_view(&self, caller: &Caller, directory: &Directory, instance: Instance) -> AgentView {
-        let id = &*instance.instance_id;
+    fn agent_view(&self, caller: &Caller, laid: &Laid<'_>, groups: &[&Group], instance: Instance) -> AgentView {
         let now = self.inner.world.now();
-        let load = self.inner.world.hub.load(caller, id, now);
-        let settings = directory.settings(id);
-        let names = directory.names_of(id).map(|name| name.name.clone()).collect();
-        let groups = directory.groups_of(id).map(|group| group.name.clone()).collect();
-        let held = directory.names_of(id).find(|name| !name.restriction.sends_jobs());
+        let load = self.inner.world.hub.load(caller, &instance.instance_id, now);
         AgentView {
-            status: status(load.connected, instance.last_ping, directory.holds_back(id), now),
-            names,
-            groups,
+            status: status(load.connected, instance.last_ping, laid.holds_back(), now),
+            names: laid.names.iter().map(|name| name.name.clone()).collect(),
+            groups: groups.iter().map(|group| group.name.clone()).collect(),
             running: load.running,
             queued: load.waiting,
-            limit: limit(directory.limit_of(id), load.own_limit),
-            limit_set: settings.concurrency_max,
-            drained: settings.drained,
-            held_by: held.map(|name| name.name.clone()),
+            limit: limit(laid.limit(), load.own_limit),
+            limit_set: laid.settings.and_then(|settings| settings.concurrency_max),
+            drained: laid.drained().cloned(),
+            held_by: laid.held_by().map(|name| name.name.clone()),
             instance,
         }
     }
