@@ -134,6 +134,11 @@ pub enum Why {
     },
     /// The command's own MaxConcurrency lets no more run.
     Command,
+    /// An attempt has failed, and the next is made then.
+    Retry {
+        #[serde(with = "moment")]
+        at: Timestamp,
+    },
     /// It was asked and has yet to answer.
     Asked,
     /// A reason of a later version.

@@ -78,6 +78,10 @@ pub enum Why {
     },
     /// The command's own MaxConcurrency lets no more run.
     Command,
+    /// An attempt has failed, and the next is made then.
+    Retry {
+        at: Timestamp,
+    },
     /// It was asked and has yet to answer.
     Asked,
 }
@@ -168,30 +172,28 @@ fn status(connected: bool, heard: Timestamp, held_back: bool, now: Timestamp) ->
 
 /// Why a run has not begun on an instance; none where it has, or where it is not for it.
 fn waits_for(run: &fleet::Run, instance: &fleet::InstanceId, view: &AgentView, load: Load) -> Option<Why> {
-    let invocation = run.invocation(instance)?;
-    if invocation.status().is_terminal() || run.attempt_at(instance).is_some() && has_begun(invocation) {
-        return None;
+    match &run.invocation(instance)?.stage {
+        fleet::Stage::Begun { .. } | fleet::Stage::Ended { .. } => None,
+        fleet::Stage::Queued => Some(Why::Command),
+        fleet::Stage::AwaitingSlot => {
+            let (send, _) = run.sent()?;
+            let place = send.places.iter().find(|place| place.limited && place.candidates.contains(instance))?;
+            Some(Why::Group { group: place.group.clone()? })
+        }
+        fleet::Stage::Waiting { alarm, .. } => Some(Why::Retry { at: alarm.due }),
+        fleet::Stage::Offered { .. } => Some(answers_not(view, load)),
     }
-    let offered = run.attempt_at(instance).is_some();
-    let group = || {
-        let (send, _) = run.sent()?;
-        let place = send.places.iter().find(|place| place.limited && place.candidates.contains(instance))?;
-        place.group.clone()
-    };
-    if !offered {
-        return Some(group().map_or(Why::Command, |group| Why::Group { group }));
-    }
-    Some(match (&view.drained, &view.held_by, view.limit) {
+}
+
+/// Why an agent that was asked has not begun.
+fn answers_not(view: &AgentView, load: Load) -> Why {
+    match (&view.drained, &view.held_by, view.limit) {
         _ if !load.connected => Why::Offline { since: view.instance.last_ping },
         (Some(drained), _, _) => Why::Drained { since: drained.at, reason: drained.reason.clone() },
         (None, Some(name), _) => Why::Held { name: name.clone() },
         (None, None, Some(limit)) if view.running >= limit => Why::AtLimit { running: view.running, limit },
         (None, None, _) => Why::Asked,
-    })
-}
-
-fn has_begun(invocation: &fleet::Invocation) -> bool {
-    matches!(invocation.status(), fleet::InvocationStatus::InProgress | fleet::InvocationStatus::Cancelling)
+    }
 }
 
 #[cfg(test)]

@@ -219,6 +219,7 @@ fn pending(pending: overview::Pending) -> Pending {
             overview::Why::AtLimit { running, limit } => Why::AtLimit { running, limit },
             overview::Why::Group { group } => Why::Group { group: group.to_string() },
             overview::Why::Command => Why::Command,
+            overview::Why::Retry { at } => Why::Retry { at },
             overview::Why::Asked => Why::Asked,
         },
     }
