@@ -4,7 +4,6 @@ command makes of a document. The rows are held against the model that AWS publis
 import hashlib
 import itertools
 import json
-import time
 
 import pytest
 
@@ -159,7 +158,7 @@ ERRORS = {
     },
     "ListTagsForResource": {
         "InvalidResourceType": lambda w: ({"ResourceType": "OpsItem", "ResourceId": "x"}, None),
-        "InvalidResourceId": lambda w: ({"ResourceType": "Parameter", "ResourceId": "/gone"}, None),
+        "InvalidResourceId": lambda w: ({"ResourceType": "ManagedInstance", "ResourceId": "mi-0123456789abcdef0"}, None),
     },
 }
 # Brought about by a test of their own.
@@ -383,18 +382,110 @@ def test_a_shared_document_is_there_for_others(w):
     check_refusal(w.ssm, "ModifyDocumentPermission", "ValidationException", share, "You must specify a value for AccountIdsToAdd or for AccountIdsToRemove.")
 
 
-def test_tags(w):
-    for kind, name in [("Document", w.create(Tags=TAGS[:1])), ("Parameter", "/tags/one")]:
-        if kind == "Parameter":
-            w.ssm.put_parameter(Name=name, Value="v", Type="String", Tags=TAGS[:1])
-        resource = {"ResourceType": kind, "ResourceId": name}
-        assert w.ssm.list_tags_for_resource(**resource)["TagList"] == TAGS[:1]
-        w.ssm.add_tags_to_resource(**resource, Tags=[{"Key": "team", "Value": "web"}, TAGS[1]])
-        assert w.ssm.list_tags_for_resource(**resource)["TagList"] == [{"Key": "team", "Value": "web"}, TAGS[1]]
-        w.ssm.remove_tags_from_resource(**resource, TagKeys=["team", "gone"])
-        assert w.ssm.list_tags_for_resource(**resource)["TagList"] == TAGS[1:]
-        w.ssm.add_tags_to_resource(**resource, Tags=MANY[:49])
-        check_refusal(w.ssm, "AddTagsToResource", "TooManyTagsError", {**resource, "Tags": MANY[49:50]})
+@pytest.mark.parametrize("kind", ["Document", "Parameter", "ManagedInstance"])
+def test_tags(ssm, instance, kind):
+    name = {"Document": "Tagged", "Parameter": "/tagged", "ManagedInstance": instance}[kind]
+    if kind == "Document":
+        ssm.create_document(Name=name, Content=document(), Tags=TAGS[:1])
+    elif kind == "Parameter":
+        ssm.put_parameter(Name=name, Value="v", Type="String", Tags=TAGS[:1])
+    else:
+        ssm.add_tags_to_resource(ResourceType=kind, ResourceId=name, Tags=TAGS[:1])
+    resource = {"ResourceType": kind, "ResourceId": name}
+    assert ssm.list_tags_for_resource(**resource)["TagList"] == TAGS[:1]
+    ssm.add_tags_to_resource(**resource, Tags=[{"Key": "team", "Value": "web"}, TAGS[1]])
+    assert ssm.list_tags_for_resource(**resource)["TagList"] == [{"Key": "team", "Value": "web"}, TAGS[1]]
+    ssm.remove_tags_from_resource(**resource, TagKeys=["team", "gone"])
+    assert ssm.list_tags_for_resource(**resource)["TagList"] == TAGS[1:]
+    ssm.add_tags_to_resource(**resource, Tags=MANY[:49])
+    check_refusal(ssm, "AddTagsToResource", "TooManyTagsError", {**resource, "Tags": MANY[49:50]})
+    check_refusal(ssm, "AddTagsToResource", "ValidationException", {**resource, "Tags": [{"Key": "aws:a", "Value": ""}]}, "Invalid tag: 'aws:a' = ''")
+    ssm.remove_tags_from_resource(**resource, TagKeys=[tag["Key"] for tag in TAGS + MANY])
+    assert ssm.list_tags_for_resource(**resource)["TagList"] == []
+
+
+# What a command makes of a document.
+
+def sent(ssm, instance, name, seconds=30, **more):
+    command = ssm.send_command(InstanceIds=[instance], DocumentName=name, **more)["Command"]["CommandId"]
+
+    def question():
+        (one,) = ssm.list_command_invocations(CommandId=command, Details=True)["CommandInvocations"] or [None]
+        return one if one and one["Status"] not in ("Pending", "InProgress", "Delayed", "Cancelling") else None
+
+    return until(question, seconds, f"{command} did not end")
+
+
+def outputs(invocation):
+    return {plugin["Name"]: (plugin["Status"], plugin["Output"]) for plugin in invocation["CommandPlugins"]}
+
+
+def make(ssm, content, name, **more):
+    ssm.create_document(Name=name, Content=content, **more)
+    return name
+
+
+def test_a_document_runs_with_its_parameters(ssm, instance, w):
+    name = make(ssm, YAML, "Greet", DocumentFormat="YAML")
+    assert outputs(sent(ssm, instance, name)) == {"greet": ("Success", "hello you\n")}
+    hostile = "$(id) ; `id` 'x' \"y\""
+    for who in (name, f"arn:aws:ssm:{harness.REGION}:{harness.ACCOUNT}:document/{name}"):
+        assert outputs(sent(ssm, instance, who, Parameters={"who": [hostile]})) == {"greet": ("Success", f"hello {hostile}\n")}
+    ssm.update_document(Name=name, Content=document("echo second"), DocumentVersion="$LATEST")
+    for version, shown in [("$DEFAULT", "hello you\n"), ("1", "hello you\n"), ("$LATEST", "second\n"), ("2", "second\n")]:
+        assert outputs(sent(ssm, instance, name, DocumentVersion=version)) == {"greet" if "hello" in shown else "run": ("Success", shown)}
+    ssm.update_document_default_version(Name=name, DocumentVersion="2")
+    assert outputs(sent(ssm, instance, name)) == {"run": ("Success", "second\n")}
+    check_refusal(ssm, "SendCommand", "InvalidDocumentVersion", {"InstanceIds": [instance], "DocumentName": name, "DocumentVersion": "9"}, no_version("9"))
+    check_refusal(ssm, "SendCommand", "InvalidParameters", {"InstanceIds": [instance], "DocumentName": name, "Parameters": {"what": ["x"]}},
+                  f"document {name} does not support parameters.")
+    check_refusal(w.ssm, "SendCommand", "InvalidDocument", {"Targets": [{"Key": "InstanceIds", "Values": [instance]}], "DocumentName": name},
+                  f"Document with name {name} does not exist.")
+
+
+def test_a_shared_document_runs(ssm, instance, w):
+    name = w.create(document("echo shared"))
+    w.ssm.modify_document_permission(Name=name, PermissionType="Share", AccountIdsToAdd=[harness.ACCOUNT])
+    assert outputs(sent(ssm, instance, w.arn(name))) == {"run": ("Success", "shared\n")}
+
+
+def test_what_a_document_refers_to_is_looked_up(ssm, instance):
+    ssm.put_parameter(Name="/greet/who", Value="the store's $HOME", Type="String")
+    ssm.put_parameter(Name="/greet/all", Value="a,b,c", Type="StringList")
+    ssm.put_parameter(Name="/greet/secret", Value="canary", Type="SecureString")
+    name = make(ssm, document("echo {{ ssm:/greet/who }}"), "Looks-Up")
+    assert outputs(sent(ssm, instance, name)) == {"run": ("Success", "the store's $HOME\n")}
+    with_list = document("{{ lines }}", parameters={"lines": {"type": "StringList"}})
+    name = make(ssm, with_list, "Takes-Lines")
+    assert outputs(sent(ssm, instance, name, Parameters={"lines": ["echo {{ssm:/greet/all}}"]})) == {"run": ("Success", "a,b,c\n")}
+    for reference in ("/greet/secret", "/greet/none"):
+        with pytest.raises(ssm.exceptions.InvalidParameters):
+            ssm.send_command(InstanceIds=[instance], DocumentName=name, Parameters={"lines": ["echo {{ssm:" + reference + "}}"]})
+
+
+def test_steps_and_documents_in_documents(ssm, instance):
+    def step(name, *commands, on="Linux", **more):
+        return {"action": "aws:runShellScript", "name": name, "precondition": {"StringEquals": ["platformType", on]}, "inputs": {"runCommand": list(commands), **more}}
+
+    inner = make(ssm, json.dumps({"schemaVersion": "2.2", "parameters": {"what": {"type": "String"}}, "mainSteps": [step("say", "echo inner {{ what }}")]}), "Inner")
+    outer = json.dumps({"schemaVersion": "2.2", "parameters": {"what": {"type": "String", "default": "it"}}, "mainSteps": [
+        step("first", "echo first"),
+        step("windows", "echo never", on="Windows"),
+        {"action": "aws:runDocument", "name": "nested", "inputs": {"documentType": "SSMDocument", "documentPath": inner, "documentParameters": {"what": "{{ what }}"}}},
+        step("last", "echo last"),
+    ]})
+    name = make(ssm, outer, "Outer")
+    invocation = sent(ssm, instance, name, Parameters={"what": ["a 'b' $c"]})
+    told = outputs(invocation)
+    assert invocation["Status"] == "Success"
+    assert [plugin["Name"] for plugin in invocation["CommandPlugins"]] == ["first", "windows", "nested.say", "last"]
+    assert (told["first"], told["nested.say"], told["last"]) == (("Success", "first\n"), ("Success", "inner a 'b' $c\n"), ("Success", "last\n"))
+    assert told["windows"][0] == "Success" and "never" not in told["windows"][1]
+    ssm.delete_document(Name=inner)
+    check_refusal(ssm, "SendCommand", "InvalidDocument", {"InstanceIds": [instance], "DocumentName": name}, "Document with name Inner does not exist.")
+    failing = make(ssm, json.dumps({"schemaVersion": "2.2", "mainSteps": [step("bad", "exit 3", onFailure="exit"), step("after", "echo after")]}), "Fails")
+    invocation = sent(ssm, instance, failing)
+    assert invocation["Status"] == "Failed" and "after\n" not in str(outputs(invocation))
 
 
 def test_the_command_line(w, tmp_path):

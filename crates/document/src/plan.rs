@@ -291,11 +291,13 @@ impl Plan {
         self.steps.iter().filter_map(asked).min()
     }
 
-    /// The first step's, where it is a shell script.
+    /// The only step's, where it is a shell script that nothing is said of.
     pub fn first_script(&self) -> Option<&Script> {
-        match self.steps.first()?.action {
-            Action::Shell(ref script) => Some(script),
-            Action::PowerShell(_) | Action::Job(_) | Action::Download(_) | Action::Document(_) => None,
+        match &*self.steps {
+            [Step { platform: None | Some(Platform::Linux), never: false, action: Action::Shell(script), .. }] => {
+                Some(script)
+            }
+            _ => None,
         }
     }
 

@@ -131,16 +131,13 @@ pub(crate) fn index(id: Id, caller: &Caller, head: &RunHead, run: &fleet::Run, s
 impl Runtime {
     /// Sends a command. The same `command_id` again gives the same command.
     pub async fn command_send(&self, caller: &Caller, send: CommandSend) -> Result<fleet::Run, Refusal> {
-        let script =
-            fleet::document::resolve(&send.document_name, send.document_version.as_deref(), send.parameters.clone())
-                .map_err(document_refusal)?;
-        if let Some(owned) = document::owned::find(&send.document_name) {
-            check_hash(&send, owned.text)?;
-        }
+        let (name, version) = (&send.document_name, send.document_version.as_deref());
+        let planned = self.document_plan(caller, name, version, &send.parameters).await?;
+        check_hash(&send, &planned.found.text)?;
         self.check_notification(&send)?;
         let instances = self.named_instances(caller, &send).await?;
         let command_id = send.command_id.unwrap_or_else(clock::uuid);
-        let mut sending = fleet::Send::new(fleet::CommandId::from(&*command_id), instances, fleet::Plan::shell(script));
+        let mut sending = fleet::Send::new(fleet::CommandId::from(&*command_id), instances, planned.plan);
         sending.document_name = send.document_name;
         sending.document_version = send.document_version.unwrap_or(sending.document_version);
         sending.parameters = send.parameters;
@@ -335,16 +332,6 @@ fn rate(
         Some(text) => {
             parse(text).ok_or_else(|| Refusal::Validation(format!("'{text}' is neither a number nor a percentage")))
         }
-    }
-}
-
-fn document_refusal(refusal: fleet::document::Refusal) -> CommandRefusal {
-    match refusal {
-        fleet::document::Refusal::InvalidDocument { name } => CommandRefusal::InvalidDocument(name),
-        fleet::document::Refusal::InvalidDocumentVersion { version, .. } => {
-            CommandRefusal::InvalidDocumentVersion(version)
-        }
-        fleet::document::Refusal::InvalidParameters(text) => CommandRefusal::InvalidParameters(text),
     }
 }
 

@@ -131,8 +131,16 @@ pub struct DocumentShareChange {
 pub struct DocumentFound {
     pub name: String,
     pub version: u64,
-    pub sha256: String,
+    pub text: Arc<str>,
+    pub format: document::Format,
     pub document: Arc<document::Document>,
+}
+
+/// A document with all that it needs.
+#[derive(Debug, Clone)]
+pub struct DocumentPlan {
+    pub found: DocumentFound,
+    pub plan: document::Plan,
 }
 
 /// Prefixes of names that are not for users, in any case (`CreateDocument`, Name; the hyphen belongs to them).
@@ -144,6 +152,9 @@ const DANDORI: &str = "Dandori";
 
 /// When the documents that come with Dandori were made, as far as anybody is told.
 const OWNED_SINCE: Timestamp = Timestamp(1_500_000_000_000);
+
+/// How often it is looked up what a document wants; each level of documents in documents takes two.
+const ROUNDS_MAX: u32 = 2 * (document::DOCUMENT_DEPTH_MAX + 1);
 
 /// Rows read at a time.
 const ROWS_AT_A_TIME: u32 = 100;
@@ -560,16 +571,56 @@ impl Runtime {
             Read::Owned(owned) => Ok(DocumentFound {
                 name: owned.name.to_owned(),
                 version: 1,
-                sha256: document::sha256(owned.text),
+                text: owned.text.into(),
+                format: document::Format::Json,
                 document: Arc::new(owned.document.clone()),
             }),
-            Read::Kept(found) => Ok(DocumentFound {
-                name: found.name.clone(),
-                version: found.version.number,
-                sha256: found.version.about.sha256.clone(),
-                document: self.understood(&found).await?.document.clone(),
-            }),
+            Read::Kept(found) => {
+                let format = texts::of_document(found.version.about.format);
+                let format = format.ok_or_else(|| CommandRefusal::InvalidDocument(name.to_owned()))?;
+                let understood = self.understood(&found).await?;
+                Ok(DocumentFound {
+                    name: found.name.clone(),
+                    version: found.version.number,
+                    text: understood.text.clone(),
+                    format,
+                    document: understood.document.clone(),
+                })
+            }
         }
+    }
+
+    /// A document with its parameters filled in. What it refers to in Parameter Store, and the documents that it runs, are
+    /// looked up on the caller's behalf.
+    pub async fn document_plan(
+        &self,
+        caller: &Caller,
+        name: &str,
+        version: Option<&str>,
+        given: &BTreeMap<String, Vec<String>>,
+    ) -> Result<DocumentPlan, Refusal> {
+        let found = self.document(caller, name, version).await?;
+        let mut cx = document::Context {
+            name: found.name.clone(),
+            now: self.inner.world.now(),
+            region: caller.region.to_string(),
+            ..document::Context::default()
+        };
+        // What is found may want more itself: a document another one, or a parameter.
+        for _ in 0..ROUNDS_MAX {
+            let wants = found.document.wants(given, &cx).map_err(unplanned)?;
+            if wants.is_empty() {
+                break;
+            }
+            let names: Vec<String> = wants.ssm.into_iter().collect();
+            cx.ssm.extend(self.parameter_texts(caller, &names).await?);
+            for (name, version) in wants.documents {
+                let inner = self.document(caller, &name, Some(&version)).await?;
+                cx.documents.insert((name, version), (inner.text.to_string(), inner.format));
+            }
+        }
+        let plan = found.document.resolve(given, &cx).map_err(unplanned)?;
+        Ok(DocumentPlan { found, plan })
     }
 
     async fn document_find(&self, caller: &Caller, name: &str, choice: &VersionChoice) -> Result<Read, Refusal> {
@@ -776,6 +827,16 @@ fn told(refusal: kept_document::Refusal, name: &str, version: String) -> Refusal
         Why::TooManyTags => DocumentRefusal::TooManyTags,
     };
     refusal.into()
+}
+
+fn unplanned(refusal: document::Refusal) -> CommandRefusal {
+    use document::Refusal as Why;
+    match refusal {
+        Why::InvalidDocument { name } => CommandRefusal::InvalidDocument(name),
+        Why::InvalidDocumentVersion { version, .. } => CommandRefusal::InvalidDocumentVersion(version),
+        Why::InvalidParameters(why) => CommandRefusal::InvalidParameters(why),
+        content @ Why::InvalidDocumentContent { .. } => CommandRefusal::InvalidParameters(content.to_string()),
+    }
 }
 
 /// As the operations on tags tell it.

@@ -7,8 +7,10 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use store::{Direction, IndexKey, IndexRow};
 
+use crate::configuration::valid_tags;
 use crate::instance::{self, Card, Registered};
 use crate::page::{Page, Paged};
+use crate::parameters::TagChange;
 use crate::refusal::{CommandRefusal, EnrolmentRefusal, Refusal};
 use crate::shard::{Ask, Refused, Reply};
 use crate::tags::Tags;
@@ -50,13 +52,6 @@ impl Ping {
             Ping::Inactive => "Inactive",
         }
     }
-}
-
-/// Adds tags to an instance, or takes them away.
-#[derive(Debug, Clone)]
-pub enum Tagging {
-    Add(Vec<(String, String)>),
-    Remove(Vec<String>),
 }
 
 /// An instance that has been away for so long is inactive (SSM: 30 days).
@@ -231,10 +226,10 @@ impl Runtime {
     }
 
     /// Adds or removes tags.
-    pub async fn instance_tag(&self, caller: &Caller, instance_id: &str, tagging: Tagging) -> Result<(), Refusal> {
-        let command = match tagging {
-            Tagging::Add(tags) => instance::Command::Tag(tags),
-            Tagging::Remove(keys) => instance::Command::Untag(keys),
+    pub async fn instance_tag(&self, caller: &Caller, instance_id: &str, change: TagChange) -> Result<(), Refusal> {
+        let command = match change {
+            TagChange::Add(tags) => instance::Command::Tag(checked_tags(tags)?),
+            TagChange::Remove(keys) => instance::Command::Untag(keys),
         };
         self.instance_ask(caller, instance_id, command).await.map(drop)
     }
@@ -319,6 +314,13 @@ fn shown(row: Row, heard: Option<Timestamp>, connected: bool, now: Timestamp) ->
         tags: row.tags,
         suspended: row.suspended,
     }
+}
+
+fn checked_tags(tags: Tags) -> Result<Tags, Refusal> {
+    valid_tags("", tags).map_err(|refusal| match refusal {
+        Refusal::TooManyTags(_) => EnrolmentRefusal::TooManyTags.into(),
+        other => other,
+    })
 }
 
 #[cfg(test)]

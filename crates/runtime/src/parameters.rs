@@ -356,13 +356,14 @@ impl Runtime {
         self.parameter_ask(caller, &name, command).await.map(drop)
     }
 
-    /// What stands for `{{ssm:name}}` in a command: the texts of these parameters, by the names as they were given. A secret
+    /// What stands for `{{ssm:name}}` in a command: the texts of these parameters, by the names as they were given: one, or
+    /// those of a StringList. A secret
     /// does not stand in a command (`SendCommand`: "Parameter Store parameters of the type SecureString are not supported").
     pub async fn parameter_texts(
         &self,
         caller: &Caller,
         names: &[String],
-    ) -> Result<BTreeMap<String, String>, Refusal> {
+    ) -> Result<BTreeMap<String, Vec<String>>, Refusal> {
         let mut texts = BTreeMap::new();
         for name in names {
             let invalid = |why: &str| CommandRefusal::InvalidParameters(format!("{{{{ssm:{name}}}}}: {why}"));
@@ -379,7 +380,12 @@ impl Runtime {
             if parameter.parameter_type == ParameterType::SecureString {
                 return Err(invalid("a parameter of the type SecureString cannot be referenced in a command.").into());
             }
-            texts.insert(name.clone(), parameter.value.expose().to_owned());
+            let text = parameter.value.expose();
+            let all = match parameter.parameter_type {
+                ParameterType::StringList => text.split(',').map(str::to_owned).collect(),
+                ParameterType::String | ParameterType::SecureString => vec![text.to_owned()],
+            };
+            texts.insert(name.clone(), all);
         }
         Ok(texts)
     }

@@ -83,7 +83,7 @@ async fn what_a_command_references_is_a_text_and_no_secret() {
     world.runtime.parameter_put(&world.caller, again).await.expect("accepted");
     assert_eq!(
         world.texts(&["/net/a", "/net/a:1", "list"]).await,
-        r#"{"/net/a": "two", "/net/a:1": "one", "list": "1,2"}"#
+        r#"{"/net/a": ["two"], "/net/a:1": ["one"], "list": ["1", "2"]}"#
     );
     for (name, why) in [
         ("none", "there is no such parameter in Parameter Store."),

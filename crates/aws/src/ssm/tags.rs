@@ -2,7 +2,7 @@
 
 use base::Caller;
 use runtime::parameters::TagChange;
-use runtime::refusal::{DocumentRefusal, ParameterRefusal};
+use runtime::refusal::{CommandRefusal, DocumentRefusal, EnrolmentRefusal, ParameterRefusal};
 use runtime::{Refusal, Runtime};
 
 use super::documents::{decode_tags, encode_tags};
@@ -68,6 +68,7 @@ async fn list_tags(mut call: Call<'_>) -> Result<(), Fault> {
 enum Resource {
     Document(String),
     Parameter(String),
+    Instance(String),
 }
 
 fn decode(input: &mut Input<'_>) -> Result<Resource, Refusal> {
@@ -75,6 +76,7 @@ fn decode(input: &mut Input<'_>) -> Result<Resource, Refusal> {
     match &*input.required("ResourceType") {
         "Document" => Ok(Resource::Document(id)),
         "Parameter" => Ok(Resource::Parameter(id)),
+        "ManagedInstance" => Ok(Resource::Instance(id)),
         _ => Err(DocumentRefusal::InvalidResourceType.into()),
     }
 }
@@ -83,22 +85,27 @@ impl Resource {
     async fn tag(&self, runtime: &Runtime, caller: &Caller, change: TagChange) -> Result<(), Refusal> {
         match self {
             Resource::Document(name) => runtime.document_tag(caller, name, change).await,
-            Resource::Parameter(name) => runtime.parameter_tag(caller, name, change).await.map_err(no_resource),
+            Resource::Parameter(name) => runtime.parameter_tag(caller, name, change).await.map_err(told),
+            Resource::Instance(id) => runtime.instance_tag(caller, id, change).await.map_err(told),
         }
     }
 
     async fn tags(&self, runtime: &Runtime, caller: &Caller) -> Result<Vec<(String, String)>, Refusal> {
         match self {
             Resource::Document(name) => runtime.document_tags(caller, name).await,
-            Resource::Parameter(name) => runtime.parameter_tags(caller, name).await.map_err(no_resource),
+            Resource::Parameter(name) => runtime.parameter_tags(caller, name).await.map_err(told),
+            Resource::Instance(id) => runtime.instance_tags(caller, id).await.map_err(told),
         }
     }
 }
 
-/// The operations on tags know one error for what is not there.
-fn no_resource(refusal: Refusal) -> Refusal {
+/// The operations on tags know one error for what is not there, and one for tags that are too many.
+fn told(refusal: Refusal) -> Refusal {
     match refusal {
-        Refusal::Parameter(ParameterRefusal::NotFound) => DocumentRefusal::InvalidResourceId.into(),
+        Refusal::Parameter(ParameterRefusal::NotFound)
+        | Refusal::Enrolment(EnrolmentRefusal::InstanceUnknown)
+        | Refusal::Command(CommandRefusal::InvalidInstanceId(_)) => DocumentRefusal::InvalidResourceId.into(),
+        Refusal::Enrolment(EnrolmentRefusal::TooManyTags) => DocumentRefusal::TooManyTags.into(),
         other => other,
     }
 }
