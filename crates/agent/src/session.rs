@@ -79,7 +79,6 @@ pub enum Input {
 
 /// Something to do.
 #[derive(Debug, Clone, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "there are few at a time, and they are done at once")]
 pub enum Action {
     /// Say hello, with these attempts.
     Hello(Vec<AttemptReport>),

@@ -25,11 +25,12 @@ pub(crate) async fn main(options: args::Agent, global: cli::Global) -> ExitCode 
 async fn run(options: args::Agent) -> ExitCode {
     let data = options.data.expect("clap asks for it");
     let registered = agent::enrolment::is_registered(&data).unwrap_or(false);
-    // Where it registered it is at home; the variable is for clients, and a default for whoever tries things out.
+    // Where it registered it is at home; the variable is for clients, and for whoever tries things out.
+    let elsewhere = || std::env::var("DANDORI_URL").ok().filter(|url| !url.is_empty());
     let server = match (options.server, registered) {
         (Some(server), _) => server,
         (None, true) => String::new(),
-        (None, false) => cli::args::URL_DEFAULT.to_owned(),
+        (None, false) => elsewhere().unwrap_or_else(|| cli::args::URL_DEFAULT.to_owned()),
     };
     let mut config = match agent::Config::new(server, data) {
         Ok(config) => config,

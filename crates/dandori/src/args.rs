@@ -69,7 +69,7 @@ pub(crate) struct Agent {
     #[command(subcommand)]
     pub(crate) command: Option<AgentCommand>,
     /// The server's address, as in http://HOST:PORT; where the agent registered if not given
-    #[arg(long, value_name = "URL", env = "DANDORI_URL")]
+    #[arg(long, value_name = "URL")]
     pub(crate) server: Option<String>,
     /// The agent's own directory
     #[arg(long, value_name = "DIR", required = true)]
