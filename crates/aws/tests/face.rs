@@ -36,7 +36,7 @@ impl Server {
     /// The answer's status and body.
     async fn ask(&self, operation: &str, body: &str) -> (u16, String) {
         let (service, prefix) = match operation {
-            parameters if parameters.contains("Parameter") => ("ssm", "AmazonSSM"),
+            known if known.contains("Parameter") || known.contains("Document") => ("ssm", "AmazonSSM"),
             "SendCommand"
             | "CancelCommand"
             | "ListCommands"
@@ -349,6 +349,43 @@ fn quiet_times(text: &str) -> String {
         .join("\"")
 }
 
+const GREET: &str = r#"{\"schemaVersion\":\"2.2\",\"mainSteps\":[{\"action\":\"aws:runShellScript\",\"name\":\"greet\",\"inputs\":{\"runCommand\":[\"echo hello\"]}}]}"#;
+
+#[tokio::test]
+async fn a_documents_story_is_told_in_answers() {
+    let server = Server::open().await;
+    let lines = r#"
+        CreateDocument {"Name":"Greet","Content":"TEXT","VersionName":"first","Tags":[{"Key":"team","Value":"web"}]}
+        CreateDocument {"Name":"Greet","Content":"TEXT"}
+        UpdateDocument {"Name":"Greet","Content":"TEXT","DocumentVersion":"$LATEST"}
+        UpdateDocument {"Name":"Greet","Content":" TEXT","DocumentVersion":"1"}
+        UpdateDocumentDefaultVersion {"Name":"Greet","DocumentVersion":"2"}
+        GetDocument {"Name":"Greet","DocumentFormat":"YAML"}
+        ListDocuments {"Filters":[{"Key":"tag:team","Values":["web"]}]}
+        ListDocumentVersions {"Name":"Greet","MaxResults":1}
+        ModifyDocumentPermission {"Name":"Greet","PermissionType":"Share","AccountIdsToAdd":["222222222222"]}
+        DescribeDocumentPermission {"Name":"Greet","PermissionType":"Share"}
+        DeleteDocument {"Name":"Greet"}
+        DeleteDocument {"Name":"Greet","DocumentVersion":"1"}
+        DescribeDocument {"Name":"Greet","DocumentVersion":"1"}
+    "#;
+    server.check(&lines.replace("TEXT", GREET), expect![[r#"
+        CreateDocument: 200 {"DocumentDescription":{"Hash":"TOKEN","HashType":"Sha256","Name":"Greet","VersionName":"first","Owner":"111111111111","CreatedDate":TIME,"Status":"Active","DocumentVersion":"1","Parameters":[],"PlatformTypes":["Linux","MacOS"],"DocumentType":"Command","SchemaVersion":"2.2","LatestVersion":"1","DefaultVersion":"1","DocumentFormat":"JSON","Tags":[{"Key":"team","Value":"web"}]}}
+        CreateDocument: 400 {"__type":"DocumentAlreadyExists","message":"Document with same name Greet already exists"}
+        UpdateDocument: 400 {"__type":"DuplicateDocumentContent","message":"The content of the association document matches another document. Change the content of the document and try again."}
+        UpdateDocument: 200 {"DocumentDescription":{"Hash":"TOKEN","HashType":"Sha256","Name":"Greet","Owner":"111111111111","CreatedDate":TIME,"Status":"Active","DocumentVersion":"2","Parameters":[],"PlatformTypes":["Linux","MacOS"],"DocumentType":"Command","SchemaVersion":"2.2","LatestVersion":"2","DefaultVersion":"1","DocumentFormat":"JSON","Tags":[{"Key":"team","Value":"web"}]}}
+        UpdateDocumentDefaultVersion: 200 {"Description":{"Name":"Greet","DefaultVersion":"2"}}
+        GetDocument: 200 {"Name":"Greet","CreatedDate":TIME,"DocumentVersion":"2","Status":"Active","Content":"schemaVersion: \"2.2\"\nmainSteps:\n  - action: \"aws:runShellScript\"\n    name: greet\n    inputs:\n      runCommand:\n        - echo hello\n","DocumentType":"Command","DocumentFormat":"YAML","AttachmentsContent":[]}
+        ListDocuments: 200 {"DocumentIdentifiers":[{"Name":"Greet","CreatedDate":TIME,"Owner":"111111111111","PlatformTypes":["Linux","MacOS"],"DocumentVersion":"2","DocumentType":"Command","SchemaVersion":"2.2","DocumentFormat":"JSON","Tags":[{"Key":"team","Value":"web"}]}]}
+        ListDocumentVersions: 200 {"DocumentVersions":[{"Name":"Greet","DocumentVersion":"2","CreatedDate":TIME,"IsDefaultVersion":true,"DocumentFormat":"JSON","Status":"Active"}],"NextToken":"TOKEN"}
+        ModifyDocumentPermission: 200 {}
+        DescribeDocumentPermission: 200 {"AccountIds":["222222222222"],"AccountSharingInfoList":[{"AccountId":"222222222222","SharedDocumentVersion":"$DEFAULT"}]}
+        DeleteDocument: 400 {"__type":"InvalidDocumentOperation","message":"You attempted to delete a document while it is still shared. You must stop sharing the document before you can delete it."}
+        DeleteDocument: 200 {}
+        DescribeDocument: 400 {"__type":"InvalidDocumentVersion","message":"Document version 1 is not valid or does not exist."}
+    "#]]).await;
+}
+
 #[tokio::test]
 async fn a_task_sends_a_command_as_a_client_would() {
     check_task(
@@ -391,8 +428,8 @@ async fn a_sync_task_waits_for_the_commands_end() {
         TaskScheduled {"resourceType":"ssm","resource":"sendCommand.sync","region":"us-east-1","parameters":"{\"DocumentName\":\"AWS-RunShellScript\",\"InstanceIds\":[\"mi-0123456789abcdef0\"],\"Parameters\":{\"commands\":[\"backup\"]}}"}
         TaskStarted {"resourceType":"ssm","resource":"sendCommand.sync"}
         TaskSubmitted {"resourceType":"ssm","resource":"sendCommand.sync","output":"{\"Command\":{\"CommandId\":\"UUID\",\"DocumentName\":\"AWS-RunShellScript\",\"DocumentVersion\":\"$DEFAULT\",\"Comment\":\"\",\"ExpiresAfter\":\"TIME\",\"Parameters\":{\"commands\":[\"backup\"]},\"InstanceIds\":[\"mi-0123456789abcdef0\"],\"Targets\":[],\"RequestedDateTime\":\"TIME\",\"Status\":\"Pending\",\"StatusDetails\":\"Pending\",\"OutputS3BucketName\":\"\",\"OutputS3KeyPrefix\":\"\",\"MaxConcurrency\":\"50\",\"MaxErrors\":\"0\",\"TargetCount\":1,\"CompletedCount\":0,\"ErrorCount\":0,\"DeliveryTimedOutCount\":0,\"ServiceRole\":\"\",\"NotificationConfig\":{\"NotificationArn\":\"\",\"NotificationEvents\":[],\"NotificationType\":\"\"},\"CloudWatchOutputConfig\":{\"CloudWatchLogGroupName\":\"\",\"CloudWatchOutputEnabled\":false},\"TimeoutSeconds\":3600}}","outputDetails":{"truncated":false}}
-        TaskFailed {"resourceType":"ssm","resource":"sendCommand.sync","error":"Agent.ExitCode","cause":"{\"Command\":{\"CommandId\":\"UUID\",\"DocumentName\":\"AWS-RunShellScript\",\"DocumentVersion\":\"$DEFAULT\",\"Comment\":\"\",\"ExpiresAfter\":\"TIME\",\"Parameters\":{\"commands\":[\"backup\"]},\"InstanceIds\":[\"mi-0123456789abcdef0\"],\"Targets\":[],\"RequestedDateTime\":\"TIME\",\"Status\":\"Failed\",\"StatusDetails\":\"Failed\",\"OutputS3BucketName\":\"\",\"OutputS3KeyPrefix\":\"\",\"MaxConcurrency\":\"50\",\"MaxErrors\":\"0\",\"TargetCount\":1,\"CompletedCount\":1,\"ErrorCount\":1,\"DeliveryTimedOutCount\":0,\"ServiceRole\":\"\",\"NotificationConfig\":{\"NotificationArn\":\"\",\"NotificationEvents\":[],\"NotificationType\":\"\"},\"CloudWatchOutputConfig\":{\"CloudWatchLogGroupName\":\"\",\"CloudWatchOutputEnabled\":false},\"TimeoutSeconds\":3600},\"CommandInvocations\":[{\"InstanceId\":\"mi-0123456789abcdef0\",\"Status\":\"Failed\",\"StatusDetails\":\"Failed\",\"ResponseCode\":3,\"ExecutionStartDateTime\":\"1970-01-01T00:00:00.000Z\",\"ExecutionEndDateTime\":\"1970-01-01T00:00:00.020Z\",\"StandardOutputContent\":\"backed up\\n\",\"StandardErrorContent\":\"\",\"Error\":\"Agent.ExitCode\",\"Cause\":\"script exited with 3\"}]}"}
-        ExecutionFailed {"error":"Agent.ExitCode","cause":"{\"Command\":{\"CommandId\":\"UUID\",\"DocumentName\":\"AWS-RunShellScript\",\"DocumentVersion\":\"$DEFAULT\",\"Comment\":\"\",\"ExpiresAfter\":\"TIME\",\"Parameters\":{\"commands\":[\"backup\"]},\"InstanceIds\":[\"mi-0123456789abcdef0\"],\"Targets\":[],\"RequestedDateTime\":\"TIME\",\"Status\":\"Failed\",\"StatusDetails\":\"Failed\",\"OutputS3BucketName\":\"\",\"OutputS3KeyPrefix\":\"\",\"MaxConcurrency\":\"50\",\"MaxErrors\":\"0\",\"TargetCount\":1,\"CompletedCount\":1,\"ErrorCount\":1,\"DeliveryTimedOutCount\":0,\"ServiceRole\":\"\",\"NotificationConfig\":{\"NotificationArn\":\"\",\"NotificationEvents\":[],\"NotificationType\":\"\"},\"CloudWatchOutputConfig\":{\"CloudWatchLogGroupName\":\"\",\"CloudWatchOutputEnabled\":false},\"TimeoutSeconds\":3600},\"CommandInvocations\":[{\"InstanceId\":\"mi-0123456789abcdef0\",\"Status\":\"Failed\",\"StatusDetails\":\"Failed\",\"ResponseCode\":3,\"ExecutionStartDateTime\":\"1970-01-01T00:00:00.000Z\",\"ExecutionEndDateTime\":\"1970-01-01T00:00:00.020Z\",\"StandardOutputContent\":\"backed up\\n\",\"StandardErrorContent\":\"\",\"Error\":\"Agent.ExitCode\",\"Cause\":\"script exited with 3\"}]}"}
+        TaskFailed {"resourceType":"ssm","resource":"sendCommand.sync","error":"Agent.ExitCode","cause":"{\"Command\":{\"CommandId\":\"UUID\",\"DocumentName\":\"AWS-RunShellScript\",\"DocumentVersion\":\"$DEFAULT\",\"Comment\":\"\",\"ExpiresAfter\":\"TIME\",\"Parameters\":{\"commands\":[\"backup\"]},\"InstanceIds\":[\"mi-0123456789abcdef0\"],\"Targets\":[],\"RequestedDateTime\":\"TIME\",\"Status\":\"Failed\",\"StatusDetails\":\"Failed\",\"OutputS3BucketName\":\"\",\"OutputS3KeyPrefix\":\"\",\"MaxConcurrency\":\"50\",\"MaxErrors\":\"0\",\"TargetCount\":1,\"CompletedCount\":1,\"ErrorCount\":1,\"DeliveryTimedOutCount\":0,\"ServiceRole\":\"\",\"NotificationConfig\":{\"NotificationArn\":\"\",\"NotificationEvents\":[],\"NotificationType\":\"\"},\"CloudWatchOutputConfig\":{\"CloudWatchLogGroupName\":\"\",\"CloudWatchOutputEnabled\":false},\"TimeoutSeconds\":3600},\"CommandInvocations\":[{\"InstanceId\":\"mi-0123456789abcdef0\",\"Status\":\"Failed\",\"StatusDetails\":\"Failed\",\"ResponseCode\":3,\"ExecutionStartDateTime\":\"1970-01-01T00:00:00.000Z\",\"ExecutionEndDateTime\":\"1970-01-01T00:00:00.020Z\",\"Verdict\":\"Abnormal\",\"StandardOutputContent\":\"backed up\\n\",\"StandardErrorContent\":\"\",\"Error\":\"Agent.ExitCode\",\"Cause\":\"script exited with 3\"}]}"}
+        ExecutionFailed {"error":"Agent.ExitCode","cause":"{\"Command\":{\"CommandId\":\"UUID\",\"DocumentName\":\"AWS-RunShellScript\",\"DocumentVersion\":\"$DEFAULT\",\"Comment\":\"\",\"ExpiresAfter\":\"TIME\",\"Parameters\":{\"commands\":[\"backup\"]},\"InstanceIds\":[\"mi-0123456789abcdef0\"],\"Targets\":[],\"RequestedDateTime\":\"TIME\",\"Status\":\"Failed\",\"StatusDetails\":\"Failed\",\"OutputS3BucketName\":\"\",\"OutputS3KeyPrefix\":\"\",\"MaxConcurrency\":\"50\",\"MaxErrors\":\"0\",\"TargetCount\":1,\"CompletedCount\":1,\"ErrorCount\":1,\"DeliveryTimedOutCount\":0,\"ServiceRole\":\"\",\"NotificationConfig\":{\"NotificationArn\":\"\",\"NotificationEvents\":[],\"NotificationType\":\"\"},\"CloudWatchOutputConfig\":{\"CloudWatchLogGroupName\":\"\",\"CloudWatchOutputEnabled\":false},\"TimeoutSeconds\":3600},\"CommandInvocations\":[{\"InstanceId\":\"mi-0123456789abcdef0\",\"Status\":\"Failed\",\"StatusDetails\":\"Failed\",\"ResponseCode\":3,\"ExecutionStartDateTime\":\"1970-01-01T00:00:00.000Z\",\"ExecutionEndDateTime\":\"1970-01-01T00:00:00.020Z\",\"Verdict\":\"Abnormal\",\"StandardOutputContent\":\"backed up\\n\",\"StandardErrorContent\":\"\",\"Error\":\"Agent.ExitCode\",\"Cause\":\"script exited with 3\"}]}"}
     "#]]).await;
 }
 
