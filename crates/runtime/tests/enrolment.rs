@@ -9,7 +9,7 @@ use engine::Failure;
 use futures_util::future::join_all;
 use identity::KeyPair;
 use runtime::activations::{ActivationCreate, ActivationCreated};
-use runtime::instances::Tagging;
+use runtime::parameters::TagChange;
 use runtime::tasks::{Replying, TaskCall, TaskPort};
 use runtime::{Page, Refusal, Runtime};
 use store::Store;
@@ -96,9 +96,9 @@ async fn instances_are_found_by_their_tags_and_by_nothing_like_them() {
     );
 
     let (one, other) = (&ids[0], &ids[1]);
-    let tag = |value: &str| Tagging::Add(vec![("Role".to_owned(), value.to_owned())]);
+    let tag = |value: &str| TagChange::Add(vec![("Role".to_owned(), value.to_owned())]);
     runtime.instance_tag(&alice(), one, tag("web")).await.expect("tagged");
-    runtime.instance_tag(&alice(), other, Tagging::Remove(vec!["Role".to_owned()])).await.expect("untagged");
+    runtime.instance_tag(&alice(), other, TagChange::Remove(vec!["Role".to_owned()])).await.expect("untagged");
     runtime.instance_deregister(&alice(), &ids[2]).await.expect("deregistered");
     let web = target(&runtime, "tag:Role", &["web"]).await;
     assert!(web.contains(one) && !web.contains(other) && !web.contains(&ids[2]));
