@@ -12,7 +12,7 @@ use asl::{Pattern, Resource};
 use base::Json;
 use base::limits::{CAUSE_CHARS_MAX, PAYLOAD_BYTES_MAX};
 use engine::Failure;
-use fleet::{CommandStatus, FailureCode, Run};
+use fleet::{CommandStatus, FailureCode, Invocation, InvocationStatus, Run};
 use runtime::Runtime;
 use runtime::executions::{Execution, Waits};
 use runtime::tasks::{Replying, TaskCall, TaskPort, TaskReply};
@@ -70,9 +70,9 @@ impl TaskPort for Tasks {
     }
 
     fn command_ended(&self, run: &Run) -> Result<Json, Failure> {
-        match run.status() {
-            CommandStatus::Success => Ok(result(run, PAYLOAD_BYTES_MAX)),
-            _ => Err(Failure::new(failure_name(run), result(run, CAUSE_CHARS_MAX).to_string())),
+        match failure_name(run) {
+            None => Ok(result(run, PAYLOAD_BYTES_MAX)),
+            Some(name) => Err(Failure::new(name, result(run, CAUSE_CHARS_MAX).to_string())),
         }
     }
 
@@ -212,14 +212,28 @@ pub(crate) fn json(out: Writer) -> Json {
 /// How much of each output is shown, as much as there is room for.
 const OUTPUT_CHARS: [usize; 8] = [24_000, 8_000, 4_000, 2_000, 1_000, 400, 100, 0];
 
-/// The command and each of its invocations, in at most `bytes_max`. Outputs are shortened to fit, and the command's
-/// own parameters left out if they still leave no room.
+/// How many invocations are shown, where not all have room without any output.
+const INVOCATIONS: [usize; 5] = [1_000, 500, 200, 100, 20];
+
+/// What a result shows of its command.
+#[derive(Debug, Clone, Copy)]
+struct Extent {
+    chars_max: usize,
+    /// The command's own.
+    parameters: bool,
+    invocations_max: usize,
+}
+
+/// The command and each of its invocations, in at most `bytes_max`. Outputs are shortened to fit, then the command's own
+/// parameters are left out, and at last invocations, the successful ones first.
 fn result(run: &Run, bytes_max: usize) -> Json {
-    let full = OUTPUT_CHARS.map(|chars_max| (chars_max, true));
-    let short = OUTPUT_CHARS.map(|chars_max| (chars_max, false));
-    let texts = full.into_iter().chain(short).map(|(chars_max, parameters)| result_with(run, chars_max, parameters));
+    let all = usize::MAX;
+    let full = OUTPUT_CHARS.map(|chars_max| Extent { chars_max, parameters: true, invocations_max: all });
+    let short = OUTPUT_CHARS.map(|chars_max| Extent { chars_max, parameters: false, invocations_max: all });
+    let few = INVOCATIONS.map(|invocations_max| Extent { chars_max: 100, parameters: false, invocations_max });
     let mut smallest = Json::Null;
-    for json in texts {
+    for extent in full.into_iter().chain(short).chain(few) {
+        let json = result_with(run, extent);
         if json.text_len() <= bytes_max {
             return json;
         }
@@ -228,24 +242,46 @@ fn result(run: &Run, bytes_max: usize) -> Json {
     smallest
 }
 
-fn result_with(run: &Run, chars_max: usize, parameters: bool) -> Json {
+fn result_with(run: &Run, extent: Extent) -> Json {
+    let mut shown: Vec<&Invocation> = run.invocations().iter().collect();
+    let left_out = shown.len().saturating_sub(extent.invocations_max);
+    if left_out > 0 {
+        shown.sort_by_key(|invocation| invocation.status() == InvocationStatus::Success);
+        shown.truncate(extent.invocations_max);
+    }
     let mut out = Writer::new(Style::Task);
-    out.object("Command", |out| encode_command_with(out, run, parameters));
-    out.list("CommandInvocations", run.invocations(), |out, invocation| encode_result(out, run, invocation, chars_max));
+    out.object("Command", |out| encode_command_with(out, run, extent.parameters));
+    out.list("CommandInvocations", shown, |out, invocation| encode_result(out, run, invocation, extent.chars_max));
+    if left_out > 0 {
+        out.integer("CommandInvocationsLeftOut", i64::try_from(left_out).unwrap_or(i64::MAX));
+    }
     json(out)
 }
 
-/// The name that tells most of why a command failed. One that nobody can know comes first, since a Retry must not
-/// take it for another; those that follow from others come last.
-fn failure_name(run: &Run) -> &'static str {
-    let failures = run.invocations().iter().filter_map(|invocation| invocation.outcome()?.failure());
+/// What a command that found nobody to run on is called: it has done nothing of what it was sent for.
+const NO_INSTANCES: &str = "Agent.NoInstances";
+
+/// Why a command has failed, if it has: as many invocations as `MaxErrors` says may end otherwise than with success.
+///
+/// Of several names it is the one that tells most. One that nobody can know comes first, since a Retry must not take it
+/// for another; those that follow from others come last; among equals it is that of the first instance.
+fn failure_name(run: &Run) -> Option<&'static str> {
+    let failed = || run.invocations().iter().filter(|invocation| invocation.status() != InvocationStatus::Success);
+    let allowed = run.sent().map_or(0, |(send, _)| send.max_errors.errors(run.invocations().len()));
+    match run.status() {
+        CommandStatus::NoInstancesInTag => return Some(NO_INSTANCES),
+        CommandStatus::Cancelled => (),
+        _ if failed().count() <= allowed => return None,
+        _ => (),
+    }
+    let failures = failed().filter_map(|invocation| invocation.outcome()?.failure());
     let first = failures.min_by_key(|failure| match failure.code {
         FailureCode::Indeterminate | FailureCode::Lost => 0,
         FailureCode::Cancelled => 2,
         FailureCode::Terminated => 3,
         _ => 1,
     });
-    first.map_or(FailureCode::Failed, |failure| failure.code).as_str()
+    Some(first.map_or(FailureCode::Failed, |failure| failure.code).as_str())
 }
 
 #[cfg(test)]
@@ -253,7 +289,9 @@ mod tests {
     use expect_test::{Expect, expect};
 
     use super::*;
-    use crate::tests::{failed_run, large_run};
+    use fleet::Outcome;
+
+    use crate::tests::{ended_run, failed_run, large_run};
 
     fn check_target(arn: &str, expect: Expect) {
         let resource = Resource::parse(arn).expect("a resource");
@@ -329,6 +367,56 @@ mod tests {
     fn a_command_that_succeeded_gives_its_outputs() {
         let json = Tasks::default().command_ended(&large_run(1, "out", "ls", 0)).expect("it succeeded");
         expect![[r#"{"Command":{"CommandId":"0d3a0b3e-0000-4000-8000-000000000001","DocumentName":"AWS-RunShellScript","DocumentVersion":"$DEFAULT","Comment":"","ExpiresAfter":"2019-02-27T01:54:31.984Z","Parameters":{"commands":["ls"]},"InstanceIds":["mi-00000000000000001"],"Targets":[],"RequestedDateTime":"2019-02-26T23:54:31.984Z","Status":"Success","StatusDetails":"Success","OutputS3BucketName":"","OutputS3KeyPrefix":"","MaxConcurrency":"50","MaxErrors":"0","TargetCount":1,"CompletedCount":1,"ErrorCount":0,"DeliveryTimedOutCount":0,"ServiceRole":"","NotificationConfig":{"NotificationArn":"","NotificationEvents":[],"NotificationType":""},"CloudWatchOutputConfig":{"CloudWatchLogGroupName":"","CloudWatchOutputEnabled":false},"TimeoutSeconds":3600},"CommandInvocations":[{"InstanceId":"mi-00000000000000001","Status":"Success","StatusDetails":"Success","ResponseCode":0,"ExecutionStartDateTime":"2019-02-26T23:54:31.984Z","ExecutionEndDateTime":"2019-02-26T23:54:33.984Z","StandardOutputContent":"out","StandardErrorContent":"out"}]}"#]].assert_eq(&json.to_string());
+    }
+
+    /// Each of `FailureCode` by its name, among others, and how many others may fail.
+    #[test]
+    fn the_name_that_tells_most_is_the_tasks_error() {
+        let check = |codes: &[FailureCode], max_errors: &str, expected: Option<&str>| {
+            let run = ended_run(codes.iter().map(|code| Outcome::failed(*code, "why")).chain([ok()]), max_errors);
+            let told = Tasks::default().command_ended(&run).err().and_then(|failure| failure.error);
+            assert_eq!(told.as_deref(), expected, "{codes:?} {max_errors}");
+        };
+        for code in FailureCode::ALL {
+            check(&[*code], "0", Some(code.as_str()));
+            check(&[*code], "1", None);
+        }
+        use FailureCode::{Cancelled, DeliveryTimedOut, ExitCode, Indeterminate, Killed, Lost, Terminated, TimedOut};
+        check(&[], "0", None);
+        check(&[ExitCode, TimedOut], "0", Some("Agent.ExitCode"));
+        check(&[TimedOut, ExitCode], "1", Some("Agent.TimedOut"));
+        check(&[ExitCode, Indeterminate], "0", Some("Agent.Indeterminate"));
+        check(&[Terminated, Cancelled, Killed], "0", Some("Agent.Killed"));
+        check(&[Killed, Lost], "50%", Some("Agent.Lost"));
+        check(&[ExitCode, DeliveryTimedOut], "2", None);
+    }
+
+    #[test]
+    fn a_warning_is_a_success_and_is_shown() {
+        let warned = Outcome { verdict: fleet::Verdict::Warning, ..Outcome::of(fleet::Ended::ExitCode(4)) };
+        let json = Tasks::default().command_ended(&ended_run([warned], "0")).expect("it succeeded");
+        let invocation = json.get("CommandInvocations").and_then(|all| all.as_array()?.first());
+        let text = |name: &str| invocation.and_then(|one| one.get(name)).map(Json::to_string).unwrap_or_default();
+        assert_eq!([text("Status"), text("Verdict"), text("ResponseCode")], [r#""Success""#, r#""Warning""#, "4"]);
+    }
+
+    #[test]
+    fn of_many_invocations_the_failed_are_shown() {
+        let outcomes = (0..9_000).map(|number| if number % 1_000 == 999 { killed() } else { ok() });
+        let (_, cause) = cause(&ended_run(outcomes, "0"));
+        let shown = cause.get("CommandInvocations").and_then(Json::as_array).expect("invocations");
+        assert!(shown.len() < 9_000 && shown.len() >= 20);
+        assert!(shown[..9].iter().all(|one| one.get("Error").is_some()), "{}", shown.len());
+        let left_out = cause.get("CommandInvocationsLeftOut").and_then(Json::as_i64).expect("a number");
+        assert_eq!(shown.len() + left_out as usize, 9_000);
+    }
+
+    fn ok() -> Outcome {
+        Outcome::of(fleet::Ended::ExitCode(0))
+    }
+
+    fn killed() -> Outcome {
+        Outcome::failed(FailureCode::Killed, "why")
     }
 
     #[test]

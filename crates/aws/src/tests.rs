@@ -101,6 +101,24 @@ pub(crate) fn large_run(instances: u32, output: &str, commands: &str, code: i64)
     Run::replay(&events)
 }
 
+/// Each outcome on an instance of its own.
+pub(crate) fn ended_run(outcomes: impl IntoIterator<Item = Outcome>, max_errors: &str) -> Run {
+    let outcomes: Vec<Outcome> = outcomes.into_iter().collect();
+    let instance = |number: usize| InstanceId(format!("mi-{number:017x}").into());
+    let instances = (0..outcomes.len()).map(instance).collect();
+    let mut send = Send::new(CommandId::from("c"), instances, Plan::default());
+    send.max_errors = fleet::Rate::parse_errors(max_errors).expect("a rate");
+    send.targets = vec![fleet::Target { key: "tag-key".to_owned(), values: vec!["web".to_owned()] }];
+    let finished = outcomes.into_iter().enumerate().map(|(number, outcome)| Event::Finished {
+        at: SENT.plus_seconds(2),
+        instance: instance(number),
+        decider: Decider::Agent,
+        outcome: outcome.into(),
+    });
+    let events: Vec<Event> = [Event::Sent { at: SENT, send: Box::new(send) }].into_iter().chain(finished).collect();
+    Run::replay(&events)
+}
+
 /// By tag, with everything that can be asked for, in three steps: one succeeded with a warning, one was skipped, one
 /// failed.
 pub(crate) fn whole_run() -> Run {

@@ -25,7 +25,7 @@ pub struct Plugin<'r> {
     pub verdict: Verdict,
     /// Why it did not run to its end, or not as it should.
     pub failure: Option<Failure>,
-    pub stdout: &'r str,
+    pub stdout: Cow<'r, str>,
     /// What it wrote; if it wrote nothing, why it did not run to its end.
     pub stderr: Cow<'r, str>,
     pub stdout_truncated: bool,
@@ -43,7 +43,7 @@ impl Plugin<'_> {
 
     /// AWS's `CommandPlugins[].Output`.
     pub fn output(&self) -> String {
-        output::both(self.stdout, &self.stderr)
+        output::both(&self.stdout, &self.stderr)
     }
 }
 
@@ -92,7 +92,7 @@ fn of_outcome<'r>(step: usize, name: &'r str, invocation: &'r Invocation, outcom
         finished_at: invocation.finished_at(),
         verdict: outcome.verdict,
         failure: outcome.failure(),
-        stdout: &outcome.stdout,
+        stdout: Cow::Borrowed(&outcome.stdout),
         stderr: if outcome.stderr.is_empty() { reason(&outcome.ended) } else { Cow::Borrowed(&outcome.stderr) },
         stdout_truncated: outcome.stdout_truncated,
         stderr_truncated: outcome.stderr_truncated,
@@ -116,10 +116,10 @@ fn of_step(step: usize, reported: &StepOutcome) -> Plugin<'_> {
         finished_at: reported.finished_at,
         verdict: reported.verdict,
         failure: outcome.failure(),
-        stdout: match &reported.ended {
+        stdout: Cow::Borrowed(match &reported.ended {
             StepEnded::Skipped(why) if reported.stdout.is_empty() => why,
             StepEnded::Skipped(_) | StepEnded::ExitCode(_) | StepEnded::Failure(_) => &reported.stdout,
-        },
+        }),
         stderr: told,
         stdout_truncated: reported.stdout_truncated,
         stderr_truncated: reported.stderr_truncated,
@@ -138,7 +138,7 @@ fn standing<'r>(step: usize, name: &'r str, invocation: &Invocation) -> Plugin<'
         finished_at: None,
         verdict: Verdict::Normal,
         failure: None,
-        stdout: "",
+        stdout: Cow::Borrowed(""),
         stderr: Cow::Borrowed(""),
         stdout_truncated: false,
         stderr_truncated: false,

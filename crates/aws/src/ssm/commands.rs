@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use base::Timestamp;
-use fleet::Run;
+use fleet::destination::Stream;
+use fleet::limits::{STDERR_CHARS_MAX, STDOUT_CHARS_MAX};
+use fleet::{Invocation, Plugin, Run};
 use runtime::commands::{CommandFilter, CommandSend, DocumentHash, StatusWanted};
+use runtime::outputs::OutputOf;
 use runtime::refusal::CommandRefusal;
 use runtime::{Page, Paged, Refusal};
 
@@ -113,11 +116,40 @@ pub(super) async fn get_invocation(mut call: Call<'_>) -> Result<(), Fault> {
         run => run?,
     };
     let invocation = run.invocation(&instance).ok_or(Refusal::Command(CommandRefusal::InvocationDoesNotExist))?;
-    let plugin = run
+    let mut plugin = run
         .plugin(invocation, name.as_deref())
         .ok_or_else(|| Refusal::Command(CommandRefusal::InvalidPluginName(name.unwrap_or_default())))?;
+    fill_up(&call, &run, invocation, &mut plugin).await;
     encode_plugin_alone(call.out, &run, invocation, &plugin, &call.caller.region.0);
     Ok(())
+}
+
+/// A run on many instances keeps less of each output than is shown of one: the rest is with the outputs. Where it is not
+/// to be had, what the run keeps is shown.
+async fn fill_up(call: &Call<'_>, run: &Run, invocation: &Invocation, plugin: &mut Plugin<'_>) {
+    let Some((send, _)) = run.sent() else { return };
+    for (stream, chars_max) in [(Stream::Stdout, STDOUT_CHARS_MAX), (Stream::Stderr, STDERR_CHARS_MAX)] {
+        let truncated = plugin.is_truncated(stream);
+        let shown = match stream {
+            Stream::Stdout => &mut plugin.stdout,
+            Stream::Stderr => &mut plugin.stderr,
+        };
+        let chars = shown.chars().count();
+        if !truncated || chars >= chars_max {
+            continue;
+        }
+        let of = OutputOf {
+            command_id: send.command.to_string(),
+            instance_id: invocation.instance.to_string(),
+            step: Some(plugin.step.to_string()),
+            stream,
+            attempt: None,
+        };
+        match call.runtime.output_head(call.caller, &of, chars_max).await {
+            Ok((head, _)) if head.chars().count() > chars => *shown = head.into(),
+            Ok(_) | Err(_) => (),
+        }
+    }
 }
 
 fn decode_send(input: &mut Input<'_>, task: Option<Origin>) -> Result<CommandSend, Error> {

@@ -152,7 +152,7 @@ pub(crate) fn encode_plugin_alone(
     out.text("ExecutionEndDateTime", &time_text(plugin.finished_at));
     out.text("Status", plugin.status.status());
     out.text("StatusDetails", plugin.status.details());
-    out.text("StandardOutputContent", first(plugin.stdout, STDOUT_CHARS_MAX));
+    out.text("StandardOutputContent", first(&plugin.stdout, STDOUT_CHARS_MAX));
     out.text("StandardOutputUrl", &url(run, invocation, Some(plugin), region, Stream::Stdout));
     out.text("StandardErrorContent", first(&plugin.stderr, STDERR_CHARS_MAX));
     out.text("StandardErrorUrl", &url(run, invocation, Some(plugin), region, Stream::Stderr));
@@ -202,16 +202,15 @@ fn encode_step(out: &mut Writer, plugin: &Plugin<'_>, chars_max: usize) {
 }
 
 fn encode_texts(out: &mut Writer, plugin: &Plugin<'_>, chars_max: usize) {
-    out.text("StandardOutputContent", first(plugin.stdout, STDOUT_CHARS_MAX.min(chars_max)));
+    out.text("StandardOutputContent", first(&plugin.stdout, STDOUT_CHARS_MAX.min(chars_max)));
     out.text("StandardErrorContent", first(&plugin.stderr, STDERR_CHARS_MAX.min(chars_max)));
 }
 
-/// What is as usual is not said.
+/// What the status says anyhow is not said again.
 fn verdict(verdict: Verdict) -> Option<&'static str> {
     match verdict {
-        Verdict::Normal => None,
         Verdict::Warning => Some("Warning"),
-        Verdict::Abnormal => Some("Abnormal"),
+        Verdict::Normal | Verdict::Abnormal => None,
     }
 }
 
@@ -340,7 +339,7 @@ mod tests {
         expect!["no such plugin"].assert_eq(&alone(&run, 0, None));
         expect![[r#"{"CommandId":"0d3a0b3e-0000-4000-8000-000000000002","InstanceId":"mi-00000000000000001","Comment":"night","DocumentName":"Nightly","DocumentVersion":"3","PluginName":"fetch","ResponseCode":0,"ExecutionStartDateTime":"2019-02-26T23:54:31.984Z","ExecutionElapsedTime":"PT1S","ExecutionEndDateTime":"2019-02-26T23:54:32.984Z","Status":"Success","StatusDetails":"Success","StandardOutputContent":"fetched\n","StandardOutputUrl":"https://s3.us-east-1.amazonaws.com/logs/night/0d3a0b3e-0000-4000-8000-000000000002/mi-00000000000000001/awsrunShellScript/fetch/stdout","StandardErrorContent":"","StandardErrorUrl":"https://s3.us-east-1.amazonaws.com/logs/night/0d3a0b3e-0000-4000-8000-000000000002/mi-00000000000000001/awsrunShellScript/fetch/stderr","CloudWatchOutputConfig":{"CloudWatchLogGroupName":"/aws/ssm/Nightly","CloudWatchOutputEnabled":true}}"#]].assert_eq(&alone(&run, 0, Some("fetch")));
         expect![[r#"{"CommandId":"0d3a0b3e-0000-4000-8000-000000000002","InstanceId":"mi-00000000000000001","Comment":"night","DocumentName":"Nightly","DocumentVersion":"3","PluginName":"check","ResponseCode":-1,"ExecutionStartDateTime":"2019-02-26T23:54:31.984Z","ExecutionElapsedTime":"PT1S","ExecutionEndDateTime":"2019-02-26T23:54:32.984Z","Status":"Failed","StatusDetails":"Failed","StandardOutputContent":"","StandardOutputUrl":"https://s3.us-east-1.amazonaws.com/logs/night/0d3a0b3e-0000-4000-8000-000000000002/mi-00000000000000001/awsrunShellScript/check/stdout","StandardErrorContent":"Agent.ContentMissing: there is no such file","StandardErrorUrl":"https://s3.us-east-1.amazonaws.com/logs/night/0d3a0b3e-0000-4000-8000-000000000002/mi-00000000000000001/awsrunShellScript/check/stderr","CloudWatchOutputConfig":{"CloudWatchLogGroupName":"/aws/ssm/Nightly","CloudWatchOutputEnabled":true}}"#]].assert_eq(&alone(&run, 0, Some("check")));
-        expect![[r#"{"InstanceId":"mi-00000000000000001","Status":"Failed","StatusDetails":"Failed","ResponseCode":-1,"ExecutionStartDateTime":1551225271.984,"ExecutionEndDateTime":1551225273.984,"Verdict":"Abnormal","StandardOutputContent":"fetched\n","StandardErrorContent":"","Error":"Agent.ContentMissing","Cause":"there is no such file","Steps":[{"Name":"fetch","Status":"Success","StatusDetails":"Success","ResponseCode":0,"Verdict":"Warning","StandardOutputContent":"fetched\n","StandardErrorContent":""},{"Name":"install","Status":"Success","StatusDetails":"Success","ResponseCode":0,"StandardOutputContent":"Step execution skipped","StandardErrorContent":""},{"Name":"check","Status":"Failed","StatusDetails":"Failed","ResponseCode":-1,"Verdict":"Abnormal","StandardOutputContent":"","StandardErrorContent":"Agent.ContentMissing: there is no such file","Error":"Agent.ContentMissing","Cause":"there is no such file"}]}"#]].assert_eq(&text(|out| encode_result(out, &run, &run.invocations()[0], 100)));
+        expect![[r#"{"InstanceId":"mi-00000000000000001","Status":"Failed","StatusDetails":"Failed","ResponseCode":-1,"ExecutionStartDateTime":1551225271.984,"ExecutionEndDateTime":1551225273.984,"StandardOutputContent":"fetched\n","StandardErrorContent":"","Error":"Agent.ContentMissing","Cause":"there is no such file","Steps":[{"Name":"fetch","Status":"Success","StatusDetails":"Success","ResponseCode":0,"Verdict":"Warning","StandardOutputContent":"fetched\n","StandardErrorContent":""},{"Name":"install","Status":"Success","StatusDetails":"Success","ResponseCode":0,"StandardOutputContent":"Step execution skipped","StandardErrorContent":""},{"Name":"check","Status":"Failed","StatusDetails":"Failed","ResponseCode":-1,"StandardOutputContent":"","StandardErrorContent":"Agent.ContentMissing: there is no such file","Error":"Agent.ContentMissing","Cause":"there is no such file"}]}"#]].assert_eq(&text(|out| encode_result(out, &run, &run.invocations()[0], 100)));
     }
 
     #[test]
