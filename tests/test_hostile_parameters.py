@@ -76,7 +76,6 @@ def place(tmp_path):
     return tmp_path
 
 
-@pytest.mark.timeout(600)
 def test_what_is_in_a_parameter_is_data(ssm, instance, place):
     canary, out = place / "canary", place / "out"
     ssm.create_document(Name="Hostile", Content=json.dumps(content(out, place / "argument.sh")), DocumentType="Command")
