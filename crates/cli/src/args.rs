@@ -440,6 +440,28 @@ pub enum Sent {
         #[arg(value_name = "COMMAND")]
         id: String,
     },
+    Output(SentOutput),
+}
+
+/// The whole output of a command on one instance.
+#[derive(Debug, Clone, Args)]
+pub struct SentOutput {
+    #[arg(value_name = "COMMAND")]
+    pub id: String,
+    #[arg(value_name = "INSTANCE")]
+    pub instance: Option<String>,
+    #[arg(long, value_name = "NAME|N")]
+    pub step: Option<String>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub attempt: Option<u32>,
+    #[arg(long)]
+    pub stderr: bool,
+    #[arg(long, short)]
+    pub follow: bool,
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(i64).range(1..))]
+    pub tail: Option<i64>,
+    #[arg(long, value_name = "BYTES", conflicts_with = "tail", value_parser = clap::value_parser!(i64).range(0..))]
+    pub from: Option<i64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

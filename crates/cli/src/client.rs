@@ -123,6 +123,22 @@ impl Client {
         Ok(Stream { body: response.into_body(), parser: Parser::default(), ready: vec![].into() })
     }
 
+    /// Bytes of any number, as they come.
+    pub async fn download(&self, path: &str) -> Result<Download, Fault> {
+        let response = timeout(ANSWER_TIME_MAX, self.open(Method::GET, path, Bytes::new(), &[]))
+            .await
+            .map_err(|_| self.silent())??;
+        if !response.status().is_success() {
+            let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect();
+            let body = timeout(ANSWER_TIME_MAX, body)
+                .await
+                .map_err(|_| self.silent())?
+                .map_err(|error| self.strange(&error.to_string()))?;
+            return Err(self.refused(&body.to_bytes()));
+        }
+        Ok(Download { client: self.clone(), body: response.into_body() })
+    }
+
     async fn open(
         &self,
         method: Method,
@@ -272,6 +288,26 @@ impl std::fmt::Display for Url {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let scheme = if self.encrypted { "https" } else { "http" };
         write!(f, "{scheme}://{}{}", self.authority(), self.base)
+    }
+}
+
+/// Bytes that come one part after another.
+pub struct Download {
+    client: Client,
+    body: Incoming,
+}
+
+impl Download {
+    /// The next part; none at the end.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, Fault> {
+        loop {
+            let frame = timeout(ANSWER_TIME_MAX, self.body.frame()).await.map_err(|_| self.client.silent())?;
+            let Some(frame) = frame else { return Ok(None) };
+            let frame = frame.map_err(|error| self.client.strange(&error.to_string()))?;
+            if let Ok(bytes) = frame.into_data() {
+                return Ok(Some(bytes));
+            }
+        }
     }
 }
 

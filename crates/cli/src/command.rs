@@ -1,6 +1,10 @@
 //! `dandori command …`
 
-use api::Command;
+use std::time::Duration;
+
+use api::{Code, Command, OutputEnd, OutputPiece};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 
 use crate::args;
 use crate::client::{Client, encoded};
@@ -26,7 +30,86 @@ pub async fn sent(client: &Client, out: &Out, command: args::Sent) -> Result<Exi
             show(out, &command)?;
             Ok(Exit::Ok)
         }
+        args::Sent::Output(asked) => output(client, out, asked).await,
     }
+}
+
+async fn output(client: &Client, out: &Out, asked: args::SentOutput) -> Result<Exit, Fault> {
+    let instance = match &asked.instance {
+        Some(instance) => instance.clone(),
+        None => only_instance(client, out, &asked.id).await?,
+    };
+    let path = format!("/commands/{}/invocations/{}/output", encoded(&asked.id), encoded(&instance));
+    let mut query = format!("stream={}", if asked.stderr { "stderr" } else { "stdout" });
+    query += &asked.step.as_ref().map(|step| format!("&step={}", encoded(step))).unwrap_or_default();
+    query += &asked.attempt.map(|attempt| format!("&attempt={attempt}")).unwrap_or_default();
+    query += &asked.tail.map(|bytes| -bytes).or(asked.from).map(|from| format!("&from={from}")).unwrap_or_default();
+    match asked.follow {
+        true => follow_output(client, out, &format!("{path}/live?{query}")).await,
+        false => {
+            let mut download = client.download(&format!("{path}?{query}")).await?;
+            while let Some(bytes) = download.next().await? {
+                out.bytes(&bytes)?;
+            }
+            Ok(Exit::Ok)
+        }
+    }
+}
+
+async fn only_instance(client: &Client, out: &Out, id: &str) -> Result<String, Fault> {
+    let command: Command = client.get(&format!("/commands/{}", encoded(id))).await?;
+    match &*command.invocations {
+        [one] => Ok(one.instance_id.clone()),
+        several => {
+            let names: Vec<_> = several.iter().map(|invocation| invocation.instance_id.as_str()).collect();
+            let text = out.say(Say::WhichInstance { instances: &names.join(", ") });
+            Err(Fault::new(Code::Ambiguous, id, text))
+        }
+    }
+}
+
+/// Shows an output to its end, whatever becomes of connections on the way.
+async fn follow_output(client: &Client, out: &Out, path: &str) -> Result<Exit, Fault> {
+    const TRIES: u32 = 10;
+    let (mut last, mut tries): (Option<String>, u32) = (None, 0);
+    loop {
+        match client.stream(path, last.as_deref()).await {
+            Ok(mut stream) => {
+                while let Some(message) = stream.next().await {
+                    tries = 0;
+                    match &*message.kind {
+                        "output" => {
+                            let piece: OutputPiece = read(&message.data)?;
+                            let bytes = BASE64_STANDARD.decode(piece.data);
+                            out.bytes(&bytes.map_err(|error| strange(&error.to_string()))?)?;
+                            last = message.id.or(last);
+                        }
+                        "end" => {
+                            let end: OutputEnd = read(&message.data)?;
+                            if end.cut {
+                                out.message(&out.say(Say::OutputCut));
+                            }
+                            return Ok(Exit::Ok);
+                        }
+                        _ => (),
+                    }
+                }
+            }
+            // Where it was once, it will be again; where it never was, somebody should know.
+            Err(fault) if last.is_none() || tries >= TRIES => return Err(fault),
+            Err(_) => (),
+        }
+        tries += 1;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+fn read<T: serde::de::DeserializeOwned>(data: &str) -> Result<T, Fault> {
+    serde_json::from_str(data).map_err(|error| strange(&error.to_string()))
+}
+
+fn strange(why: &str) -> Fault {
+    Fault::new(Code::AnswerStrange, "", why)
 }
 
 fn commands(items: &[Command]) -> Table {

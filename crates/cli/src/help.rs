@@ -325,6 +325,27 @@ const ENTRIES: &[Entry] = &[
     ("command list", "List commands, newest first", "コマンドを新しい順に一覧する"),
     ("command show", "Show one command with its output", "コマンドとその出力を表示する"),
     ("command show id", "Id of the command", "コマンドの ID"),
+    ("command output", "Show the whole output of a command", "コマンドの出力全体を表示する"),
+    ("command output id", "Id of the command", "コマンドの ID"),
+    (
+        "command output instance",
+        "The instance; may be left out when there is one only",
+        "インスタンス（一つだけのときは省略できる）",
+    ),
+    (
+        "command output step",
+        "Name of the step, or its number from 0 [default: the first]",
+        "ステップの名前、または 0 からの番号［既定値: 最初のステップ］",
+    ),
+    (
+        "command output attempt",
+        "Number of the attempt from 1 [default: the latest]",
+        "1 からの試行番号［既定値: 最新］",
+    ),
+    ("command output stderr", "Standard error instead of standard output", "標準出力の代わりに標準エラーを表示する"),
+    ("command output follow", "Go on as it grows, to its end", "増えるのに合わせて、最後まで表示し続ける"),
+    ("command output tail", "Begin so many bytes before the end", "末尾からこのバイト数だけ前から始める"),
+    ("command output from", "Begin after so many bytes", "先頭からこのバイト数だけ後から始める"),
 ];
 
 /// What stands below the options: the form of a table of tests, with [`TABLE`] as an example.

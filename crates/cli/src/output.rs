@@ -48,6 +48,16 @@ impl Out {
         stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(|_| Fault::OutputClosed)
     }
 
+    /// What a script has written. A terminal is not told what to do by it.
+    pub fn bytes(&self, bytes: &[u8]) -> Result<(), Fault> {
+        let mut stdout = std::io::stdout().lock();
+        let written = match self.terminal {
+            true => stdout.write_all(&without_controls(bytes)),
+            false => stdout.write_all(bytes),
+        };
+        written.and_then(|()| stdout.flush()).map_err(|_| Fault::OutputClosed)
+    }
+
     /// A message on a line of its own.
     pub fn message(&self, text: &str) {
         // With nobody left to read it, there is nobody to tell that either.
@@ -109,4 +119,22 @@ impl Out {
     pub fn json_line<T: Serialize>(&self, item: &T) -> Result<(), Fault> {
         self.data(&(serde_json::to_string(item).expect("a wire type has a text") + "\n"))
     }
+}
+
+/// Without what moves a terminal's cursor, changes its colours or worse.
+fn without_controls(bytes: &[u8]) -> Vec<u8> {
+    let mut kept = Vec::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while let [byte, after @ ..] = rest {
+        rest = match (byte, after) {
+            // The controls beyond ASCII, as UTF-8.
+            (0xc2, [0x80..0xa0, behind @ ..]) => behind,
+            (byte, _) if byte.is_ascii_control() && !matches!(byte, b'\n' | b'\t' | b'\r') => after,
+            (byte, _) => {
+                kept.push(*byte);
+                after
+            }
+        };
+    }
+    kept
 }

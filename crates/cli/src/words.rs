@@ -25,6 +25,12 @@ pub enum Say<'a> {
     NoAgentNames,
     NoAgentGroups,
     NoCommands,
+    /// A command has several instances, and none is named.
+    WhichInstance {
+        instances: &'a str,
+    },
+    /// Of an output more was written than is kept.
+    OutputCut,
     NoActivations,
     ActivationDeleted {
         id: &'a str,
@@ -317,6 +323,8 @@ impl Say<'_> {
                 "Type the command on the host, as the user that the agent runs as. The code is shown this once.".into()
             }
             Say::NoCommands => "No commands have been sent.".into(),
+            Say::WhichInstance { instances } => format!("name one of its instances: {instances}"),
+            Say::OutputCut => "More was written than is kept.".into(),
             Say::More { shown } => format!("{shown} shown; there are more. See --limit."),
             Say::Started { name } => format!("Started {name}."),
             Say::DefinitionPut { name, arn } => format!("Put {name} ({arn})."),
@@ -370,6 +378,8 @@ impl Say<'_> {
             Say::ActivationDeleted { id } => format!("{id} を削除しました"),
             Say::RegisterThere => "このコマンドを、ホスト上でエージェントを動かすユーザーとして実行してください。コードが表示されるのは今回だけです。".into(),
             Say::NoCommands => "送られたコマンドはありません。".into(),
+            Say::WhichInstance { instances } => format!("インスタンスを一つ指定してください: {instances}"),
+            Say::OutputCut => "保存されている量より多く書き出されました。".into(),
             Say::More { shown } => format!("{shown} 件を表示しました。続きがあります（--limit で指定）。"),
             Say::Started { name } => format!("{name} を開始しました。"),
             Say::DefinitionPut { name, arn } => format!("{name} を登録しました（{arn}）。"),

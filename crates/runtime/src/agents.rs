@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::directory::{self, Directory, Laid};
 pub use crate::instance::Comes;
+use crate::outputs::content::Fetches;
 use crate::outputs::intake::Intake;
 use crate::refusal::{EnrolmentRefusal, Refusal};
 use crate::shard::{Ask, Refused, Reply};
@@ -40,6 +41,7 @@ pub struct Session {
     instance_id: Arc<str>,
     number: u64,
     outputs: Arc<Intake>,
+    content: Arc<Fetches>,
     #[expect(dead_code, reason = "kept for its end: the last holder says goodbye")]
     leaving: Arc<Leaving>,
 }
@@ -402,7 +404,9 @@ impl Runtime {
             Leaving { runtime: self.clone(), caller: caller.clone(), instance_id: instance_id.clone(), number };
         let instance = fleet::InstanceId::from(&*hello.instance_id);
         let outputs = Arc::new(Intake::open(self, caller, &instance));
-        let session = Session { caller: caller.clone(), instance_id, number, outputs, leaving: Arc::new(leaving) };
+        let content = Arc::new(Fetches::open(self, caller, &instance));
+        let leaving = Arc::new(leaving);
+        let session = Session { caller: caller.clone(), instance_id, number, outputs, content, leaving };
         self.hear_reports(&session, &instance, &hello, work).await;
         Ok(AgentLink { outgoing, session })
     }
@@ -463,8 +467,12 @@ impl Runtime {
                 session.outputs.take(self, output);
                 return Ok(());
             }
+            FromAgent::Fetch(fetch) => {
+                session.content.ask(fetch);
+                return Ok(());
+            }
             // Whoever carries the connection has checked what it shows.
-            FromAgent::RotateKey(_) | FromAgent::Hello(_) | FromAgent::Fetch(_) | FromAgent::Unknown => return Ok(()),
+            FromAgent::RotateKey(_) | FromAgent::Hello(_) | FromAgent::Unknown => return Ok(()),
             FromAgent::Accepted { attempt } => {
                 let attempt = fleet::AttemptId::from(&*attempt);
                 (attempt.clone(), fleet::Command::AgentAccepted { attempt })

@@ -440,8 +440,10 @@ impl World {
 
     fn perform_fleet(&self, id: Id, caller: &Caller, run: &fleet::Run, effect: fleet::Effect) {
         match effect {
-            // Nobody brings outputs anywhere yet.
-            fleet::Effect::DeliverOutput { .. } => (),
+            fleet::Effect::DeliverOutput { instance, .. } => {
+                let (caller, run) = (caller.clone(), Box::new(run.clone()));
+                drop(self.spawn(async move |runtime, _| runtime.deliver_output(caller, run, instance).await));
+            }
             fleet::Effect::SetTimer { .. } | fleet::Effect::ClearTimer { .. } => (),
             // Nobody asks for these yet.
             fleet::Effect::AcquireSlot { .. } | fleet::Effect::ReleaseSlot { .. } => (),

@@ -5,11 +5,14 @@
 //!
 //! **Invariant:** an agent is told that all of an output is here only when it is durable.
 //!
-//! In reading order: `keep` (the files), `intake` (from agents to files), [`read`] (the use cases).
+//! In reading order: `keep` (the files), `intake` (from agents to files), [`read`] (the use cases), `deliver` (to buckets
+//! and log groups), `content` (the other way: what steps download).
 
 mod keep;
 pub(crate) mod intake;
 pub mod read;
+pub(crate) mod deliver;
+pub(crate) mod content;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -47,6 +50,7 @@ pub(crate) struct Outputs {
     pub(crate) keep: Arc<Keep>,
     /// For parts that wait to be written.
     room: Arc<Semaphore>,
+    deliveries: deliver::Deliveries,
     keep_days: u32,
 }
 
@@ -55,6 +59,7 @@ impl Outputs {
         Outputs {
             keep: Arc::new(Keep::new(config.directory.clone(), config.stream_bytes_max)),
             room: Arc::new(Semaphore::new(intake::ROOM_MAX)),
+            deliveries: deliver::Deliveries::default(),
             keep_days: config.keep_days,
         }
     }

@@ -1,18 +1,21 @@
 //! Whole outputs, as agents tell them and as clients read them.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::agent::{Ended, Finished, FromAgent, Hello, OUTPUT_BYTES_MAX, Output, OutputTaken, PROTOCOL, ToAgent};
+use api::agent::{
+    Content, Ended, Fetch, Finished, FromAgent, Hello, OUTPUT_BYTES_MAX, Output, OutputTaken, PROTOCOL, ToAgent,
+};
 use base::{Caller, Json, Timestamp};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use engine::Failure;
 use runtime::agents::{AgentLink, Comes, Session};
 use runtime::commands::CommandSend;
+use runtime::documents::{DocumentContent, DocumentCreate, DocumentType};
 use runtime::outputs::{OutputConfig, OutputOf, OutputPart, Stream};
 use runtime::tasks::{Replying, TaskCall, TaskPort, TaskReply};
 use runtime::{Config, Refusal, Runtime};
@@ -81,14 +84,54 @@ impl World {
     }
 
     async fn send(&self, instance_id: &str) -> String {
+        self.send_to(instance_id, fleet::Destinations::default()).await
+    }
+
+    async fn send_to(&self, instance_id: &str, destinations: fleet::Destinations) -> String {
+        let parameters = BTreeMap::from([("commands".to_owned(), vec!["true".to_owned()])]);
+        self.send_document("AWS-RunShellScript", parameters, instance_id, destinations).await
+    }
+
+    async fn send_document(
+        &self,
+        name: &str,
+        parameters: BTreeMap<String, Vec<String>>,
+        instance_id: &str,
+        destinations: fleet::Destinations,
+    ) -> String {
         let send = CommandSend {
-            document_name: "AWS-RunShellScript".into(),
-            parameters: BTreeMap::from([("commands".to_owned(), vec!["true".to_owned()])]),
+            document_name: name.into(),
+            parameters,
             instance_ids: vec![instance_id.to_owned()],
+            destinations,
             ..CommandSend::default()
         };
         let run = self.runtime.command_send(&self.caller, send).await.expect("sent");
         run.sent().expect("sent").0.command.to_string()
+    }
+
+    async fn delivered(&self, command: &str) -> fleet::Delivery {
+        for _ in 0..500 {
+            let run = self.runtime.command(&self.caller, command).await.expect("there");
+            if let Some(delivery) = run.delivery(&fleet::InstanceId::from(INSTANCE)) {
+                return delivery.clone();
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("the output of {command} is not delivered");
+    }
+
+    async fn logged(&self, group: &str, stream: &str) -> Vec<String> {
+        let mut window = runtime::logs::LogWindow { from_head: true, ..Default::default() };
+        let mut lines = vec![];
+        loop {
+            let page = self.runtime.log_events_get(&self.caller, group, stream, window.clone()).await.expect("there");
+            if page.events.is_empty() {
+                return lines;
+            }
+            lines.extend(page.events.iter().map(|event| event.message.to_string()));
+            window.token = Some(page.forward);
+        }
     }
 
     async fn read(&self, command: &str, from: i64, max: usize) -> Result<OutputPart, Refusal> {
@@ -112,11 +155,19 @@ fn unique() -> String {
     format!("{}-{:?}", now.as_nanos(), std::thread::current().id())
 }
 
-async fn open(store: &Arc<MemoryStore>, directory: &std::path::Path) -> Runtime {
+async fn open(store: &Arc<MemoryStore>, directory: &Path) -> Runtime {
+    open_with(store, directory, None).await
+}
+
+async fn open_with(store: &Arc<MemoryStore>, directory: &Path, bucket: Option<&Path>) -> Runtime {
     let store: Arc<dyn Store> = store.clone();
+    let buckets = match bucket {
+        Some(folder) => objects::Buckets::none().with_folder("night", folder).expect("a folder"),
+        None => objects::Buckets::none(),
+    };
     let outputs =
         OutputConfig { directory: Some(directory.to_owned()), stream_bytes_max: 20 << 20, ..OutputConfig::default() };
-    let config = Config { outputs, ..Config::default() };
+    let config = Config { outputs, buckets, ..Config::default() };
     Runtime::open(config, store, Arc::new(NoTasks)).await.expect("a store in memory opens")
 }
 
@@ -186,6 +237,15 @@ impl Agent {
         self.output(attempt, offset, bytes, end).await;
         let taken = self.taken().await;
         (taken.offset, taken.done)
+    }
+
+    async fn fetch(&mut self, attempt: &str, step: u32, file: u32, offset: u64) -> Content {
+        self.say(FromAgent::Fetch(Fetch { attempt: attempt.to_owned(), step, file, offset })).await;
+        self.hear(|message| match message {
+            ToAgent::Content(content) => Some(content),
+            _ => None,
+        })
+        .await
     }
 
     async fn finish(&mut self, attempt: &str, stdout: &str) {
@@ -368,4 +428,145 @@ async fn a_follower_sees_all_of_it_and_the_end() {
     agent.told(&attempt, whole.len() as u64, b"", true).await;
     let seen = tokio::time::timeout(Duration::from_secs(5), following).await.expect("in time").expect("no panic");
     assert_eq!(seen, whole);
+}
+
+/// A folder that is the bucket `night`.
+async fn with_bucket() -> (World, PathBuf) {
+    let mut world = World::new().await;
+    let folder = world.directory.with_extension("bucket");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    world.runtime = open_with(&world.store, &world.directory, Some(&folder)).await;
+    (world, folder)
+}
+
+fn to_night(instance_id: &str) -> fleet::Destinations {
+    assert!(!instance_id.is_empty());
+    fleet::Destinations {
+        bucket: "night".into(),
+        key_prefix: "logs".into(),
+        region: String::new(),
+        log_group: Some(String::new()),
+    }
+}
+
+#[tokio::test]
+async fn an_output_is_brought_to_a_bucket_and_a_log_group() {
+    let (world, folder) = with_bucket().await;
+    let mut agent = world.agent(INSTANCE).await;
+    let command = world.send_to(INSTANCE, to_night(INSTANCE)).await;
+    let attempt = agent.take_offer().await;
+    let lines: String = (0..30_000).map(|number| format!("line {number}\n")).collect();
+    let mut at = 0;
+    for chunk in lines.as_bytes().chunks(OUTPUT_BYTES_MAX) {
+        (at, _) = agent.told(&attempt, at, chunk, false).await;
+    }
+    agent.finish(&attempt, "line 0\n").await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let object = folder.join(format!("logs/{command}/{INSTANCE}/awsrunShellScript/0.awsrunShellScript/stdout"));
+    assert!(!object.exists(), "not before all of it is there");
+    agent.told(&attempt, at, b"", true).await;
+    let delivery = world.delivered(&command).await;
+    assert_eq!(delivery.problem, None);
+    assert_eq!(std::fs::read_to_string(&object).expect("an object"), lines);
+    assert!(!object.with_file_name("stderr").exists(), "nothing was written to it");
+    let logged =
+        world.logged("/aws/ssm/AWS-RunShellScript", &format!("{command}/{INSTANCE}/aws-runShellScript/stdout")).await;
+    assert_eq!(logged.join("\n") + "\n", lines);
+    let _gone = std::fs::remove_dir_all(folder);
+}
+
+#[tokio::test]
+async fn what_a_server_left_in_the_midst_is_brought_by_the_next_and_nothing_twice() {
+    let (mut world, folder) = with_bucket().await;
+    let mut agent = world.agent(INSTANCE).await;
+    let command = world.send_to(INSTANCE, to_night(INSTANCE)).await;
+    let attempt = agent.take_offer().await;
+    agent.told(&attempt, 0, b"one\ntwo\nthree\n", false).await;
+    agent.finish(&attempt, "one\n").await;
+    // The next server finds the first line written by this one, which then ended.
+    let (group, stream) = ("/aws/ssm/AWS-RunShellScript", format!("{command}/{INSTANCE}/aws-runShellScript/stdout"));
+    let create = runtime::logs::LogGroupCreate { name: group.to_owned(), class: None, tags: vec![] };
+    world.runtime.log_group_create(&world.caller, create).await.expect("made");
+    world.runtime.log_stream_create(&world.caller, group, &stream).await.expect("made");
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+    let at = Timestamp(i64::try_from(now.as_millis()).expect("in time"));
+    let line = runtime::logs::LogLine { at, message: "one".into() };
+    world.runtime.log_events_put(&world.caller, group, &stream, vec![line]).await.expect("put");
+    world.runtime = open_with(&world.store, &world.directory, Some(&folder)).await;
+    let mut agent = world.agent(INSTANCE).await;
+    let (at, _) = agent.told(&attempt, 0, b"one\ntwo\nthree\n", false).await;
+    agent.told(&attempt, at, b"", true).await;
+    assert_eq!(world.delivered(&command).await.problem, None);
+    assert_eq!(world.logged(group, &stream).await, ["one", "two", "three"]);
+    let _gone = std::fs::remove_dir_all(folder);
+}
+
+#[tokio::test]
+async fn what_cannot_be_brought_is_said_and_fails_nothing() {
+    let world = World::new().await;
+    let mut agent = world.agent(INSTANCE).await;
+    let command = world.send_to(INSTANCE, to_night(INSTANCE)).await;
+    let attempt = agent.take_offer().await;
+    agent.finish(&attempt, "text").await;
+    let problem = world.delivered(&command).await.problem.expect("a problem");
+    assert!(problem.starts_with("bucket night: "), "{problem}");
+    let run = world.runtime.command(&world.caller, &command).await.expect("there");
+    assert_eq!(run.status().status(), "Success");
+}
+
+#[tokio::test]
+async fn an_agent_fetches_what_its_own_step_names_and_nothing_else() {
+    let (world, folder) = with_bucket().await;
+    std::fs::create_dir_all(folder.join("scripts/sub")).expect("a folder");
+    let large: Vec<u8> = (0..200_000_u32).map(|number| number as u8).collect();
+    std::fs::write(folder.join("scripts/a.bin"), &large).expect("written");
+    std::fs::write(folder.join("scripts/sub/b.sh"), b"true\n").expect("written");
+    std::fs::write(folder.join("scripts/sub/empty"), b"").expect("written");
+    std::fs::write(folder.join("secret"), b"no").expect("written");
+    let (mut agent, mut other) = (world.agent(INSTANCE).await, world.agent(OTHER).await);
+    let step = |name: &str, key: &str| {
+        format!(
+            r#"{{"action":"aws:downloadContent","name":"{name}","inputs":{{"sourceType":"S3","sourceInfo":"{{\"path\":\"https://s3.amazonaws.com/night/{key}\"}}"}}}}"#
+        )
+    };
+    let steps = [step("one", "scripts/"), step("two", "nowhere")].join(",");
+    let text = format!(r#"{{"schemaVersion":"2.2","description":"d","mainSteps":[{steps}]}}"#);
+    let create = DocumentCreate {
+        name: "Fetch".into(),
+        document_type: DocumentType::Command,
+        content: DocumentContent { text, ..DocumentContent::default() },
+        tags: vec![],
+    };
+    world.runtime.document_create(&world.caller, create).await.expect("created");
+    let command = world.send_document("Fetch", BTreeMap::new(), INSTANCE, fleet::Destinations::default()).await;
+    let attempt = agent.take_offer().await;
+    agent.hear(|message| matches!(message, ToAgent::Go { .. }).then_some(())).await;
+    let (mut files, mut file, mut bytes) = (vec![], 0, vec![]);
+    loop {
+        let content = agent.fetch(&attempt, 0, file, bytes.len() as u64).await;
+        assert_eq!(content.failure, None);
+        bytes.extend(BASE64_STANDARD.decode(&content.data).expect("Base64"));
+        if content.file_end {
+            files.push((content.name.clone(), std::mem::take(&mut bytes)));
+            file += 1;
+        }
+        if content.last {
+            break;
+        }
+    }
+    let expected = [("a.bin", large), ("sub/b.sh", b"true\n".to_vec()), ("sub/empty", vec![])];
+    assert_eq!(files, expected.map(|(name, bytes)| (name.to_owned(), bytes)));
+    let failure = async |agent: &mut Agent, attempt: &str, step, file| {
+        agent.fetch(attempt, step, file, 0).await.failure.expect("a failure").message
+    };
+    let missing = failure(&mut agent, &attempt, 1, 0).await;
+    assert!(missing.starts_with("s3://night/nowhere: The specified key does not exist."), "{missing}");
+    for (step, file) in [(0, 3), (2, 0), (u32::MAX, 0), (0, u32::MAX)] {
+        assert_eq!(failure(&mut agent, &attempt, step, file).await, "this attempt has no such content");
+    }
+    assert_eq!(failure(&mut other, &attempt, 0, 0).await, "this attempt has no such content");
+    assert_eq!(failure(&mut agent, &format!("{command}.{INSTANCE}.2"), 0, 0).await, "this attempt has no such content");
+    agent.finish(&attempt, "").await;
+    assert_eq!(failure(&mut agent, &attempt, 0, 0).await, "this attempt has no such content", "it has ended");
+    let _gone = std::fs::remove_dir_all(folder);
 }

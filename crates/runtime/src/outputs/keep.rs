@@ -351,7 +351,7 @@ impl Adding {
         }
         self.file.sync_data()?;
         self.number += 1;
-        let at = MARKS[usize::from(self.number % 2 == 0)];
+        let at = MARKS[usize::from(self.number.is_multiple_of(2))];
         self.file.write_all_at(&mark_text(self.id, self.number, self.extent), at)?;
         self.marked = self.extent.bytes;
         Ok(())

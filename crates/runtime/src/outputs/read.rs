@@ -14,7 +14,7 @@ use crate::Runtime;
 use crate::refusal::{CommandRefusal, Refusal};
 
 /// How long after an invocation's end its agent may take to bring the rest of its output.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// How often a follower looks whether the invocation has ended.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -54,14 +54,31 @@ pub struct OutputFollow {
     over: bool,
 }
 
+/// One stream of one step of an invocation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) step: u32,
+    pub(super) stream: Stream,
+    /// The latest attempt when none.
+    pub(super) attempt: Option<u32>,
+}
+
+impl Place {
+    pub(super) fn step_number(self) -> usize {
+        usize::try_from(self.step).unwrap_or(usize::MAX)
+    }
+}
+
 /// Where an output is, as far as its run knows.
-struct Source {
+#[derive(Clone)]
+pub(super) struct Source {
     /// None when the invocation was never offered.
     id: Option<Id>,
     /// What the run itself keeps of it, once the invocation has ended.
     kept: Option<Kept>,
 }
 
+#[derive(Clone)]
 struct Kept {
     text: String,
     truncated: bool,
@@ -105,21 +122,38 @@ impl Runtime {
     async fn output_source(&self, caller: &Caller, of: &OutputOf) -> Result<Source, Refusal> {
         let run = self.command(caller, &of.command_id).await?;
         let instance = InstanceId::from(&*of.instance_id);
-        let invocation = run.invocation(&instance).ok_or(CommandRefusal::InvocationDoesNotExist)?;
+        // Which instance there is, is told before what is wrong with the rest.
+        run.invocation(&instance).ok_or(CommandRefusal::InvocationDoesNotExist)?;
         let step = step_number(&run, of.step.as_deref())?;
+        self.output_place(caller, &run, &instance, Place { step, stream: of.stream, attempt: of.attempt })
+    }
+
+    pub(super) fn output_place(
+        &self,
+        caller: &Caller,
+        run: &fleet::Run,
+        instance: &InstanceId,
+        place: Place,
+    ) -> Result<Source, Refusal> {
+        let invocation = run.invocation(instance).ok_or(CommandRefusal::InvocationDoesNotExist)?;
         let latest = invocation.attempt();
-        let attempt = match (of.attempt, latest) {
+        let attempt = match (place.attempt, latest) {
             (Some(number), Some(latest)) if (1..=latest.number()).contains(&number) => latest.with_number(number),
             (Some(number), _) => return Err(Refusal::Validation(format!("there is no attempt {number}"))),
             (None, Some(latest)) => Some(latest.clone()),
             (None, None) => None,
         };
-        let id = attempt.as_ref().map(|attempt| Name::new(caller, attempt, step, of.stream).id());
+        let id = attempt.as_ref().map(|attempt| Name::new(caller, attempt, place.step, place.stream).id());
         let is_latest = attempt.as_ref() == latest;
-        Ok(Source { id, kept: is_latest.then(|| kept(invocation, step, of.stream)).flatten() })
+        Ok(Source { id, kept: is_latest.then(|| kept(invocation, place.step, place.stream)).flatten() })
     }
 
-    async fn output_part(&self, source: Source, from: i64, max: usize) -> Result<OutputPart, Refusal> {
+    /// What is told whenever it grows.
+    pub(super) fn output_grows(&self, source: &Source) -> Arc<Notify> {
+        source.id.map(|id| self.inner.world.outputs.keep.follow(id)).unwrap_or_default()
+    }
+
+    pub(super) async fn output_part(&self, source: Source, from: i64, max: usize) -> Result<OutputPart, Refusal> {
         let now = self.inner.world.now();
         let waited = source.kept.as_ref().is_some_and(|kept| is_over(kept.at, now));
         let found = match source.id {
@@ -151,10 +185,7 @@ impl OutputFollow {
         }
         loop {
             let source = self.runtime.output_source(&self.caller, &self.of).await?;
-            let grown: Arc<Notify> = match source.id {
-                Some(id) => self.runtime.inner.world.outputs.keep.follow(id),
-                None => Arc::default(),
-            };
+            let grown = self.runtime.output_grows(&source);
             // Listened to before it is looked at, so that nothing is missed between.
             let notified = grown.notified();
             let from = i64::try_from(self.from).unwrap_or(i64::MAX);
