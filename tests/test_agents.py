@@ -1,6 +1,7 @@
 """Agents as operators see them: names, groups, limits and drain, with real agents and through kills."""
 
 import json
+import signal
 
 import pytest
 
@@ -20,16 +21,13 @@ class Fleet:
         self.options, self.agents = options, {}
         self.ledger = self.directory / "ledger"
         self.ledger.touch()
+        self.ssm = self.server.client("ssm")
         for instance in self.ids:
             self.start(instance)
 
     def start(self, instance):
         self.agents[instance] = harness.agent(self.server, self.directory / instance, instance, options=self.options)
         self.server.wait_for_instance(instance_id=instance)
-
-    @property
-    def ssm(self):
-        return self.server.client("ssm")
 
     def dandori(self, *arguments, code=0):
         """Our command line; what it printed as JSON, if it printed any."""
@@ -182,3 +180,107 @@ def test_what_is_removed_is_not_let_in_again(fleet):
     fleet.dandori("instance", "remove", SECOND, "--yes", "--reason", "廃棄")
     assert [one["id"] for one in fleet.dandori("instance", "list")] == [FIRST]
     assert "DN0303" in fleet.dandori("instance", "show", SECOND, code=3)
+
+
+def test_an_agent_is_never_over_its_limit(fleet, tmp_path):
+    gate = tmp_path / "gate"
+    fleet.dandori("instance", "limit", FIRST, "2", "--reason", "夜間")
+    commands = [fleet.send(until_there(gate), instance=FIRST) for _ in range(6)]
+    until(lambda: fleet.dandori("instance", "show", FIRST)["running"] == 2, 10)
+    shown = fleet.dandori("instance", "show", FIRST)
+    assert (shown["limit"], shown["limit_set"], shown["queued"]) == (2, 2, 4)
+    assert set(fleet.waits(FIRST).values()) == {"at_limit"}
+    gate.touch()
+    for command in commands:
+        fleet.succeeded(command)
+    assert fleet.most_at_a_time() == 2
+    gate.unlink()
+    more = [fleet.send(until_there(gate), instance=FIRST) for _ in range(5)]
+    until(lambda: fleet.dandori("instance", "show", FIRST)["running"] == 2, 10)
+    fleet.dandori("instance", "limit", FIRST, "--unset")
+    until(lambda: fleet.dandori("instance", "show", FIRST)["running"] == 5, 10)
+    gate.touch()
+    for command in more:
+        fleet.succeeded(command)
+
+
+def test_a_group_gives_its_jobs_to_the_freer(fleet, tmp_path):
+    gate = tmp_path / "gate"
+    fleet.dandori("group", "put", "pool", "--member", FIRST, "--member", SECOND)
+    busy = [fleet.send(until_there(gate), instance=FIRST) for _ in range(3)]
+    for command in busy:
+        fleet.runs(command)
+    jobs = [fleet.send(until_there(gate), group="pool") for _ in range(5)]
+    places = [fleet.runs(command) for command in jobs]
+    assert (places[:3], sorted(places[3:])) == ([SECOND] * 3, [FIRST, SECOND]), places
+    gate.touch()
+    for command in (*busy, *jobs):
+        fleet.succeeded(command)
+
+
+def test_a_group_goes_by_priority_past_who_is_away_or_drained(fleet):
+    fleet.dandori("group", "put", "pool", "--member", f"{FIRST}:16", "--member", f"{SECOND}:1", "--policy", "failover")
+    assert fleet.succeeded(fleet.send(group="pool")) == FIRST
+    fleet.dandori("instance", "drain", FIRST)
+    assert fleet.succeeded(fleet.send(group="pool")) == SECOND
+    fleet.dandori("instance", "resume", FIRST)
+    assert fleet.succeeded(fleet.send(group="pool")) == FIRST
+    fleet.agents[FIRST].kill()
+    until(lambda: fleet.dandori("instance", "show", FIRST)["status"] == "stale", 10)
+    assert fleet.succeeded(fleet.send(group="pool")) == SECOND
+
+
+def test_what_was_not_accepted_goes_to_the_next(fleet):
+    """Who was asked keeps silent, and is killed before it accepts: the job runs once, on the other."""
+    fleet.dandori("group", "put", "pool", "--member", f"{FIRST}:16", "--member", f"{SECOND}:1", "--policy", "failover")
+    fleet.agents[FIRST].send(signal.SIGSTOP)
+    command = fleet.send(group="pool")
+    until(lambda: command in fleet.waits(FIRST), 10)
+    fleet.agents[FIRST].kill()
+    assert fleet.succeeded(command, seconds=60) == SECOND
+    assert fleet.waits(FIRST) == {}
+    fleet.start(FIRST)
+    assert fleet.succeeded(fleet.send(group="pool")) == FIRST
+    assert sorted(line.split()[0] for line in fleet.ledger.read_text().splitlines()) == ["begin", "begin", "end", "end"]
+
+
+@pytest.mark.parametrize("how", ["goes on", "is killed"])
+def test_a_group_is_never_over_its_limit(fleet, how):
+    fleet.dandori("group", "put", "pool", "--member", FIRST, "--member", SECOND, "--limit", "2")
+    commands = [fleet.send("sleep 0.4", group="pool") for _ in range(9)]
+    until(lambda: "group" in {why for id in fleet.ids for why in fleet.waits(id).values()}, 10)
+    if how == "is killed":
+        fleet.server.kill()
+        fleet.server.start()
+    for command in commands:
+        fleet.succeeded(command, seconds=60)
+    assert fleet.most_at_a_time() == 2
+    assert len(fleet.ledger.read_text().splitlines()) == 2 * len(commands)
+
+
+def test_a_group_for_all_runs_on_each(fleet):
+    fleet.dandori("group", "put", "pool", "--member", FIRST, "--member", SECOND, "--policy", "all")
+    command = fleet.send(group="pool")
+    until(lambda: fleet.ssm.list_commands(CommandId=command)["Commands"][0]["Status"] == "Success", 20)
+    ran = fleet.ssm.list_command_invocations(CommandId=command)["CommandInvocations"]
+    assert sorted(one["InstanceId"] for one in ran) == [FIRST, SECOND]
+
+
+def test_a_name_leads_to_its_host_and_its_restriction_is_kept(fleet):
+    fleet.dandori("name", "set", "web", "--instance", FIRST)
+    assert fleet.succeeded(fleet.send(agent="web")) == FIRST
+    fleet.dandori("name", "set", "web", "--instance", SECOND)
+    assert fleet.succeeded(fleet.send(agent="web")) == SECOND
+    fleet.dandori("name", "set", "web", "--restriction", "hold")
+    held = fleet.send(agent="web")
+    until(lambda: fleet.waits("web") == {held: "held"}, 10)
+    fleet.dandori("name", "set", "web", "--restriction", "ineffective")
+    assert fleet.succeeded(held) == SECOND
+    for restriction in ("ineffective", "blockade"):
+        fleet.dandori("name", "set", "web", "--restriction", restriction)
+        with pytest.raises(fleet.ssm.exceptions.ClientError, match="web takes no jobs"):
+            fleet.send(agent="web")
+    with pytest.raises(fleet.ssm.exceptions.ClientError, match="no agent of the name db"):
+        fleet.send(agent="db")
+    with pytest.raises(fleet.ssm.exceptions.ClientError, match="no agent group none"):
+        fleet.send(group="none")

@@ -127,6 +127,36 @@ impl Runtime {
         Ok(fleet::InstanceId::from(&*self.agent_instance_in(caller, &directory, agent).await?))
     }
 
+    /// The places that a target names by agents' names and groups: `dandori:Agent`, `dandori:AgentGroup` and
+    /// `resource-groups:Name`. None for other keys.
+    pub(crate) async fn places_by_target(
+        &self,
+        caller: &Caller,
+        key: &str,
+        values: &[String],
+    ) -> Result<Option<Vec<fleet::Place>>, Refusal> {
+        let mut places = vec![];
+        match key {
+            "dandori:Agent" => {
+                for agent in values {
+                    places.push(fleet::Place::on(self.instance_of_name(caller, agent).await?));
+                }
+            }
+            "dandori:AgentGroup" => {
+                for group in values {
+                    places.extend(self.places_for_group(caller, group).await?);
+                }
+            }
+            "resource-groups:Name" => {
+                for group in values {
+                    places.extend(self.places_on_group(caller, group).await?);
+                }
+            }
+            _ => return Ok(None),
+        }
+        Ok(Some(places))
+    }
+
     /// Where a job for a group runs (`dandori:AgentGroup`): at one place, of which the members are the candidates in the
     /// order of the group's policy and of what they do at the moment; or, where it is for all, at a place on each.
     pub async fn places_for_group(&self, caller: &Caller, group: &str) -> Result<Vec<fleet::Place>, Refusal> {
