@@ -133,7 +133,7 @@ impl Reader {
         Ok(content)
     }
 
-    /// The bucket and the key that the step names, of an attempt that this instance has begun.
+    /// The bucket and the key that the step names, of an attempt that this instance was offered and has not ended.
     async fn source(&self, fetch: &Fetch) -> Result<(String, String), Missing> {
         let attempt = AttemptId::from(&*fetch.attempt);
         let (command, instance) = attempt.parts().ok_or(Missing::NotNamed)?;
