@@ -75,23 +75,28 @@ impl Drop for Cgroup {
 
 /// Where groups of jobs may be made, and why not if not. Called once, when an agent starts.
 pub fn prepare() -> Result<PathBuf, String> {
-    let ours = ours()?;
-    let parent = ours.parent().filter(|_| ours.ends_with(OUR_GROUP));
-    let parent = parent.ok_or_else(|| {
-        format!("the agent is not in a group of its own called {OUR_GROUP}, but in {}", ours.display())
-    })?;
+    let parent = of(std::process::id() as i32)?;
     fs::write(parent.join("cgroup.subtree_control"), CONTROLLERS)
         .map_err(|error| format!("{} is not ours to limit: {error}", parent.display()))?;
-    Ok(parent.to_owned())
+    Ok(parent)
 }
 
-/// The group that we are in, as a directory.
-fn ours() -> Result<PathBuf, String> {
-    let ours = fs::read_to_string("/proc/self/cgroup").map_err(|error| error.to_string())?;
-    let ours = ours.lines().find_map(|line| line.strip_prefix("0::/")).ok_or("this host has no cgroup v2")?;
+/// Where an agent's groups belong, if it has such a place.
+pub fn of(pid: i32) -> Result<PathBuf, String> {
+    let group = group_of(pid)?;
+    let parent = group.parent().filter(|_| group.ends_with(OUR_GROUP));
+    parent
+        .map(Path::to_owned)
+        .ok_or_else(|| format!("the agent is not in a group of its own called {OUR_GROUP}, but in {}", group.display()))
+}
+
+/// The group that a process is in, as a directory.
+fn group_of(pid: i32) -> Result<PathBuf, String> {
+    let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).map_err(|error| error.to_string())?;
+    let group = groups.lines().find_map(|line| line.strip_prefix("0::/")).ok_or("this host has no cgroup v2")?;
     let mounts = fs::read_to_string("/proc/self/mounts").map_err(|error| error.to_string())?;
-    let mount =
-        mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>()).find(|fields| fields.get(2) == Some(&"cgroup2"));
+    let mut mounts = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>());
+    let mount = mounts.find(|fields| fields.get(2) == Some(&"cgroup2"));
     let mount = mount.and_then(|fields| fields.get(1).map(PathBuf::from)).ok_or("cgroup v2 is not mounted")?;
-    Ok(mount.join(ours))
+    Ok(mount.join(group))
 }

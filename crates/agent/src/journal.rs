@@ -12,6 +12,8 @@
 //!     steps/0/                  the first step: its script, all that it wrote (stdout, stderr), how it ended (step.json)
 //!     exit.json                 how the whole ended; created once
 //!     supervisor.log  work/     the supervisor's last words; the directory of scripts that name no other
+//! DATA/drain                    nothing new is taken
+//! DATA/status.json              how the agent stands, for people
 //! DATA/trash/                   attempts on their way out
 //! ```
 //!
@@ -38,6 +40,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::enrolment::{self, Registration};
 use crate::host::{self, Process};
+use crate::policy::PolicyFile;
 use crate::spool::{Kept, OUTPUT_BYTES_MAX_DEFAULT};
 
 /// Bytes of the longest character.
@@ -124,11 +127,13 @@ pub struct Host {
     pub output_bytes_max: u64,
     /// Below which groups of processes may be made, where there is such a place.
     pub groups: Option<PathBuf>,
+    /// Which file has the host's own rules.
+    pub policy: PolicyFile,
 }
 
 impl Default for Host {
     fn default() -> Host {
-        Host { output_bytes_max: OUTPUT_BYTES_MAX_DEFAULT, groups: None }
+        Host { output_bytes_max: OUTPUT_BYTES_MAX_DEFAULT, groups: None, policy: PolicyFile::default() }
     }
 }
 
@@ -466,6 +471,19 @@ impl Journal {
         Ok(part)
     }
 
+    /// Whether the host's own people want nothing new to be taken.
+    pub fn drains(&self) -> bool {
+        drains(&self.data)
+    }
+
+    /// Tells people of this host how the agent stands.
+    pub fn note_status(&self, status: &Status) -> io::Result<()> {
+        let path = self.data.join(STATUS);
+        let aside = aside(&path);
+        fs::write(&aside, to_json(status)?)?;
+        fs::rename(&aside, &path)
+    }
+
     /// When it began, if it did.
     pub fn began_at(&self, attempt: &str) -> io::Result<Option<Timestamp>> {
         Ok(began(&self.directory(attempt))?.map(|starting| starting.at))
@@ -526,6 +544,50 @@ impl Journal {
     fn trash(&self) -> PathBuf {
         self.data.join("trash")
     }
+}
+
+const DRAIN: &str = "drain";
+const STATUS: &str = "status.json";
+
+/// How an agent stands, for people of its host: it says so when it changes.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Status {
+    pub process: Option<Process>,
+    pub version: String,
+    pub instance_id: String,
+    pub server: String,
+    /// Since when the server has let it in, if it has.
+    pub connected_since: Option<Timestamp>,
+    pub draining: bool,
+    /// How far the server's clock is ahead.
+    pub ahead_ms: i64,
+}
+
+/// How the agent of this directory stands, as it last said.
+pub fn status(data: &Path) -> io::Result<Option<Status>> {
+    read_json(&data.join(STATUS))
+}
+
+/// Whether the agent of this directory is to take nothing new.
+pub fn drains(data: &Path) -> bool {
+    data.join(DRAIN).exists()
+}
+
+/// Has the agent of this directory take nothing new, or take work again.
+pub fn drain(data: &Path, drains: bool) -> io::Result<()> {
+    let path = data.join(DRAIN);
+    if drains {
+        return write_flushed(&path, b"", 0o600);
+    }
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+/// Every attempt in this directory, whoever has it open.
+pub fn survey(data: &Path) -> io::Result<Vec<(Offer, Standing)>> {
+    Journal { data: data.to_owned(), boot_id: host::boot_id()? }.survey()
 }
 
 /// Where secrets stand until they are used.

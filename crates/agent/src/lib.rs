@@ -18,16 +18,18 @@
 //! **It does not know** state machines or schedules, listens on nothing, and offers the server no files.
 //!
 //! In reading order: [`journal`] (what is on disk), [`session`] (what follows from a message), [`streams`] (what of the
-//! scripts' output the server has), [`fetching`] (what steps download), [`supervisor`] (the process that runs one attempt) with `steps` (which step is
+//! scripts' output the server has), [`fetching`] (what steps download), [`policy`] (what the host allows), [`supervisor`] (the process that runs one attempt) with `steps` (which step is
 //! next), `program` (one program), `exec` (as whom, within which limits), [`cgroup`], [`spool`] (what it writes),
 //! `judge` (what it comes to), [`download`] and `local_document`; [`enrolment`] (who this agent is to a server), [`tls`] (the way there),
-//! [`link`] (the connection), `keyring` (which key proves it), [`mod@run`] (the loop that acts), [`host`] (facts about
+//! [`link`] (the connection), `keyring` (which key proves it), [`mod@run`] (the loop that acts), [`doctor`] (what it needs
+//! of its host), [`host`] (facts about
 //! this machine).
 
 pub mod journal;
 pub mod session;
 pub mod streams;
 pub mod fetching;
+pub mod policy;
 pub mod supervisor;
 mod steps;
 mod program;
@@ -42,6 +44,7 @@ pub mod tls;
 pub mod link;
 mod keyring;
 pub mod run;
+pub mod doctor;
 pub mod host;
 
 pub use enrolment::{Enrol, EnrolError, Enrolled, register};

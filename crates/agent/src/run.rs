@@ -23,9 +23,10 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 
 use crate::enrolment::Registration;
 use crate::host::{self, Process};
-use crate::journal::{self, IdentifyError, Journal, Lock, Standing};
+use crate::journal::{self, IdentifyError, Journal, Lock, Standing, Status};
 use crate::keyring::{KEY_AGE_MAX_DEFAULT, Keyring};
 use crate::link::{self, Address, Known, Met, News};
+use crate::policy::Policy;
 use crate::session::{Action, Input, Recovered, Session};
 use crate::supervisor::STARTING;
 use crate::tls::Trust;
@@ -44,7 +45,7 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 const LOCK_SILENCE: Duration = Duration::from_millis(500);
 const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
-/// How often the agent looks whether it is time for another key.
+/// How often the agent looks whether it is time for another key, and what people of its host have changed.
 const KEY_LOOK: Duration = Duration::from_secs(5);
 
 /// How often to look what running scripts have written.
@@ -147,14 +148,24 @@ pub async fn run_in_boot(config: Config, boot_id: String, shutdown: impl Future<
         identity.registration.as_ref().map(|registration| known(&identity.instance_id, registration)).transpose()?;
     let (tell, mut told) = mpsc::channel(WAITING_MAX);
     let recovered = recover(&journal, &tell).map_err(in_data)?;
-    let session = Session::new(config.concurrency_max, recovered);
+    let mut session = Session::new(config.concurrency_max, recovered);
+    // Before anybody is heard.
+    session.handle(Input::Drain(journal.drains()), host::now());
     tracing::info!(instance_id = identity.instance_id, server = %address, "agent starts");
 
+    let server = address.to_string();
     let (news_tell, mut news) = mpsc::channel(WAITING_MAX);
     let link = tokio::spawn(link::keep(address, trust, known, news_tell));
     let life = format!("{:016x}", host::random().map_err(in_data)?);
     let keyring = Keyring::new(identity, life, config.on_behalf.clone());
+    let policy = Policy::read(config.host.policy.clone());
+    if let Some(why) = policy.broken() {
+        tracing::error!("{why}: nothing is allowed");
+    }
     let mut agent = Agent {
+        policy,
+        server,
+        status: Status::default(),
         config,
         boot_id,
         keyring,
@@ -189,12 +200,16 @@ pub async fn run_in_boot(config: Config, boot_id: String, shutdown: impl Future<
             () = all_said(agent.say.clone()), if agent.session.has_output(host::now()) => agent.say_output().await,
             _ = key_look.tick() => {
                 agent.look_after_key().await;
+                for input in agent.look_around() {
+                    agent.handle(input).await;
+                }
                 None
             }
         };
         if let Some(input) = input {
             agent.handle(input).await;
         }
+        agent.note_status();
     }
     link.abort();
     Ok(())
@@ -279,6 +294,11 @@ struct Agent {
     keyring: Keyring,
     journal: Journal,
     session: Session,
+    policy: Policy,
+    /// Where the server is.
+    server: String,
+    /// As it was last told.
+    status: Status,
     /// For those who watch supervisors.
     tell: mpsc::Sender<Told>,
     /// The connection, while there is one.
@@ -354,9 +374,15 @@ impl Agent {
                 }
                 None
             }
-            Action::Prepare(offer) => Some(self.prepare(offer.attempt).await),
+            Action::Prepare(offer) => Some(match self.allow(&offer) {
+                Ok(()) => self.prepare(offer.attempt).await,
+                Err(refused) => refused,
+            }),
             Action::KeepContent(content) => Some(self.keep_content(content).await),
-            Action::Keep(offer) => Some(self.keep(offer).await),
+            Action::Keep(offer) => Some(match self.allow(&offer) {
+                Ok(()) => self.keep(offer).await,
+                Err(refused) => refused,
+            }),
             Action::Begin { attempt } => self.begin(attempt),
             Action::Kill { attempt } => {
                 self.kill(&attempt);
@@ -429,6 +455,46 @@ impl Agent {
         match kept {
             Ok(()) => Input::Kept { attempt },
             Err(error) => self.not_kept(attempt, error).await,
+        }
+    }
+
+    /// Asks the host's own rules, as they are now.
+    fn allow(&mut self, offer: &api::agent::Offer) -> Result<(), Input> {
+        self.policy.look();
+        self.policy.allows(offer).map_err(|cause| {
+            tracing::warn!(attempt = offer.attempt, document = offer.document, cause, "refused");
+            Input::NotAllowed { attempt: offer.attempt.clone(), cause }
+        })
+    }
+
+    /// Looks at what people of this host have changed.
+    fn look_around(&mut self) -> Vec<Input> {
+        if self.policy.look() {
+            match self.policy.broken() {
+                Some(why) => tracing::error!("{why}: nothing is allowed"),
+                None => tracing::info!("the policy file has changed"),
+            }
+        }
+        vec![Input::Drain(self.journal.drains()), Input::Allowed(self.policy.concurrency_max())]
+    }
+
+    /// Tells people of this host how we stand, when it has changed.
+    fn note_status(&mut self) {
+        let welcome = self.session.is_welcome();
+        let status = Status {
+            process: Some(Process::current()),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            instance_id: self.keyring.identity().instance_id.clone(),
+            server: self.server.clone(),
+            connected_since: welcome.then(|| self.status.connected_since.unwrap_or_else(host::now)),
+            draining: self.session.is_draining(),
+            ahead_ms: self.session.ahead_ms(),
+        };
+        if status != self.status {
+            if let Err(error) = self.journal.note_status(&status) {
+                tracing::warn!(%error, "failed to note how the agent stands");
+            }
+            self.status = status;
         }
     }
 

@@ -48,6 +48,11 @@ pub enum Input {
         attempt: String,
         cause: String,
     },
+    /// The host's own rules do not allow it, and nothing is left of it.
+    NotAllowed {
+        attempt: String,
+        cause: String,
+    },
     /// `starting` is on disk.
     Began {
         attempt: String,
@@ -73,6 +78,8 @@ pub enum Input {
     Unreadable(Piece),
     /// Whether the host's own people want it to take nothing new.
     Drain(bool),
+    /// How many attempts at a time the host's own rules allow.
+    Allowed(Option<usize>),
     /// Time has passed.
     Ticked,
 }
@@ -131,6 +138,8 @@ pub struct Session {
     settings: Settings,
     /// The host's own people want nothing new.
     drains: bool,
+    /// The number that the host's own rules allow.
+    allowed: Option<usize>,
     /// Between `Welcome` and the end of the connection.
     welcomed: bool,
     /// How far the server's clock is ahead of ours.
@@ -192,6 +201,7 @@ impl Session {
             concurrency_max: concurrency_max.max(1),
             settings: Settings::default(),
             drains: false,
+            allowed: None,
             welcomed: false,
             ahead_ms: 0,
             offers: VecDeque::new(),
@@ -217,7 +227,10 @@ impl Session {
             Input::Prepared { attempt } => self.prepared(&attempt, &mut actions),
             Input::ContentKept { attempt, bytes } => self.content_kept(attempt, bytes, &mut actions),
             Input::Kept { attempt } => self.kept(attempt, &mut actions),
-            Input::NotKept { attempt, cause } => self.not_kept(attempt, cause, &mut actions),
+            Input::NotKept { attempt, cause } => self.not_taken(attempt, failure::UNDELIVERABLE, cause, &mut actions),
+            Input::NotAllowed { attempt, cause } => {
+                self.not_taken(attempt, failure::ACCESS_DENIED, cause, &mut actions)
+            }
             Input::Began { attempt, at } => self.began(attempt, at, &mut actions),
             Input::Gone { attempt, began, words } => self.gone(attempt, began, words, &mut actions),
             Input::Finished { attempt, written } => {
@@ -228,6 +241,7 @@ impl Session {
             Input::Wrote { attempt, written } => self.wrote(&attempt, &written),
             Input::Unreadable(piece) => self.streams.unreadable(&piece),
             Input::Drain(drains) => self.drains = drains,
+            Input::Allowed(concurrency_max) => self.allowed = concurrency_max,
             Input::Ticked => (),
         }
         self.expire(now, &mut actions);
@@ -249,6 +263,16 @@ impl Session {
         let expires_at = expires_at.chain(self.offers.iter().map(|offer| offer.expires_at)).min();
         let here = expires_at.map(|at| Timestamp(at.0.saturating_sub(self.ahead_ms)));
         here.into_iter().chain(self.streams.wakes_at().filter(|_| self.welcomed)).min()
+    }
+
+    /// Whether nothing new is taken.
+    pub fn is_draining(&self) -> bool {
+        self.drains || self.settings.draining
+    }
+
+    /// How far the server's clock is ahead of this host's.
+    pub fn ahead_ms(&self) -> i64 {
+        self.ahead_ms
     }
 
     /// The next part of an output to say, taken as said. To be asked when there is nothing else to say.
@@ -409,11 +433,15 @@ impl Session {
     }
 
     /// It never began and is nowhere on disk: this may be told without being kept.
-    fn not_kept(&mut self, attempt: String, cause: String, actions: &mut Vec<Action>) {
-        self.attempts.remove(&attempt);
+    fn not_taken(&mut self, attempt: String, code: &str, cause: String, actions: &mut Vec<Action>) {
+        // Of what was let go of meanwhile nothing need be said.
+        if self.attempts.remove(&attempt).is_none() {
+            return;
+        }
+        actions.push(Action::Forget { attempt: attempt.clone() });
         actions.push(Action::Say(FromAgent::Finished(Finished {
             attempt,
-            ended: api::agent::Ended::Failure(because(failure::UNDELIVERABLE, cause)),
+            ended: api::agent::Ended::Failure(because(code, cause)),
             stdout: String::new(),
             stderr: String::new(),
             stdout_truncated: false,
@@ -502,7 +530,8 @@ impl Session {
     /// What people of the server and of the host allow.
     fn workers(&self) -> usize {
         let asked = self.settings.concurrency_max.map_or(usize::MAX, |asked| asked as usize);
-        if self.drains || self.settings.draining { 0 } else { self.concurrency_max.min(asked) }
+        let allowed = self.allowed.unwrap_or(usize::MAX);
+        if self.is_draining() { 0 } else { self.concurrency_max.min(asked).min(allowed) }
     }
 
     fn take_offers(&mut self, actions: &mut Vec<Action>) {

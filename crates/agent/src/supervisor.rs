@@ -27,6 +27,7 @@ use crate::host;
 use crate::journal::{self, Exit, StepExit, Stored};
 use crate::judge::{self, Before, Lines};
 use crate::local_document;
+use crate::policy::Policy;
 use crate::program::{self, Place, Ready, Spools};
 use crate::spool::{Kept, Room, Spool};
 use crate::steps::{Flow, Judged, Turn, because, platform_here};
@@ -64,7 +65,8 @@ async fn supervise_to_end(directory: &Path) -> io::Result<()> {
     journal::forget_secrets(directory);
 
     let room = Room::new(stored.host.output_bytes_max);
-    let exit = Supervisor { directory, stored: &stored, secrets: Arc::new(secrets), room, cancel }.run().await;
+    let policy = Policy::read(stored.host.policy.clone());
+    let exit = Supervisor { policy, directory, stored: &stored, secrets: Arc::new(secrets), room, cancel }.run().await;
     // Heard from here on: an earlier SIGTERM was for the script.
     let mut told_to_end = signal(SignalKind::terminate())?;
     // A full disk must not cost a result: while we live, the attempt is running.
@@ -101,6 +103,7 @@ struct Supervisor<'a> {
     stored: &'a Stored,
     secrets: Arc<Vec<Variable>>,
     room: Room,
+    policy: Policy,
     cancel: Signal,
 }
 
@@ -166,6 +169,9 @@ impl Supervisor<'_> {
             secrets: self.secrets.clone(),
             groups: self.stored.host.groups.as_deref(),
         };
+        if let Err(why) = self.policy.allows_action(action, &place.work) {
+            return Judged::failed(because(failure::ACCESS_DENIED, why));
+        }
         match action {
             Action::Shell(script) => self.plain(program::shell(&place, script), &place, spools).await,
             Action::PowerShell(script) => self.plain(program::powershell(&place, script), &place, spools).await,

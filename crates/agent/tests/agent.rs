@@ -133,12 +133,13 @@ impl Stage {
 
     /// Waits until the agent has forgotten every attempt.
     async fn emptied(&self) {
-        soon(async {
-            while fs::read_dir(self.data().join("attempts")).expect("a journal").next().is_some() {
-                sleep(Duration::from_millis(5)).await;
-            }
-        })
-        .await;
+        soon(self.emptied_at_last()).await;
+    }
+
+    async fn emptied_at_last(&self) {
+        while fs::read_dir(self.data().join("attempts")).expect("a journal").next().is_some() {
+            sleep(Duration::from_millis(5)).await;
+        }
     }
 }
 
@@ -576,7 +577,7 @@ async fn a_flood_is_kept_whole_and_comes_whole() {
     // A connection that breaks costs nothing but what was on its way.
     drop(server);
     let _server = stage.welcomed().await;
-    stage.emptied().await;
+    timeout(6 * PATIENCE, stage.emptied_at_last()).await.expect("all of it comes");
     let peak = fs::read_to_string(format!("/proc/{}/status", agent.0.id())).expect("a process");
     let peak = peak.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("its memory");
     let peak_kb: u64 = peak.trim().trim_end_matches(" kB").parse().expect("a number");
@@ -1352,5 +1353,77 @@ async fn what_a_bucket_holds_is_fetched_before_and_used_without_a_server() {
     assert_eq!(finished.steps[3].stdout, "fetched\n0123456789");
     server.acknowledge(&finished).await;
     stage.emptied().await;
+    agent.stop().await;
+}
+
+#[tokio::test]
+async fn the_hosts_own_rules_are_asked_before_anything_begins() {
+    let stage = Stage::new().await;
+    let policy = stage.path("policy.toml");
+    fs::write(&policy, "documents = ['AWS-*']\nshell = false\nprograms = ['/bin/echo', '/usr/bin/echo']")
+        .expect("rules");
+    let mut config = stage.config();
+    config.host.policy = agent::policy::PolicyFile { path: policy.clone(), required: true };
+    let (stop, stopped) = oneshot::channel::<()>();
+    let task = tokio::spawn(async move {
+        agent::run(config, async { stopped.await.unwrap_or_default() }).await.expect("the agent runs")
+    });
+    let mut server = stage.welcomed().await;
+    let echo = |attempt: &str| Offer {
+        attempt: attempt.to_owned(),
+        ..job(Job { program: Program::File("/bin/echo".to_owned()), arguments: vec!["hi".to_owned()], ..job_default() })
+    };
+    let refused = [
+        Offer { attempt: "shell".to_owned(), ..offer("echo ran") },
+        Offer { document: "Other".to_owned(), ..echo("document") },
+        Offer {
+            attempt: "program".to_owned(),
+            ..job(Job { program: Program::File("/bin/sh".to_owned()), ..job_default() })
+        },
+    ];
+    for offer in refused {
+        server.say(ToAgent::Offer(offer)).await;
+        let finished = server.hear_finished().await;
+        let (code, message, _) = failure_of(&finished);
+        assert_eq!((code, finished.started_at), (failure::ACCESS_DENIED, None));
+        assert!(message.starts_with("the host's policy"), "{message}");
+        server.acknowledge(&finished).await;
+    }
+    assert_eq!(server.run(echo("allowed")).await.stdout, "hi\n");
+    fs::write(&policy, "shell = maybe").expect("broken rules");
+    server.say(ToAgent::Offer(echo("broken"))).await;
+    let finished = server.hear_finished().await;
+    assert!(failure_of(&finished).1.contains("policy.toml cannot be used"), "{finished:?}");
+    server.acknowledge(&finished).await;
+
+    // A document on the host is read when its turn comes: its actions are asked about then.
+    fs::write(&policy, "users = ['*']\nactions = ['aws:*']").expect("rules");
+    let text = r#"{"schemaVersion":"2.2","mainSteps":[{"action":"dandori:runJob","name":"inner",
+        "inputs":{"script":"echo ran"}}]}"#;
+    fs::write(stage.path("inner.json"), text).expect("a document");
+    let path = stage.path("inner.json").display().to_string();
+    let run = Action::Document(LocalDocument { path, parameters: String::new(), depth: 0 });
+    let finished = server.run(Offer { attempt: "nested".to_owned(), ..planned(vec![Step::new("run", run)]) }).await;
+    assert_eq!((failure_of(&finished).0, &*finished.stdout), (failure::ACCESS_DENIED, ""), "{finished:?}");
+    stop.send(()).expect("the agent listens");
+    soon(task).await.expect("the agent stops");
+}
+
+#[tokio::test]
+async fn a_host_drains_through_a_file_and_that_persists() {
+    let stage = Stage::new().await;
+    let agent = stage.agent();
+    let mut server = stage.welcomed().await;
+    agent::journal::drain(&stage.data(), true).expect("a file");
+    drop(server);
+    agent.stop().await;
+    let agent = stage.agent();
+    server = stage.welcomed().await;
+    server.say(ToAgent::Offer(offer("echo ran"))).await;
+    server.hear_nothing().await;
+    let status = agent::journal::status(&stage.data()).expect("a status").expect("a status");
+    assert!(status.draining && status.connected_since.is_some() && status.process.is_some_and(|one| one.is_alive()));
+    agent::journal::drain(&stage.data(), false).expect("no file");
+    assert_eq!(server.hear().await, FromAgent::Accepted { attempt: "c.mi-1.1".to_owned() });
     agent.stop().await;
 }

@@ -1,8 +1,11 @@
 //! The agent as a command, and inside a server.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use agent::doctor::Severity;
+use agent::journal::Standing;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::{self, AgentCommand};
@@ -18,6 +21,10 @@ pub(crate) async fn main(options: args::Agent, global: cli::Global) -> ExitCode 
     match options.command.clone() {
         Some(AgentCommand::Register(register)) => self::register(register, &global).await,
         Some(AgentCommand::RotateKey(rotate)) => rotate_key(rotate, &global).await,
+        Some(AgentCommand::Doctor(doctor)) => examine(doctor, &global),
+        Some(AgentCommand::Status(of)) => status(&of.data, &global),
+        Some(AgentCommand::Drain(drain)) => self::drain(drain, &global).await,
+        Some(AgentCommand::Resume(of)) => resume(&of.data, &global),
         None => run(options).await,
     }
 }
@@ -41,6 +48,12 @@ async fn run(options: args::Agent) -> ExitCode {
     config.concurrency_max = options.concurrency.max(1);
     config.key_age_max = Duration::from_secs(u64::from(options.rotate_key_days.max(1)) * 24 * 60 * 60);
     config.on_behalf = Some(on_behalf());
+    config.host.policy = options.policy.file();
+    config.host.output_bytes_max = options.output_max;
+    match agent::cgroup::prepare() {
+        Ok(groups) => config.host.groups = Some(groups),
+        Err(why) => tracing::info!("limits hold for each process, not for a job as a whole: {why}"),
+    }
     match agent::run(config, interrupted()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail("run the agent", &error),
@@ -95,6 +108,81 @@ async fn rotate_key(options: args::RotateKey, global: &cli::Global) -> ExitCode 
     let later = agent::enrolment::rotation_requested(&options.data);
     say(global, if later { &Say::RotatesLater } else { &Say::Rotated });
     ExitCode::SUCCESS
+}
+
+/// Warnings are no reason not to go on.
+fn examine(options: args::Doctor, global: &cli::Global) -> ExitCode {
+    let found = agent::doctor::examine(&options.data, options.server.as_deref(), options.policy.file());
+    for finding in &found {
+        say(global, &Say::Found(finding));
+    }
+    let worst = found.iter().map(agent::doctor::Finding::severity).max();
+    if worst == Some(Severity::Failure) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+fn status(data: &Path, global: &cli::Global) -> ExitCode {
+    let status = match agent::journal::status(data) {
+        Ok(Some(status)) => status,
+        Ok(None) => {
+            say(global, &Say::NeverRan { data: &data.display().to_string() });
+            return ExitCode::FAILURE;
+        }
+        Err(error) => return fail("read how the agent stands", &error),
+    };
+    let (running, waiting) = match counted(data) {
+        Ok(counted) => counted,
+        Err(error) => return fail("read the agent's journal", &error),
+    };
+    let runs = status.process.is_some_and(|process| process.is_alive());
+    // What is wanted counts, though the agent may not have seen it yet.
+    let draining = status.draining || agent::journal::drains(data);
+    say(global, &Say::Status { status: &status, runs, draining, running, waiting });
+    if runs { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Attempts that have not ended, and those whose result or output is still to be told.
+fn counted(data: &Path) -> std::io::Result<(usize, usize)> {
+    let standings = agent::journal::survey(data)?;
+    let count = |of: fn(&Standing) -> bool| standings.iter().filter(|(_, standing)| of(standing)).count();
+    let running = count(|standing| matches!(standing, Standing::Accepted | Standing::Running(_)));
+    Ok((running, count(|standing| matches!(standing, Standing::Finished | Standing::Indeterminate))))
+}
+
+/// How often it is looked whether something still runs.
+const DRAIN_LOOK: Duration = Duration::from_millis(200);
+
+async fn drain(options: args::Drain, global: &cli::Global) -> ExitCode {
+    if let Err(error) = agent::journal::drain(&options.data, true) {
+        return fail("tell the agent", &error);
+    }
+    say(global, &Say::Drains);
+    while options.wait {
+        let status = match agent::journal::status(&options.data) {
+            Ok(status) => status.unwrap_or_default(),
+            Err(error) => return fail("read how the agent stands", &error),
+        };
+        // Whoever does not run takes nothing either.
+        let heard = status.draining || !status.process.is_some_and(|process| process.is_alive());
+        match counted(&options.data) {
+            Ok((0, _)) if heard => {
+                say(global, &Say::Drained);
+                break;
+            }
+            Ok(_) => tokio::time::sleep(DRAIN_LOOK).await,
+            Err(error) => return fail("read the agent's journal", &error),
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn resume(data: &Path, global: &cli::Global) -> ExitCode {
+    match agent::journal::drain(data, false) {
+        Ok(()) => {
+            say(global, &Say::Resumed);
+            ExitCode::SUCCESS
+        }
+        Err(error) => fail("tell the agent", &error),
+    }
 }
 
 fn say(global: &cli::Global, what: &Say<'_>) {

@@ -87,7 +87,34 @@ pub(crate) struct Agent {
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub(crate) concurrency: usize,
     #[command(flatten)]
+    pub(crate) policy: PolicyOption,
+    /// Bytes of output that one attempt may keep
+    #[arg(long, value_name = "BYTES", default_value_t = agent::spool::OUTPUT_BYTES_MAX_DEFAULT)]
+    pub(crate) output_max: u64,
+    /// Where the log goes instead of to standard error
+    #[arg(long, value_name = "FILE")]
+    pub(crate) log_file: Option<PathBuf>,
+    /// Bytes after which the log goes on in another file; five are kept
+    #[arg(long, value_name = "BYTES", default_value_t = 10_485_760)]
+    pub(crate) log_file_max: u64,
+    #[command(flatten)]
     pub(crate) log: Log,
+}
+
+#[derive(Debug, Clone, Arguments)]
+pub(crate) struct PolicyOption {
+    /// The host's own rules; /etc/dandori/agent-policy.toml, where it is there, if not given
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
+}
+
+impl PolicyOption {
+    pub(crate) fn file(self) -> agent::policy::PolicyFile {
+        match self.policy {
+            Some(path) => agent::policy::PolicyFile { path, required: true },
+            None => agent::policy::PolicyFile::default(),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Subcommand)]
@@ -96,6 +123,43 @@ pub(crate) enum AgentCommand {
     Register(Register),
     /// Has the agent make itself another key
     RotateKey(RotateKey),
+    /// Examines what the agent needs of this host
+    Doctor(Doctor),
+    /// Shows how the agent of this host stands
+    Status(OfData),
+    /// Has the agent take nothing new: what it has goes on to its end
+    Drain(Drain),
+    /// Has the agent take work again
+    Resume(OfData),
+}
+
+#[derive(Debug, Clone, Arguments)]
+pub(crate) struct Doctor {
+    /// The agent's own directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// The server's address; the one that the agent last used if not given
+    #[arg(long, value_name = "URL")]
+    pub(crate) server: Option<String>,
+    #[command(flatten)]
+    pub(crate) policy: PolicyOption,
+}
+
+#[derive(Debug, Clone, Arguments)]
+pub(crate) struct OfData {
+    /// The agent's own directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+}
+
+#[derive(Debug, Clone, Arguments)]
+pub(crate) struct Drain {
+    /// The agent's own directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// Waits until nothing runs any more
+    #[arg(long)]
+    pub(crate) wait: bool,
 }
 
 #[derive(Debug, Clone, Arguments)]

@@ -4,7 +4,7 @@
 //! decided here.
 //!
 //! In reading order: [`args`] (what can be typed), [`config`] (the file), [`server`], [`master_key`], [`agents`], [`demo`],
-//! [`words`] (what is said, in every language).
+//! [`log_file`], [`words`] (what is said, in every language).
 
 mod args;
 mod buckets;
@@ -16,15 +16,20 @@ mod server;
 mod master_key;
 mod agents;
 mod demo;
+mod log_file;
 mod words;
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Mutex;
 
 use clap::{CommandFactory, FromArgMatches};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
 
 use args::{Args, Command};
+use log_file::LogFile;
 
 fn main() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().collect();
@@ -46,7 +51,12 @@ fn main() -> ExitCode {
         Ok(args) => args,
         Err(error) => return cli::usage(&error).into(),
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    // An agent has little to do at a time, and should be small.
+    let mut builder = match args.command {
+        Command::Agent(_) => tokio::runtime::Builder::new_current_thread(),
+        Command::Server(_) | Command::Demo(_) | Command::People(_) => tokio::runtime::Builder::new_multi_thread(),
+    };
+    let runtime = match builder.enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail("start", &error),
     };
@@ -59,7 +69,7 @@ fn main() -> ExitCode {
 async fn run(args: Args) -> ExitCode {
     match args.command {
         Command::Server(options) => server::main(options).await,
-        Command::Agent(options) => match log(&options.log, &config::Log::default()) {
+        Command::Agent(options) => match log_of_agent(&options) {
             Ok(()) => agents::main(options, args.global).await,
             Err(error) => fail("start the agent", &error),
         },
@@ -68,19 +78,36 @@ async fn run(args: Args) -> ExitCode {
     }
 }
 
-/// What was wanted of the log is no level.
+/// What was wanted of the log cannot be had.
 #[derive(Debug, thiserror::Error)]
-#[error("use the log level '{level}'")]
-struct LogError {
-    level: String,
-    source: tracing_subscriber::filter::ParseError,
+enum LogError {
+    #[error("use the log level '{level}'")]
+    Level { level: String, source: tracing_subscriber::filter::ParseError },
+    #[error("open the log {}", path.display())]
+    File { path: PathBuf, source: std::io::Error },
+}
+
+fn log_of_agent(options: &args::Agent) -> Result<(), LogError> {
+    let Some(path) = &options.log_file else { return log(&options.log, &config::Log::default()) };
+    let file = LogFile::open(path, options.log_file_max);
+    let file = file.map_err(|source| LogError::File { path: path.clone(), source })?;
+    log_to(&options.log, &config::Log::default(), Mutex::new(file), false)
 }
 
 /// Logs go to standard error: as it was typed, else as the file says, else as text from `info` up.
 fn log(typed: &args::Log, config: &config::Log) -> Result<(), LogError> {
+    log_to(typed, config, std::io::stderr, true)
+}
+
+fn log_to<W: for<'a> MakeWriter<'a> + Send + Sync + 'static>(
+    typed: &args::Log,
+    config: &config::Log,
+    writer: W,
+    ansi: bool,
+) -> Result<(), LogError> {
     let level = typed.level.as_deref().or(config.level.as_deref()).unwrap_or("info");
-    let filter = EnvFilter::try_new(level).map_err(|source| LogError { level: level.to_owned(), source })?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let filter = EnvFilter::try_new(level).map_err(|source| LogError::Level { level: level.to_owned(), source })?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(ansi).with_writer(writer);
     match typed.log.or(config.form).unwrap_or(args::LogForm::Text) {
         args::LogForm::Text => log.init(),
         args::LogForm::Json => log.json().init(),

@@ -67,6 +67,8 @@ fn parse(line: &str, now: Timestamp) -> Input {
         "acknowledged" => Input::Said(ToAgent::Acknowledged { attempt: attempt() }),
         "kept" => Input::Kept { attempt: attempt() },
         "not-kept" => Input::NotKept { attempt: attempt(), cause: "disk full".to_owned() },
+        "not-allowed" => Input::NotAllowed { attempt: attempt(), cause: "policy".to_owned() },
+        "allowed" => Input::Allowed(words[1].parse().ok()),
         "began" => Input::Began { attempt: attempt(), at: now },
         "gone" => Input::Gone { attempt: attempt(), began: words[2] == "began", words: "no such file".to_owned() },
         "finished" => Input::Finished { attempt: attempt(), written: read_written(&words[2..]) },
@@ -600,6 +602,7 @@ fn what_cannot_be_kept_is_undeliverable() {
             offer a
               > keep a
             not-kept a
+              > forget a
               > say Finished(Finished { attempt: "a", ended: Failure(Failure { code: "Agent.Undeliverable", message: "disk full", exit_code: None }), stdout: "", stderr: "", stdout_truncated: false, stderr_truncated: false, started_at: None, finished_at: None, verdict: Normal, steps: [] })
             acknowledged a
         "#]],
