@@ -29,6 +29,8 @@ pub(crate) enum Operation {
     SendTaskSuccess,
     ListMapRuns,
     DescribeMapRun,
+    /// A route of the product's own.
+    Get,
 }
 
 /// What `StartExecution` answers, as far as it matters here.
@@ -92,6 +94,22 @@ impl Client {
         serde_json::from_slice(answer).map_err(|source| Fault::Answer { operation, source })
     }
 
+    /// What a route of the product's own answers.
+    pub(crate) async fn get(&mut self, path: &str) -> Result<Got, Fault> {
+        let address = self.address;
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: {AUTHORIZATION}\r\n\r\n");
+        self.request.clear();
+        self.request.extend_from_slice(request.as_bytes());
+        let head = self.exchange(Operation::Get).await?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Ok(Got { head: text(&self.response[..head.end]), body: self.response[head.end..].to_vec() })
+    }
+
+    pub(crate) async fn get_json<A: serde::de::DeserializeOwned>(&mut self, path: &str) -> Result<A, Fault> {
+        let got = self.get(path).await?;
+        serde_json::from_slice(&got.body).map_err(|source| Fault::Answer { operation: Operation::Get, source })
+    }
+
     async fn call(&mut self, operation: Operation, body: &str) -> Result<&[u8], Fault> {
         let (address, length) = (self.address, body.len());
         self.request.clear();
@@ -103,6 +121,13 @@ impl Client {
             )
             .as_bytes(),
         );
+        let head = self.exchange(operation).await?;
+        Ok(&self.response[head.end..])
+    }
+
+    /// Sends the request and reads the whole response, which must be a good one.
+    async fn exchange(&mut self, operation: Operation) -> Result<Head, Fault> {
+        let address = self.address;
         let talk = |source| Fault::Talk { address, source };
         self.stream.write_all(&self.request).await.map_err(talk)?;
         self.response.clear();
@@ -121,9 +146,22 @@ impl Client {
         }
         let body = &self.response[head.end..];
         match head.status {
-            200 => Ok(body),
+            200 => Ok(head),
             status => Err(Fault::Refused { operation, status, body: String::from_utf8_lossy(body).into_owned() }),
         }
+    }
+}
+
+/// What a route answered.
+pub(crate) struct Got {
+    head: String,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Got {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let mut headers = self.head.lines().filter_map(|line| line.split_once(':'));
+        headers.find(|(given, _)| given.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
     }
 }
 

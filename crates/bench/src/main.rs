@@ -14,9 +14,11 @@
 //!
 //! In reading order: [`ceiling`] (what is compared with), [`client`], [`process`], [`server`], [`stats`], the
 //! workloads [`load`] (W1, W4), [`single`] (W2, W3, synchronous Express), [`waiting`] (W5), [`activity`] (W6),
-//! [`distributed`] (a distributed Map) and [`cold`] (starting, and doing nothing), [`goals`], [`report`].
+//! [`distributed`] (a distributed Map), [`cold`] (starting, and doing nothing) and [`agent`] (scripts on a host),
+//! [`goals`], [`report`].
 
 mod activity;
+mod agent;
 mod ceiling;
 mod client;
 mod cold;
@@ -37,6 +39,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use agent::Size;
 use ceiling::Policy;
 use client::{Operation, Status};
 use load::{Load, Shape};
@@ -101,6 +104,8 @@ enum Workload {
     Map,
     /// The time to start, and the cost of doing nothing.
     Cold,
+    /// One agent: commands, doing nothing, and a script with much to say.
+    Agent,
 }
 
 /// Why there is no result.
@@ -247,6 +252,7 @@ impl Drop for Place {
 async fn measure(args: &Args, place: &Place) -> Result<(), Fault> {
     let mut out = io::stdout();
     let wants = |workload| args.only.is_empty() || args.only.contains(&workload);
+    let seconds = Duration::from_secs;
     let mut report = Report::new(args.quick);
     report.head(&mut out)?;
     if args.ceiling_only {
@@ -297,6 +303,14 @@ async fn measure(args: &Args, place: &Place) -> Result<(), Fault> {
     if wants(Workload::Cold) {
         report.cold = Some(cold::run(&product, place, args.quick).await?);
         report.cold(&mut out)?;
+    }
+    if wants(Workload::Agent) {
+        let size = match args.quick {
+            true => Size { rounds: 30, window: seconds(3), idle: seconds(5), bytes: 64 << 20 },
+            false => Size { rounds: 300, window: seconds(8), idle: seconds(20), bytes: goals::LARGE_BYTES },
+        };
+        report.agents = Some(agent::run(&product, place, size).await?);
+        report.agents(&mut out)?;
     }
     report.goals(&mut out)?;
     report.write_json(args.json.as_deref())
