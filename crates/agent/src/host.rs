@@ -2,13 +2,15 @@
 
 use std::fs;
 use std::io::{self, Read};
+use std::path::Path;
+use std::time::UNIX_EPOCH;
 
 use base::Timestamp;
 use nix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
 /// One process, told apart from a later one that was given the same number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Process {
     pub pid: i32,
     /// Clock ticks from the host's start to the process's.
@@ -54,6 +56,12 @@ pub fn steady_now() -> Timestamp {
         Ok(time) => Timestamp(time.tv_sec() * 1000 + time.tv_nsec() / 1_000_000),
         Err(_) => now(),
     }
+}
+
+/// When a file was last written.
+pub(crate) fn modified(path: &Path) -> io::Result<Timestamp> {
+    let since = fs::metadata(path)?.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+    Ok(Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX)))
 }
 
 /// The host's clock, as it is set.

@@ -18,7 +18,8 @@
 //! ```
 //!
 //! **Invariant:** a file is written aside, flushed and then put in place, and its directory is flushed. Who sees
-//! a file sees all of it, and everything it follows from.
+//! a file sees all of it, and everything it follows from. Of `starting`, which is flushed while a script waits for it, only
+//! the name has to outlive the host: whoever began in an earlier start of the host does not run any more.
 //!
 //! **Invariant:** `starting` and `exit.json` are created, never replaced: the first word stands.
 
@@ -26,6 +27,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use api::agent::{
     Ended, Failure, Finished, FromAgent, MESSAGE_BYTES_MAX, Offer, STDERR_CHARS_MAX, STDOUT_CHARS_MAX, StepEnded,
@@ -138,7 +140,7 @@ impl Default for Host {
 }
 
 /// `starting`: who began it, and when.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Starting {
     pub(crate) boot_id: String,
     pub(crate) supervisor: Process,
@@ -285,9 +287,11 @@ impl Journal {
             write_flushed(&directory.join(SECRETS), &to_json(&secrets)?, 0o600)?;
         }
         let stored = Stored { instance_id: instance_id.to_owned(), offer, host };
-        write_flushed(&directory.join("offer.json"), &to_json(&stored)?, 0o600)?;
-        flush_directory(&self.attempts())?;
-        replace(&directory.join("accepted"), b"{}")
+        let offer = write(&directory.join("offer.json"), &to_json(&stored)?, 0o600)?;
+        at_once(|| offer.sync_data(), || flush_directory(&self.attempts()))?;
+        // Only that it is there says anything.
+        File::create(directory.join("accepted"))?;
+        flush_directory(&directory)
     }
 
     /// Makes a new place for an attempt. Nothing is promised yet.
@@ -461,6 +465,9 @@ impl Journal {
         offset: u64,
         bytes: usize,
     ) -> io::Result<Vec<u8>> {
+        if bytes == 0 {
+            return Ok(vec![]);
+        }
         let name = match stream {
             Stream::Stdout => "stdout",
             Stream::Stderr => "stderr",
@@ -528,8 +535,7 @@ impl Journal {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(error),
         }
-        flush_directory(&self.trash())?;
-        flush_directory(&self.attempts())?;
+        at_once(|| flush_directory(&self.trash()), || flush_directory(&self.attempts()))?;
         remove_if_there(&trash)
     }
 
@@ -733,18 +739,27 @@ pub(crate) fn claim_start(directory: &Path, boot_id: &str) -> io::Result<bool> {
 
 fn claim(directory: &Path, boot_id: &str, prevented: bool) -> io::Result<bool> {
     let starting = Starting { boot_id: boot_id.to_owned(), supervisor: Process::current(), at: host::now(), prevented };
-    create(&directory.join("starting"), &to_json(&starting)?)
+    // Who began it is of use while the host stays up; that it began is said by the name alone.
+    let lasts = if prevented { Lasts::Content } else { Lasts::Name };
+    create(&directory.join("starting"), &to_json(&starting)?, lasts)
 }
 
 /// Who began it, if anyone did.
 pub(crate) fn began(directory: &Path) -> io::Result<Option<Starting>> {
-    let starting: Option<Starting> = read_json(&directory.join("starting"))?;
+    let path = directory.join("starting");
+    let starting = match read_json(&path) {
+        // Of an earlier start of the host, which ended before its content came to the disk.
+        Err(error) if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData) => {
+            Some(Starting { at: host::modified(&path)?, ..Starting::default() })
+        }
+        other => other?,
+    };
     Ok(starting.filter(|starting| !starting.prevented))
 }
 
 /// Creates `exit.json`. A result that is already there stands.
 pub(crate) fn conclude(directory: &Path, exit: &Exit) -> io::Result<()> {
-    create(&directory.join("exit.json"), &to_json(exit)?).map(|_| ())
+    create(&directory.join("exit.json"), &to_json(exit)?, Lasts::Content).map(|_| ())
 }
 
 pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> io::Result<Option<T>> {
@@ -767,10 +782,20 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     flush_directory(parent(path))
 }
 
+/// What of a new file is there after a power cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lasts {
+    Name,
+    Content,
+}
+
 /// Creates `path` with `bytes` in it, unless it is there: then false.
-fn create(path: &Path, bytes: &[u8]) -> io::Result<bool> {
+fn create(path: &Path, bytes: &[u8], lasts: Lasts) -> io::Result<bool> {
     let aside = aside(path);
-    write_flushed(&aside, bytes, 0o600)?;
+    let file = write(&aside, bytes, 0o600)?;
+    if lasts == Lasts::Content {
+        file.sync_data()?;
+    }
     // A link, unlike a rename, fails when the name is taken.
     let linked = fs::hard_link(&aside, path);
     fs::remove_file(&aside)?;
@@ -789,9 +814,22 @@ fn aside(path: &Path) -> PathBuf {
 }
 
 fn write_flushed(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    write(path, bytes, mode)?.sync_data()
+}
+
+fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<File> {
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(path)?;
     file.write_all(bytes)?;
-    file.sync_data()
+    Ok(file)
+}
+
+/// Two flushes together: the disk does them as one.
+fn at_once(one: impl FnOnce() -> io::Result<()>, other: impl FnOnce() -> io::Result<()> + Send) -> io::Result<()> {
+    thread::scope(|scope| {
+        let other = scope.spawn(other);
+        let one = one();
+        one.and(other.join().unwrap_or_else(|_| Err(io::Error::other("a flush ended early"))))
+    })
 }
 
 fn flush_directory(path: &Path) -> io::Result<()> {
@@ -920,6 +958,25 @@ mod tests {
         drop(lock);
         let (journal, _lock) = Journal::open(&data.0, "boot 2".to_owned()).expect("open");
         assert_eq!(standings(&journal), [Standing::Indeterminate]);
+    }
+
+    #[test]
+    fn a_beginning_of_which_only_the_name_is_left_is_indeterminate() {
+        let data = Directory::new();
+        let (journal, lock) = Journal::open(&data.0, "boot 1".to_owned()).expect("open");
+        journal.accept("mi-1", &Host::default(), &offer("a")).expect("accept");
+        assert!(claim_start(&journal.directory("a"), "boot 1").expect("claim"));
+        drop(lock);
+        for left in [&b""[..], &[0; 64]] {
+            fs::write(journal.directory("a").join("starting"), left).expect("write");
+            let (journal, _lock) = Journal::open(&data.0, "boot 2".to_owned()).expect("open");
+            assert_eq!(standings(&journal), [Standing::Indeterminate]);
+            assert!(!claim_start(&journal.directory("a"), "boot 2").expect("claim"));
+            assert!(!journal.prevent("a").expect("prevent"));
+            assert!(journal.began_at("a").expect("began").is_some_and(|at| at.0 > 0));
+        }
+        journal.conclude("a", lost()).expect("conclude");
+        assert_eq!(standings(&journal), [Standing::Finished]);
     }
 
     #[test]

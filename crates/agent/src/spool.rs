@@ -111,7 +111,8 @@ impl Spool {
     /// Ends the stream: what was kept is on disk.
     pub(crate) fn close(&self) -> Kept {
         let mut keeper = self.keeper();
-        if let Some(file) = keeper.file.take() {
+        // Where nothing was written there is nothing to lose.
+        if let Some(file) = keeper.file.take().filter(|_| keeper.kept.bytes > 0) {
             // Before the result is: what it stands on must be there after a power cut too.
             let _best_effort = file.sync_data();
         }
