@@ -12,7 +12,7 @@ use runtime::Page;
 
 use crate::error::Error;
 use crate::operation::{Operation, Service};
-use crate::shape::{ANY_TEXT, Member, Shape, list, optional, pattern, required, sensitive, text};
+use crate::shape::{ANY_TEXT, Member, Shape, list, optional, pattern, required, text};
 use crate::value::Input;
 
 /// `AWS Systems Manager API Reference`, 2014-11-06: the parts that run commands, and keep documents and parameters.
@@ -199,7 +199,18 @@ const OPERATIONS: &[Operation] = &[
 const COMMAND_ID: Shape = text(36, 36);
 const INSTANCE_ID: Shape = pattern(0, usize::MAX, r"(^i-(\w{8}|\w{17})$)|(^mi-\w{17}$)", is_instance);
 const TEXTS: Shape = list(&ANY_TEXT, 0, usize::MAX);
-const TARGET: Shape = Shape::Structure(&[optional("Key", text(1, 163)), optional("Values", list(&ANY_TEXT, 0, 50))]);
+const TARGET: Shape = Shape::Structure(&[
+    optional(
+        "Key",
+        pattern(
+            1,
+            163,
+            r"^[\p{L}\p{Z}\p{N}_.:/=\-@]*$|resource-groups:ResourceTypeFilters|resource-groups:Name",
+            is_target_key,
+        ),
+    ),
+    optional("Values", list(&ANY_TEXT, 0, 50)),
+]);
 const FILTER: Shape = Shape::Structure(&[
     required("key", Shape::Enum(&["InvokedAfter", "InvokedBefore", "Status", "ExecutionStage", "DocumentName"])),
     required("value", text(1, 128)),
@@ -214,12 +225,29 @@ const NOTIFICATION: Shape = Shape::Structure(&[
 ]);
 const ALARMS: &[Member] = &[
     optional("IgnorePollAlarmFailure", Shape::Boolean),
-    required("Alarms", list(&Shape::Structure(&[required("Name", sensitive(1, 255))]), 1, 1)),
+    required(
+        "Alarms",
+        list(&Shape::Structure(&[required("Name", pattern(1, 255, r"^(?!\s*$).+", is_not_blank))]), 1, 1),
+    ),
 ];
 const INSTANCE_FILTER: Shape =
     Shape::Structure(&[required("Key", text(1, usize::MAX)), required("Values", list(&text(1, usize::MAX), 1, 100))]);
-const OLD_INSTANCE_FILTER: Shape =
-    Shape::Structure(&[required("key", text(1, usize::MAX)), required("valueSet", list(&text(1, usize::MAX), 1, 100))]);
+const OLD_INSTANCE_FILTER: Shape = Shape::Structure(&[
+    required(
+        "key",
+        Shape::Enum(&[
+            "InstanceIds",
+            "AgentVersion",
+            "PingStatus",
+            "PlatformTypes",
+            "ActivationIds",
+            "IamRole",
+            "ResourceType",
+            "AssociationStatus",
+        ]),
+    ),
+    required("valueSet", list(&text(1, usize::MAX), 1, 100)),
+]);
 
 const PROPERTY_FILTER: Shape = Shape::Structure(&[
     required(
@@ -264,6 +292,11 @@ fn is_managed_instance(text: &str) -> bool {
     digits.is_some_and(|digits| {
         digits.len() == 17 && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
     })
+}
+
+/// As a tag, without its plus sign.
+fn is_target_key(text: &str) -> bool {
+    is_tag(text) && !text.contains('+')
 }
 
 /// What a tag's key and value may be made of.
