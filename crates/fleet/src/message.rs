@@ -722,6 +722,35 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// The instances that it is about; none when it is about the command as a whole.
+    pub fn instances(&self) -> Vec<&InstanceId> {
+        match self {
+            Event::Sent { send, .. } => send.places.iter().filter_map(|place| place.candidates.first()).collect(),
+            Event::Withdrawn { instance, next, .. } => vec![instance, next],
+            Event::Offered { instance, .. }
+            | Event::Accepted { instance, .. }
+            | Event::Started { instance, .. }
+            | Event::Returned { instance, .. }
+            | Event::Lost { instance, .. }
+            | Event::Found { instance, .. }
+            | Event::AttemptEnded { instance, .. }
+            | Event::CancelRequested { instance, .. }
+            | Event::Finished { instance, .. }
+            | Event::ReportedLate { instance, .. }
+            | Event::OutputDelivered { instance, .. } => vec![instance],
+            Event::SlotAsked { .. }
+            | Event::SlotGranted { .. }
+            | Event::SlotReleased { .. }
+            | Event::StatusReached { .. }
+            | Event::Announced { .. }
+            | Event::CancelRequestedWhole { .. }
+            | Event::Ended { .. }
+            | Event::Notified { .. } => vec![],
+        }
+    }
+}
+
 /// Who said how an invocation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Decider {

@@ -256,6 +256,11 @@ impl Run {
         }
     }
 
+    /// The statuses that there are among its invocations.
+    pub fn statuses(&self) -> impl Iterator<Item = InvocationStatus> {
+        self.index.tally.statuses()
+    }
+
     /// When every invocation had ended.
     pub fn ended_at(&self) -> Option<Timestamp> {
         self.ended_at

@@ -147,6 +147,11 @@ impl Tally {
         self.0.iter().filter(|(status, _)| kind(**status)).map(|(_, count)| count).sum()
     }
 
+    /// Those that any has.
+    pub fn statuses(&self) -> impl Iterator<Item = InvocationStatus> {
+        self.0.keys().copied()
+    }
+
     fn of(&self, status: InvocationStatus) -> usize {
         self.0.get(&status).copied().unwrap_or(0)
     }

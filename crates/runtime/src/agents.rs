@@ -9,6 +9,7 @@ use api::agent::{self, FromAgent, ToAgent};
 use base::{Caller, Id, Timestamp};
 use tokio::sync::mpsc;
 
+use crate::commands::AtWork;
 use crate::directory::{self, Directory, Laid};
 pub use crate::instance::Comes;
 use crate::outputs::content::Fetches;
@@ -155,15 +156,17 @@ impl Hub {
     }
 
     /// Keeps in mind where a command is under way.
-    pub(crate) fn note_work(&self, caller: &Caller, id: Id, run: &fleet::Run) {
+    pub(crate) fn note_work(&self, caller: &Caller, id: Id, at_work: &[AtWork]) {
+        if at_work.is_empty() {
+            return;
+        }
         let mut hosts = self.lock();
-        for invocation in run.invocations() {
-            let host = hosts.entry(key(caller, &invocation.instance.0)).or_default();
-            let status = invocation.status();
-            if status.is_terminal() {
+        for (instance, status) in at_work {
+            let host = hosts.entry(key(caller, &instance.0)).or_default();
+            let Some(status) = status else {
                 host.work.remove(&id);
                 continue;
-            }
+            };
             let runs = matches!(status, fleet::InvocationStatus::InProgress | fleet::InvocationStatus::Cancelling);
             let known = host.work.insert(id, if runs { Work::Runs } else { Work::Waits });
             if known.is_none() {
@@ -423,17 +426,23 @@ impl Runtime {
         let runs: BTreeSet<Id> = work.into_iter().chain(named).collect();
         for id in runs {
             let Ok(Reply::Run(run)) = world.ask(id, Ask::LookAtRun).await else { continue };
-            let of_run = |report: &&agent::AttemptReport| {
-                let parts = fleet::AttemptId::from(&*report.attempt).parts();
+            let of_run = |attempt: &fleet::AttemptId| {
+                let parts = attempt.parts();
                 parts.is_some_and(|(command_id, of)| of == *instance && keys::run(&session.caller, &command_id.0) == id)
             };
-            let theirs = hello.attempts.iter().find(of_run).map(|report| fleet::AttemptId::from(&*report.attempt));
-            let Some(attempt) = run.attempt_at(instance).cloned().or(theirs) else { continue };
-            let reported = hello.attempts.iter().find(|report| report.attempt == *attempt.0);
-            let state = reported.map_or(fleet::AttemptState::Unknown, |report| state(report.state));
-            let command = fleet::Command::AgentReported { attempt, state };
-            if let Err(refused) = world.ask(id, Ask::Run(command)).await {
-                tracing::debug!(instance = %session.instance_id, %id, refused = %Refusal::from(refused), "a report changes nothing");
+            let told =
+                hello.attempts.iter().map(|report| (fleet::AttemptId::from(&*report.attempt), state(report.state)));
+            let mut told: BTreeMap<fleet::AttemptId, fleet::AttemptState> =
+                told.filter(|(attempt, _)| of_run(attempt)).collect();
+            // What it holds or is asked to hold, and does not know of.
+            if let Some(present) = run.attempt_at(instance) {
+                told.entry(present.clone()).or_insert(fleet::AttemptState::Unknown);
+            }
+            for (attempt, state) in told {
+                let command = fleet::Command::AgentReported { attempt, state };
+                if let Err(refused) = world.ask(id, Ask::Run(command)).await {
+                    tracing::debug!(instance = %session.instance_id, %id, refused = %Refusal::from(refused), "a report changes nothing");
+                }
             }
             world.tell(id, Ask::Remind { instance: instance.clone() });
         }

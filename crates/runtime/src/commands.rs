@@ -1,8 +1,8 @@
 //! Use cases of Run Command: scripts on managed instances.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use base::{Caller, Id, Timestamp};
+use base::{Caller, Timestamp};
 use bytes::Bytes;
 use store::{Direction, IndexKey, IndexRow, Timer};
 
@@ -83,6 +83,17 @@ impl StatusWanted {
         }
     }
 
+    /// Whether a run with this head may have it.
+    fn may_be(&self, head: &RunHead) -> bool {
+        let Some(status) = head.status else { return true };
+        match self {
+            StatusWanted::OfCommand(wanted) => [status.status(), status.details()].contains(&&**wanted),
+            StatusWanted::OfInvocation(wanted) => {
+                head.invocations.iter().any(|status| [status.status(), status.details()].contains(&&**wanted))
+            }
+        }
+    }
+
     /// Whether it is this invocation's; that of commands is every invocation's.
     pub fn has_invocation(&self, invocation: &fleet::Invocation) -> bool {
         match self {
@@ -93,12 +104,6 @@ impl StatusWanted {
             }
         }
     }
-}
-
-/// Whether a run still owes anything but alarms: what a starting server has to know of.
-pub(crate) fn owes(run: &fleet::Run) -> bool {
-    let alarm = |effect: &fleet::Effect| matches!(effect, fleet::Effect::SetTimer { .. });
-    run.sent().is_some() && (!run.is_terminal() || run.outstanding().iter().any(|effect| !alarm(effect)))
 }
 
 /// Timers that a run's effects set and clear, as rows.
@@ -120,12 +125,40 @@ pub(crate) fn alarms(effects: &[fleet::Effect], step: &mut store::Step) {
     }
 }
 
-/// Puts a new run into the lists. The rows only name it: its state is read from itself.
-pub(crate) fn index(id: Id, caller: &Caller, head: &RunHead, run: &fleet::Run, step: &mut store::Step) {
-    let key = keys::newest_first(head.requested, id);
-    let of = run.invocations().iter().map(|invocation| keys::runs_of(caller, &invocation.instance.0));
-    let lists = std::iter::once(keys::runs(caller)).chain(of);
-    step.index_put.extend(lists.map(|list| IndexRow { at: IndexKey { list, key: key.clone() }, value: Bytes::new() }));
+/// Puts a run into the lists of the account and of each instance that it comes to. The rows only name it: its state is
+/// read from itself.
+pub(crate) fn index(caller: &Caller, key: &Bytes, events: &[fleet::Event], step: &mut store::Step) {
+    for event in events {
+        let lists: Vec<Bytes> = match event {
+            fleet::Event::Sent { .. } => {
+                let of = event.instances().into_iter().map(|instance| keys::runs_of(caller, &instance.0));
+                std::iter::once(keys::runs(caller)).chain(of).collect()
+            }
+            fleet::Event::Withdrawn { next, .. } => vec![keys::runs_of(caller, &next.0)],
+            _ => continue,
+        };
+        let row = |list: Bytes| IndexRow { at: IndexKey { list, key: key.clone() }, value: Bytes::new() };
+        step.index_put.extend(lists.into_iter().map(row));
+    }
+}
+
+/// How a command stands on an instance: none when it is there no more.
+pub(crate) type AtWork = (fleet::InstanceId, Option<fleet::InvocationStatus>);
+
+/// Where a step has changed what is under way.
+pub(crate) fn at_work(run: &fleet::Run, events: &[fleet::Event]) -> Vec<AtWork> {
+    let touched: BTreeSet<&fleet::InstanceId> = events.iter().flat_map(fleet::Event::instances).collect();
+    let standing = |instance: &fleet::InstanceId| {
+        let status = run.invocation(instance).map(fleet::Invocation::status);
+        (instance.clone(), status.filter(|status| !status.is_terminal()))
+    };
+    touched.into_iter().map(standing).collect()
+}
+
+/// Where it is under way.
+pub(crate) fn all_at_work(run: &fleet::Run) -> Vec<AtWork> {
+    let open = run.invocations().iter().filter(|invocation| !invocation.status().is_terminal());
+    open.map(|invocation| (invocation.instance.clone(), Some(invocation.status()))).collect()
 }
 
 /// Where a command runs: the instances that were named, and a place for each of them and for what leads elsewhere.
@@ -273,6 +306,9 @@ impl Runtime {
                 }
                 after = Some(row.at.key.clone());
                 let Some(id) = keys::id_of(&row.at.key) else { continue };
+                if !self.may_match(id, &filter).await? {
+                    continue;
+                }
                 if let Ok(Reply::Run(run)) = self.ask(id, Ask::LookAtRun).await
                     && matches(&filter, &run)
                 {
@@ -281,6 +317,14 @@ impl Runtime {
             }
             after = Some(end);
         }
+    }
+
+    /// Looks at what is kept beside a run first: reading a large one to see that it is not wanted would cost too much.
+    async fn may_match(&self, id: base::Id, filter: &CommandFilter) -> Result<bool, Refusal> {
+        let Some(status) = &filter.status else { return Ok(true) };
+        let Some(head) = self.store().head(id).await? else { return Ok(false) };
+        let head: RunHead = serde_json::from_slice(&head.header).map_err(Refusal::internal)?;
+        Ok(status.may_be(&head))
     }
 }
 

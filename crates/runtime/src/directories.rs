@@ -76,12 +76,19 @@ impl Runtime {
                 self.instance(caller, &member.agent).await?;
             }
         }
+        let done = !how.dry_run;
         self.directory_ask(caller, Change::PutGroup(group.clone()), how).await?;
+        if done {
+            self.slots_set(caller, &group.name, group.concurrency_max).await?;
+        }
         Ok(group)
     }
 
     pub async fn agent_group_delete(&self, caller: &Caller, name: &str, how: Changing) -> Result<(), Refusal> {
-        self.directory_ask(caller, Change::DeleteGroup(name.into()), how).await.map(drop)
+        let done = !how.dry_run;
+        self.directory_ask(caller, Change::DeleteGroup(name.into()), how).await?;
+        // What waits for a slot of a group that is gone need not wait any more.
+        if done { self.slots_set(caller, name, None).await } else { Ok(()) }
     }
 
     /// Sends an agent nothing new: what it has goes on to its end, what is for it waits.

@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::agents::Hub;
 use crate::announce::{Announcements, Announcer};
 use crate::clock::Clock;
+use crate::commands::AtWork;
 use crate::definitions::Definitions;
 use crate::directory::Directory;
 use crate::exchange::Exchange;
@@ -25,6 +26,7 @@ use crate::metrics::Metrics;
 use crate::observe::{Ended, Recorded};
 use crate::outputs::Outputs;
 use crate::secrets::{MasterKey, Vault};
+use crate::semaphore;
 use crate::shard::{Ask, Refused, Reply, Request, due_in, shard_of};
 use crate::tasks::{TaskCall, TaskPort, TaskReply};
 use crate::value::ExecutionHead;
@@ -76,12 +78,9 @@ pub(crate) enum Dispatch {
         run: Id,
         told: maprun::Told,
     },
-    Run {
-        id: Id,
-        caller: Caller,
-        run: Box<fleet::Run>,
-        effects: Vec<fleet::Effect>,
-    },
+    Run(RunDispatch),
+    /// A semaphore has decided.
+    Slot(semaphore::Told),
     /// An execution has ended, and the task that started it waits for that.
     Ended {
         arn: Arc<str>,
@@ -100,7 +99,39 @@ pub(crate) enum Dispatch {
     },
 }
 
+/// What a step of a run asks of the world.
+pub(crate) struct RunDispatch {
+    id: Id,
+    caller: Caller,
+    document: String,
+    at_work: Vec<AtWork>,
+    effects: Vec<fleet::Effect>,
+    /// Where somebody is to be told of it.
+    run: Option<Box<fleet::Run>>,
+}
+
+impl RunDispatch {
+    pub(crate) fn effects(&self) -> &[fleet::Effect] {
+        &self.effects
+    }
+}
+
 impl Dispatch {
+    /// The whole run is taken along only for those who tell of it: it may be large.
+    pub(crate) fn run(
+        id: Id,
+        caller: &Caller,
+        run: &fleet::Run,
+        at_work: Vec<AtWork>,
+        effects: Vec<fleet::Effect>,
+    ) -> RunDispatch {
+        let tells =
+            |effect: &fleet::Effect| matches!(effect, fleet::Effect::Notify { .. } | fleet::Effect::Announce { .. });
+        let whole = effects.iter().any(tells).then(|| Box::new(run.clone()));
+        let document = run.sent().map(|(send, _)| send.document_name.clone()).unwrap_or_default();
+        RunDispatch { id, caller: caller.clone(), document, at_work, effects, run: whole }
+    }
+
     /// What a machine that is being deleted owes.
     pub(crate) fn sweep(machine: &Registered) -> Option<Dispatch> {
         Some(Dispatch::Sweep { arn: machine.arn.clone(), deleting: machine.deleting? })
@@ -270,10 +301,8 @@ impl World {
             Dispatch::ChildEnded { run, told } => {
                 self.tell(run, Ask::MapRun(maprun::Command::Told { children: vec![told] }));
             }
-            Dispatch::Run { id, caller, run, effects } => {
-                self.hub.note_work(&caller, id, &run);
-                effects.into_iter().for_each(|effect| self.perform_fleet(id, &caller, &run, effect));
-            }
+            Dispatch::Run(dispatch) => self.perform_run(dispatch),
+            Dispatch::Slot(told) => self.tell_holder(told),
             Dispatch::Ended { arn, waiter, waits } => self.notify_starter(arn, waiter, waits),
             Dispatch::CheckWaiter { id, waiter } => {
                 self.unless_awaited(id, waiter, Ask::Run(fleet::Command::Cancel { instances: vec![] }));
@@ -438,19 +467,29 @@ impl World {
         self.tell(id, Ask::Execution(engine::Command::Complete { task, outcome }));
     }
 
-    fn perform_fleet(&self, id: Id, caller: &Caller, run: &fleet::Run, effect: fleet::Effect) {
+    fn perform_run(&self, dispatch: RunDispatch) {
+        let RunDispatch { id, caller, document, at_work, effects, run } = dispatch;
+        self.hub.note_work(&caller, id, &at_work);
+        for effect in effects {
+            self.perform_fleet(id, &caller, &document, run.as_deref(), effect);
+        }
+    }
+
+    fn perform_fleet(&self, id: Id, caller: &Caller, document: &str, run: Option<&fleet::Run>, effect: fleet::Effect) {
         match effect {
             fleet::Effect::DeliverOutput { instance, .. } => {
                 let (caller, run) = (caller.clone(), Box::new(run.clone()));
                 drop(self.spawn(async move |runtime, _| runtime.deliver_output(caller, run, instance).await));
             }
             fleet::Effect::SetTimer { .. } | fleet::Effect::ClearTimer { .. } => (),
-            // Nobody asks for these yet.
-            fleet::Effect::AcquireSlot { .. } | fleet::Effect::ReleaseSlot { .. } => (),
-            fleet::Effect::Announce { announcement } => self.announce(id, caller, run, announcement),
-            fleet::Effect::Notify { waiter } => self.notify(id, run, waiter),
+            fleet::Effect::AcquireSlot { place, group } => self.acquire_slot(id, caller, place, &group),
+            fleet::Effect::ReleaseSlot { place, group } => self.release_slot(id, caller, place, &group),
+            fleet::Effect::Announce { announcement } => {
+                let run = run.expect("who tells of a run is given it");
+                self.announce(id, caller, run, announcement);
+            }
+            fleet::Effect::Notify { waiter } => self.notify(id, run.expect("who tells of a run is given it"), waiter),
             fleet::Effect::Offer { instance, attempt, plan, expires_at } => {
-                let document = run.sent().map_or("", |(send, _)| &send.document_name);
                 self.hub.send(caller, &instance, crate::agents::offer(attempt, document, &plan, expires_at));
             }
             fleet::Effect::Go { instance, attempt } => {

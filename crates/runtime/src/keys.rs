@@ -48,6 +48,11 @@ pub(crate) fn run(caller: &Caller, command_id: &str) -> Id {
     Id::of("command", &format!("{}/{}/{command_id}", caller.account, caller.region))
 }
 
+/// The semaphore of an agent group.
+pub(crate) fn slots(caller: &Caller, group: &str) -> Id {
+    Id::of("slots", &format!("{}/{}/{group}", caller.account, caller.region))
+}
+
 pub(crate) fn instance(caller: &Caller, instance_id: &str) -> Id {
     Id::of("instance", &format!("{}/{}/{instance_id}", caller.account, caller.region))
 }

@@ -54,6 +54,8 @@ mod parameter;
 mod kept_document;
 pub mod secrets;
 mod activation;
+mod semaphore;
+mod slots;
 mod exchange;
 mod instance;
 pub mod directory;

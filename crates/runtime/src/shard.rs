@@ -32,7 +32,7 @@ use crate::metrics::ShardLabel;
 use crate::observe::Recorded;
 use crate::refusal::LogRefusal;
 use crate::value::{self, ExecutionHead, HeadStatus, InstanceHead, RunHead, Value, What};
-use crate::{activation, activity, directory, instance, kept_document, machine, parameter};
+use crate::{activation, activity, directory, instance, kept_document, machine, parameter, semaphore};
 
 /// Into how many parts the values are divided. Fixed: a value's part follows from its name.
 pub(crate) const SHARDS: u16 = 8;
@@ -113,6 +113,7 @@ pub(crate) enum Ask {
     LogGroup(group::Command),
     LogStream(stream::Command),
     MapRun(maprun::Command),
+    Semaphore(semaphore::Command),
     LookAtMapRun,
     Directory {
         caller: Caller,
@@ -530,6 +531,7 @@ impl Shard {
             Ask::Instance { caller, command } => self.step_instance(id, caller, *command, turn),
             Ask::Watch(watcher) => self.watch(id, watcher),
             Ask::MapRun(command) => self.step_map_run(id, command, turn),
+            Ask::Semaphore(command) => self.step_semaphore(id, command, turn),
             Ask::LookAtMapRun => self.look_at_map_run(id),
             Ask::Directory { caller, command, dry_run } => self.step_directory(id, caller, command, dry_run, turn),
             Ask::LogGroup(command) => self.step_log_group(id, command, turn),
@@ -551,6 +553,7 @@ impl Shard {
                 | What::Activity(_)
                 | What::Activation(_)
                 | What::Document(_)
+                | What::Semaphore(_)
                 | What::LogGroup(_)
                 | What::LogStream(_)
                 | What::MapRun { .. }
@@ -863,6 +866,7 @@ impl Shard {
                 | What::Parameter(_)
                 | What::Activation(_)
                 | What::Document(_)
+                | What::Semaphore(_)
                 | What::LogGroup(_)
                 | What::LogStream(_)
                 | What::MapRun { .. }
@@ -883,13 +887,17 @@ impl Shard {
             account: caller.account.to_string(),
             region: caller.region.to_string(),
             requested: self.world.now(),
+            ..RunHead::default()
         };
         self.insert(id, What::Run { run: Box::default(), head, seq: 0 });
-        let sent = self.step_run(id, fleet::Command::Send(Box::new(send)), None, turn);
-        if sent.is_err() {
+        if let Err(refused) = self.step_run(id, fleet::Command::Send(Box::new(send)), None, turn) {
             self.cache.remove(&id);
+            return Err(refused);
         }
-        sent
+        match self.what(id) {
+            Some(What::Run { run, .. }) => Ok(Reply::Run(run.clone())),
+            _ => Err(Refused::Missing),
+        }
     }
 
     fn step_run(
@@ -902,34 +910,49 @@ impl Shard {
         let now = self.world.now();
         let Some(What::Run { run, head, seq }) = self.what(id) else { return Err(Refused::Missing) };
         let first = *seq;
-        let owed = crate::commands::owes(run);
+        let owed = run.owes();
         let step = fleet::step(run, command, fleet::Env { now }).map_err(Refused::Run)?;
         *seq += step.events.len() as u64;
-        let owes = crate::commands::owes(run);
-        let (run, head) = (run.clone(), head.clone());
+        head.follow(run);
+        let owes = run.owes();
         let caller = Caller::new(&head.account, &head.region);
+        let key = crate::keys::newest_first(head.requested, id);
         let fleet::Step { events, effects } = step;
+        let at_work = crate::commands::at_work(run, &events);
+        let dispatch = Dispatch::run(id, &caller, run, at_work, effects);
         if !events.is_empty() {
             let rows = |step: &mut store::Step| {
                 step.owes = (owed != owes || first == 0).then_some(owes);
                 step.timers_cleared.extend(fired);
-                crate::commands::alarms(&effects, step);
-                if first == 0 {
-                    crate::commands::index(id, &caller, &head, &run, step);
-                }
+                crate::commands::alarms(dispatch.effects(), step);
+                crate::commands::index(&caller, &key, &events, step);
             };
             self.keep(id, value::chunk(first, &events), rows, turn);
         }
-        turn.dispatches.push(Dispatch::Run { id, caller, run: run.clone(), effects });
-        Ok(Reply::Run(run))
+        turn.dispatches.push(Dispatch::Run(dispatch));
+        Ok(Reply::Done)
     }
 
     fn remind(&mut self, id: Id, instance: &fleet::InstanceId, turn: &mut Turn) -> Result<Reply, Refused> {
         let Some(What::Run { run, head, .. }) = self.what(id) else { return Err(Refused::Missing) };
         let caller = Caller::new(&head.account, &head.region);
         let effects = run.outstanding_for(instance);
-        let run = run.clone();
-        turn.dispatches.push(Dispatch::Run { id, caller, run, effects });
+        turn.dispatches.push(Dispatch::Run(Dispatch::run(id, &caller, run, vec![], effects)));
+        Ok(Reply::Done)
+    }
+
+    fn step_semaphore(&mut self, id: Id, command: semaphore::Command, turn: &mut Turn) -> Result<Reply, Refused> {
+        if self.what(id).is_none() {
+            self.insert(id, What::Semaphore(Box::default()));
+        }
+        let now = self.world.now();
+        let Some(What::Semaphore(semaphore)) = self.what(id) else { return Err(Refused::Missing) };
+        let first = semaphore.seq;
+        let semaphore::Step { events, told } = semaphore::step(semaphore, command, now);
+        if !events.is_empty() {
+            self.keep(id, value::chunk(first, &events), |_| (), turn);
+        }
+        turn.dispatches.extend(told.into_iter().map(Dispatch::Slot));
         Ok(Reply::Done)
     }
 
@@ -1016,7 +1039,7 @@ impl Shard {
             }
             Some(What::Run { run, head, .. }) => {
                 let caller = Caller::new(&head.account, &head.region);
-                let (run, effects) = (run.clone(), run.outstanding());
+                let effects = run.outstanding();
                 let alarms = effects.iter().filter_map(|effect| match effect {
                     fleet::Effect::SetTimer { timer, due } => Some(Due { due: *due, id, timer: *timer }),
                     _ => None,
@@ -1025,7 +1048,8 @@ impl Shard {
                 if let Some(waiter) = run.sent().and_then(|(send, _)| send.waiter) {
                     turn.dispatches.push(Dispatch::CheckWaiter { id, waiter });
                 }
-                turn.dispatches.push(Dispatch::Run { id, caller, run, effects });
+                let at_work = crate::commands::all_at_work(run);
+                turn.dispatches.push(Dispatch::Run(Dispatch::run(id, &caller, run, at_work, effects)));
             }
             Some(What::Machine(machine)) => {
                 turn.dispatches.extend(machine.now.as_deref().and_then(Dispatch::sweep));
@@ -1045,6 +1069,7 @@ impl Shard {
                 | What::Parameter(_)
                 | What::Activation(_)
                 | What::Document(_)
+                | What::Semaphore(_)
                 | What::LogGroup(_)
                 | What::LogStream(_),
             ) => (),

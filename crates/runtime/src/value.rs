@@ -18,6 +18,7 @@ use crate::executions::{ExecutionStatus, ExecutionSummary, Starter, Waits};
 use crate::keys;
 use crate::logs::delivery::Logging;
 use crate::logs::{group, stream};
+use crate::semaphore::Semaphore;
 use crate::{activation, activity, instance, kept_document, machine, parameter};
 
 pub(crate) const MACHINE: Kind = Kind(1);
@@ -30,6 +31,7 @@ pub(crate) const LOG_STREAM: Kind = Kind(21);
 pub(crate) const ACTIVITY: Kind = Kind(7);
 pub(crate) const PARAMETER: Kind = Kind(30);
 pub(crate) const DIRECTORY: Kind = Kind(45);
+pub(crate) const SEMAPHORE: Kind = Kind(46);
 pub(crate) const ACTIVATION: Kind = Kind(41);
 pub(crate) const DOCUMENT: Kind = Kind(40);
 
@@ -67,6 +69,7 @@ pub(crate) enum What {
     Document(kept_document::KeptDocument),
     MapRun { run: Box<maprun::Run>, seq: u64 },
     Directory { directory: Arc<Directory>, head: InstanceHead },
+    Semaphore(Box<Semaphore>),
 }
 
 /// What `DescribeExecution` and the lists need.
@@ -155,6 +158,20 @@ pub(crate) struct RunHead {
     pub(crate) account: String,
     pub(crate) region: String,
     pub(crate) requested: Timestamp,
+    /// How it stands; none before that was kept here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) status: Option<fleet::CommandStatus>,
+    /// How its invocations stand.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) invocations: Vec<fleet::InvocationStatus>,
+}
+
+impl RunHead {
+    /// The head of a run that `run` has become.
+    pub(crate) fn follow(&mut self, run: &fleet::Run) {
+        self.status = Some(run.status());
+        self.invocations = run.statuses().collect();
+    }
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -216,6 +233,9 @@ impl Value {
                 run: Box::new(rebuild(loaded, |run: &mut maprun::Run, event| run.apply(event))?),
                 seq: loaded.seq.0,
             },
+            SEMAPHORE => {
+                What::Semaphore(Box::new(rebuild(loaded, |semaphore: &mut Semaphore, event| semaphore.apply(event))?))
+            }
             DIRECTORY => What::Directory {
                 directory: Arc::new(rebuild(loaded, |directory: &mut Directory, event| directory.apply(event))?),
                 head: serde_json::from_slice(&loaded.header)?,
@@ -240,6 +260,7 @@ impl Value {
             What::Document(document) => document.seq,
             What::MapRun { seq, .. } => *seq,
             What::Directory { directory, .. } => directory.seq,
+            What::Semaphore(semaphore) => semaphore.seq,
         }
     }
 
@@ -248,7 +269,7 @@ impl Value {
         match &self.what {
             What::Machine(machine) => machine.now.is_none(),
             What::Execution { execution, .. } => !execution.awaits_tasks(),
-            What::Run { run, .. } => run.is_terminal(),
+            What::Run { run, .. } => !run.owes(),
             What::Instance { instance, .. } => instance.now.is_none(),
             What::LogGroup(_) => true,
             What::LogStream(stream) => stream.now.is_none(),
@@ -258,6 +279,7 @@ impl Value {
             What::Activation(activation) => activation.now.is_none(),
             What::MapRun { run, .. } => run.is_over(),
             What::Directory { directory, .. } => directory.seq == 0,
+            What::Semaphore(semaphore) => !semaphore.is_used(),
         }
     }
 
@@ -275,6 +297,7 @@ impl Value {
             What::Document(_) => DOCUMENT,
             What::MapRun { .. } => MAP_RUN,
             What::Directory { .. } => DIRECTORY,
+            What::Semaphore(_) => SEMAPHORE,
         }
     }
 
@@ -300,6 +323,7 @@ impl Value {
             | What::Parameter(_)
             | What::Activation(_)
             | What::Document(_)
+            | What::Semaphore(_)
             | What::MapRun { .. } => Ok(vec![]),
             What::Execution { head, .. } => serde_json::to_vec(head),
             What::Run { head, .. } => serde_json::to_vec(head),
@@ -328,6 +352,7 @@ impl Value {
             What::Activation(activation) => serde_json::to_vec(activation).expect("a value has a text"),
             What::Document(document) => serde_json::to_vec(document).expect("a value has a text"),
             What::MapRun { run, .. } => serde_json::to_vec(run).expect("a value has a text"),
+            What::Semaphore(semaphore) => serde_json::to_vec(semaphore).expect("a value has a text"),
             What::Directory { directory, .. } => serde_json::to_vec(&**directory).expect("a value has a text"),
         }
         .into();
