@@ -173,14 +173,6 @@ impl Hub {
                 host.promised.count = host.promised.count.saturating_sub(1);
             }
         }
-        // What was taken back from one candidate is another's.
-        let places = run.sent().map_or(&[][..], |(send, _)| &send.places);
-        let others = places.iter().filter(|place| place.candidates.len() > 1).flat_map(|place| &place.candidates);
-        for instance in others.filter(|instance| run.invocation(instance).is_none()) {
-            if let Some(host) = hosts.get_mut(&key(caller, &instance.0)) {
-                host.work.remove(&id);
-            }
-        }
     }
 
     /// The host's new connection; the first message of it tells how it is to work.
