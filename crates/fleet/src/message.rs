@@ -105,6 +105,11 @@ pub enum Command {
     AgentLost {
         instance: InstanceId,
     },
+    /// The offer cannot be made, and never will be.
+    Hindered {
+        attempt: AttemptId,
+        failure: Failure,
+    },
     Fire {
         timer: u64,
     },

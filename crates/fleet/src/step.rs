@@ -11,7 +11,7 @@ use crate::limits::{
     SCRIPT_BYTES_MAX, TIMEOUT_SECONDS_MAX, TIMEOUT_SECONDS_MIN,
 };
 use crate::message::{
-    Announcement, AttemptId, AttemptState, Command, Decider, Effect, Ended, Event, FailureCode, InstanceId,
+    Announcement, AttemptId, AttemptState, Command, Decider, Effect, Ended, Event, Failure, FailureCode, InstanceId,
     NotificationEvent, Outcome, Per, Refusal, Send, Waiter,
 };
 use crate::output;
@@ -44,6 +44,7 @@ pub fn step(run: &mut Run, command: Command, env: Env) -> Result<Step, Refusal> 
         Command::AgentFinished { attempt, outcome } => cx.finished(&attempt, outcome)?,
         Command::AgentReported { attempt, state } => cx.reported(&attempt, state)?,
         Command::AgentLost { instance } => cx.lost(&instance)?,
+        Command::Hindered { attempt, failure } => cx.hindered(&attempt, failure)?,
         Command::Fire { timer } => cx.fire(timer)?,
         Command::Cancel { instances } => cx.cancel(&instances)?,
         Command::Notified { waiter } => cx.notified(waiter)?,
@@ -211,15 +212,26 @@ impl Cx<'_> {
             return if moved_on { Ok(()) } else { Err(Refusal::InvalidInstanceId(instance.clone())) };
         };
         match self.stage(place) {
-            Stage::Offered { lost_since: None, until, .. } => {
-                match until.and_then(|_| self.run.next_candidate(place)) {
-                    Some(next) => self.move_on(place, next),
-                    None => self.record(Event::Lost { at: self.now, instance: instance.clone(), alarm: None }),
-                }
-            }
+            Stage::Offered { lost_since: None, until, .. } => match until.and_then(|_| self.untried(place)) {
+                Some(next) => self.move_on(place, next),
+                None => self.record(Event::Lost { at: self.now, instance: instance.clone(), alarm: None }),
+            },
             Stage::Begun { lost_since: None, alarm, .. } => self.lose(place, alarm),
             Stage::Offered { lost_since: Some(_), .. } | Stage::Begun { lost_since: Some(_), .. } => (),
             Stage::Queued | Stage::AwaitingSlot | Stage::Waiting { .. } | Stage::Ended { .. } => (),
+        }
+        Ok(())
+    }
+
+    /// Only where nobody has it yet: one that was made before may have begun.
+    fn hindered(&mut self, attempt: &AttemptId, failure: Failure) -> Result<(), Refusal> {
+        if let Owner::Present(place) = self.owner(attempt)?
+            && matches!(self.stage(place), Stage::Offered { .. })
+        {
+            let instance = self.instance(place);
+            let outcome = output::bounded(Outcome::of(Ended::Failure(failure)), self.run.invocations.len());
+            self.finish(place, Decider::Server, outcome);
+            self.acknowledge(&instance, attempt);
         }
         Ok(())
     }
@@ -463,6 +475,13 @@ impl Cx<'_> {
         self.acknowledge(&instance, &attempt);
         self.request(alarm.clear());
         self.offer_as(place, self.run.index.number + 1, until.unwrap_or(alarm.due));
+    }
+
+    /// The next candidate while not all have had their turn: where all are lost, nobody is asked but by the clock.
+    fn untried(&self, place: u32) -> Option<InstanceId> {
+        let candidates = self.run.wanted(place)?.candidates.len();
+        let offers = self.run.at(place)?.offers as usize;
+        self.run.next_candidate(place).filter(|_| offers < candidates)
     }
 
     /// When the next candidate is asked: later with each round, since nobody was there in the last.

@@ -312,6 +312,10 @@ fn parse(line: &str) -> Command {
         "fire" => Command::Fire { timer: word(1).parse().expect("a timer") },
         "cancel" => Command::Cancel { instances: list(word(1)) },
         "notified" => Command::Notified { waiter: WAITER },
+        "hinder" => {
+            let failure = outcome("Agent.StartFailed").failure().expect("it failed");
+            Command::Hindered { attempt: attempt(word(1)), failure }
+        }
         "grant" => Command::SlotGranted { place: word(1).parse().expect("a place") },
         "released" => Command::SlotReleased { place: word(1).parse().expect("a place") },
         "announced" => Command::Announced { number: word(1).parse().expect("a number") },
@@ -1715,6 +1719,81 @@ fn a_limited_place_is_offered_when_it_has_a_slot() {
 }
 
 #[test]
+fn what_cannot_be_offered_fails_unless_it_may_have_begun() {
+    check(
+        "
+        send a,b errors=1
+        hinder a
+        accept b
+        hinder b
+        accept a
+        ",
+        expect![[r#"
+            send a,b errors=1
+              + sent c to 2
+              + offered a as c.a.1, timer 0 at 60
+              + offered b as c.b.1, timer 1 at 60
+              > offer a c.a.1 until 60
+              > set timer 0 at 60
+              > offer b c.b.1 until 60
+              > set timer 1 at 60
+            hinder a
+              + finished a by Server: Agent.StartFailed (because)
+              > clear timer 0
+              > acknowledge c.a.1
+            accept b
+              + accepted b, timer 2 at 780
+              > go c.b.1
+              > clear timer 1
+              > set timer 2 at 780
+            hinder b
+            accept a
+              > acknowledge c.a.1
+        "#]],
+    );
+}
+
+#[test]
+fn where_all_candidates_are_lost_the_clock_alone_asks() {
+    check(
+        "
+        send a|b timeout=600
+        lost a
+        lost b
+        @30
+        fire 1
+        lost a
+        ",
+        expect![[r#"
+            send a|b timeout=600
+              + sent c to 1
+              + offered a as c.a.1, timer 0 at 30
+              > offer a c.a.1 until 600
+              > set timer 0 at 30
+            lost a
+              + withdrawn a, next b
+              + offered b as c.b.2, timer 1 at 30
+              > acknowledge c.a.1
+              > clear timer 0
+              > offer b c.b.2 until 600
+              > set timer 1 at 30
+            lost b
+              + lost b
+            @30
+            fire 1
+              + withdrawn b, next a
+              + offered a as c.a.3, timer 2 at 90
+              > acknowledge c.b.2
+              > clear timer 1
+              > offer a c.a.3 until 600
+              > set timer 2 at 90
+            lost a
+              + lost a
+        "#]],
+    );
+}
+
+#[test]
 fn patience_with_a_lost_agent_may_end_before_the_backstop() {
     check(
         "
@@ -2043,6 +2122,7 @@ fn any_line() -> impl Strategy<Value = String> {
         6 => (attempt(), ends).prop_map(|(attempt, end)| format!("finish {attempt} {end}")),
         4 => (attempt(), states).prop_map(|(attempt, state)| format!("report {attempt} {state}")),
         3 => name().prop_map(|name| format!("lost {name}")),
+        1 => attempt().prop_map(|attempt| format!("hinder {attempt}")),
         6 => (0..20_u64).prop_map(|timer| format!("fire {timer}")),
         4 => (0..4_u32).prop_map(|place| format!("grant {place}")),
         2 => (0..4_u32).prop_map(|place| format!("released {place}")),

@@ -24,6 +24,9 @@ const PING_SECONDS: u64 = 10;
 /// Messages that wait for one agent. One that does not take them is disconnected, and reminded when it is back.
 const WAITING_MAX: usize = 1_024;
 
+/// Offers that wait at one agent at a time, in one connection.
+const OFFERED_MAX: usize = 100;
+
 /// How often the hub looks for agents that are unheard of.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
@@ -138,6 +141,10 @@ pub(crate) struct Load {
 struct Connected {
     number: u64,
     outgoing: mpsc::Sender<ToAgent>,
+    /// Attempts that were offered, and that it has neither accepted nor ended.
+    offered: BTreeSet<String>,
+    /// Runs that have more to offer than it can have at a time.
+    held: BTreeSet<Id>,
 }
 
 impl Hub {
@@ -153,6 +160,42 @@ impl Hub {
         if full {
             host.connected = None;
         }
+    }
+
+    /// Offers of a run are held back while as many wait at the agent as may: what it cannot take yet it need not have.
+    pub(crate) fn offer(&self, caller: &Caller, instance: &fleet::InstanceId, run: Id, offer: agent::Offer) {
+        let mut hosts = self.lock();
+        let Some(host) = hosts.get_mut(&key(caller, &instance.0)) else { return };
+        let Some(connected) = &mut host.connected else { return };
+        // What is held back by an operator is reminded of its work when that ends.
+        if host.settings.draining || connected.offered.contains(&offer.attempt) {
+            return;
+        }
+        if connected.offered.len() >= OFFERED_MAX {
+            connected.held.insert(run);
+            return;
+        }
+        connected.offered.insert(offer.attempt.clone());
+        if connected.outgoing.try_send(ToAgent::Offer(offer)).is_err() {
+            host.connected = None;
+        }
+    }
+
+    /// An attempt waits at its agent no more. The runs of which something can be offered now.
+    pub(crate) fn settled(&self, caller: &Caller, instance: &fleet::InstanceId, attempt: &str) -> Vec<Id> {
+        let mut hosts = self.lock();
+        let connected = hosts.get_mut(&key(caller, &instance.0)).and_then(|host| host.connected.as_mut());
+        let Some(connected) = connected.filter(|connected| connected.offered.contains(attempt)) else { return vec![] };
+        connected.offered.remove(attempt);
+        let room = OFFERED_MAX.saturating_sub(connected.offered.len());
+        let next: Vec<Id> = connected.held.iter().copied().take(room).collect();
+        connected.held.retain(|run| !next.contains(run));
+        next
+    }
+
+    /// Whether the host was lost and has not come back.
+    pub(crate) fn is_lost(&self, caller: &Caller, instance: &fleet::InstanceId) -> bool {
+        self.lock().get(&key(caller, &instance.0)).is_some_and(|host| host.told_lost && host.connected.is_none())
     }
 
     /// Keeps in mind where a command is under way.
@@ -185,7 +228,7 @@ impl Hub {
             self.directory(caller).map(|known| settings(&known.of_instance(&hello.instance_id))).unwrap_or_default();
         host.own_limit = hello.concurrency_max;
         outgoing.try_send(welcome(now, host.settings.clone())).expect("a new channel has room");
-        host.connected = Some(Connected { number, outgoing });
+        host.connected = Some(Connected { number, outgoing, offered: BTreeSet::new(), held: BTreeSet::new() });
         host.heard = Some(now);
         host.told_lost = false;
         (number, receiver, host.work.keys().copied().collect())
@@ -337,17 +380,6 @@ fn key(caller: &Caller, instance_id: &str) -> (String, String, String) {
     (caller.account.to_string(), caller.region.to_string(), instance_id.to_owned())
 }
 
-/// An offer as it goes over the wire.
-pub(crate) fn offer(attempt: fleet::AttemptId, document: &str, plan: &fleet::Plan, expires_at: Timestamp) -> ToAgent {
-    ToAgent::Offer(agent::Offer {
-        attempt: attempt.to_string(),
-        document: document.to_owned(),
-        plan: plan.clone(),
-        secrets: vec![],
-        expires_at,
-    })
-}
-
 impl Runtime {
     /// An agent said hello (its first message), and `comes` with what it can show. Tells it `Welcome` and whatever it
     /// is owed. One that is not let in learns nothing: why is in the log.
@@ -488,6 +520,7 @@ impl Runtime {
             }
         };
         let instance = fleet::InstanceId::from(&*session.instance_id);
+        world.offer_settled(&session.caller, &instance, &attempt.0);
         match attempt.parts() {
             Some((command_id, of)) if of == instance => {
                 let id = keys::run(&session.caller, &command_id.0);

@@ -161,12 +161,6 @@ pub(crate) fn all_at_work(run: &fleet::Run) -> Vec<AtWork> {
     open.map(|invocation| (invocation.instance.clone(), Some(invocation.status()))).collect()
 }
 
-/// Where a command runs: the instances that were named, and a place for each of them and for what leads elsewhere.
-struct Named {
-    instances: Vec<fleet::InstanceId>,
-    places: Vec<fleet::Place>,
-}
-
 impl Runtime {
     /// Sends a command. The same `command_id` again gives the same command.
     pub async fn command_send(&self, caller: &Caller, send: CommandSend) -> Result<fleet::Run, Refusal> {
@@ -174,9 +168,15 @@ impl Runtime {
         let planned = self.document_plan(caller, name, version, &send.parameters).await?;
         check_hash(&send, &planned.found.text)?;
         self.check_notification(&send)?;
-        let Named { instances, places } = self.named(caller, &send).await?;
+        match (&*send.instance_ids, &*send.targets) {
+            ([], []) => return Err(Refusal::Validation(NO_TARGETS.to_owned())),
+            ([_, ..], [_, ..]) => return Err(Refusal::Validation(BOTH_TARGETS.to_owned())),
+            ([_, ..], []) | ([], [_, ..]) => (),
+        }
+        let places = self.command_places(caller, &send.instance_ids, &send.targets, &planned.plan).await?;
         let command_id = send.command_id.unwrap_or_else(clock::uuid);
-        let mut sending = fleet::Send::new(fleet::CommandId::from(&*command_id), instances, planned.plan);
+        let named = send.instance_ids.iter().map(|instance_id| fleet::InstanceId::from(&**instance_id)).collect();
+        let mut sending = fleet::Send::new(fleet::CommandId::from(&*command_id), named, planned.plan);
         sending.places = places;
         sending.document_name = send.document_name;
         sending.document_version = send.document_version.unwrap_or(sending.document_version);
@@ -220,35 +220,6 @@ impl Runtime {
                  configuration.",
             )),
         }
-    }
-
-    /// Every instance named, directly or by target, must be registered. What leads over names and groups of agents leads
-    /// to who is registered.
-    async fn named(&self, caller: &Caller, send: &CommandSend) -> Result<Named, Refusal> {
-        match (&*send.instance_ids, &*send.targets) {
-            ([], []) => return Err(Refusal::Validation(NO_TARGETS.to_owned())),
-            ([_, ..], [_, ..]) => return Err(Refusal::Validation(BOTH_TARGETS.to_owned())),
-            ([_, ..], []) | ([], [_, ..]) => (),
-        }
-        let (mut named, mut chosen) = (send.instance_ids.clone(), vec![]);
-        for target in &send.targets {
-            match self.places_by_target(caller, &target.key, &target.values).await? {
-                Some(places) => chosen.extend(places),
-                None => named.extend(self.instances_by_target(caller, &target.key, &target.values).await?),
-            }
-        }
-        let mut missing = vec![];
-        for instance_id in &named {
-            if self.instance_host(caller, instance_id).await?.is_none() {
-                missing.push(instance_id.clone());
-            }
-        }
-        if !missing.is_empty() {
-            return Err(CommandRefusal::InvalidInstanceId(missing).into());
-        }
-        let instances: Vec<_> = named.iter().map(|instance_id| fleet::InstanceId::from(&**instance_id)).collect();
-        let places = instances.iter().cloned().map(fleet::Place::on).chain(chosen).collect();
-        Ok(Named { instances, places })
     }
 
     pub async fn command_cancel(

@@ -24,6 +24,7 @@ use crate::logs::delivery::Delivery;
 use crate::machine::Registered;
 use crate::metrics::Metrics;
 use crate::observe::{Ended, Recorded};
+use crate::offers::Offering;
 use crate::outputs::Outputs;
 use crate::secrets::{MasterKey, Vault};
 use crate::semaphore;
@@ -125,8 +126,12 @@ impl Dispatch {
         at_work: Vec<AtWork>,
         effects: Vec<fleet::Effect>,
     ) -> RunDispatch {
-        let tells =
-            |effect: &fleet::Effect| matches!(effect, fleet::Effect::Notify { .. } | fleet::Effect::Announce { .. });
+        let tells = |effect: &fleet::Effect| {
+            matches!(
+                effect,
+                fleet::Effect::Notify { .. } | fleet::Effect::Announce { .. } | fleet::Effect::DeliverOutput { .. }
+            )
+        };
         let whole = effects.iter().any(tells).then(|| Box::new(run.clone()));
         let document = run.sent().map(|(send, _)| send.document_name.clone()).unwrap_or_default();
         RunDispatch { id, caller: caller.clone(), document, at_work, effects, run: whole }
@@ -478,6 +483,7 @@ impl World {
     fn perform_fleet(&self, id: Id, caller: &Caller, document: &str, run: Option<&fleet::Run>, effect: fleet::Effect) {
         match effect {
             fleet::Effect::DeliverOutput { instance, .. } => {
+                let run = run.expect("who tells of a run is given it");
                 let (caller, run) = (caller.clone(), Box::new(run.clone()));
                 drop(self.spawn(async move |runtime, _| runtime.deliver_output(caller, run, instance).await));
             }
@@ -490,7 +496,8 @@ impl World {
             }
             fleet::Effect::Notify { waiter } => self.notify(id, run.expect("who tells of a run is given it"), waiter),
             fleet::Effect::Offer { instance, attempt, plan, expires_at } => {
-                self.hub.send(caller, &instance, crate::agents::offer(attempt, document, &plan, expires_at));
+                let document = document.to_owned();
+                self.offer(caller, Offering { run: id, document, instance, attempt, plan, expires_at });
             }
             fleet::Effect::Go { instance, attempt } => {
                 self.hub.send(caller, &instance, api::agent::ToAgent::Go { attempt: attempt.to_string() });
@@ -500,6 +507,7 @@ impl World {
             }
             fleet::Effect::Acknowledge { instance, attempt } => {
                 self.hub.send(caller, &instance, api::agent::ToAgent::Acknowledged { attempt: attempt.to_string() });
+                self.offer_settled(caller, &instance, &attempt.0);
             }
         }
     }

@@ -14,7 +14,7 @@
 //! In reading order: [`refusal`] (why not), [`page`], [`machines`], [`versions`], [`aliases`], [`executions`],
 //! [`redrive`], [`map_runs`], [`commands`], [`activations`], [`instances`], [`directories`] (names and groups of agents), [`overview`] (agents as operators see them), [`activities`], [`parameters`], [`documents`], [`express`], `task_results`, [`test_state`], [`logs`] (the use cases), [`tasks`] (the port through which
 //! tasks reach services), [`announce`] (the port through which notifications leave), [`agents`] (the port through which agents come in); then the machinery: `shard` (the loop),
-//! `value` (what it loads and keeps), `machine`, `activity`, `parameter`, `kept_document`, `activation`, `instance` and [`directory`] (values whose rules live here), [`secrets`] (what is sealed on the disk), `qualified`
+//! `value` (what it loads and keeps), `machine`, `activity`, `parameter`, `kept_document`, `activation`, `instance` [`directory`] and `semaphore` (values whose rules live here), `targets` (where a command goes), `offers` and `slots` (how it gets there), [`secrets`] (what is sealed on the disk), `qualified`
 //! (which part of a machine an ARN means), `configuration` (what a machine may be given), `tags`, `keys`, [`observe`] (who hears of
 //! what happened), [`metrics`], `dispatch` (what follows a commit), `exchange` (where workers meet tasks), `definitions`, `token`,
 //! `clock`.
@@ -56,6 +56,8 @@ pub mod secrets;
 mod activation;
 mod semaphore;
 mod slots;
+mod offers;
+mod targets;
 mod exchange;
 mod instance;
 pub mod directory;

@@ -1,0 +1,148 @@
+//! Where a command goes: its targets are resolved once, when it is sent.
+
+use std::collections::BTreeSet;
+
+use base::Caller;
+use document::Action;
+use fleet::{InstanceId, Place, Plan, Target};
+
+use crate::Runtime;
+use crate::refusal::{AgentRefusal, CommandRefusal, Refusal};
+
+impl Runtime {
+    /// A place on each instance that all targets name (`SendCommand`, Targets), and one on a member of each agent group of
+    /// which one is wanted. Instances that the document is not for have a place, and it says so.
+    pub(crate) async fn command_places(
+        &self,
+        caller: &Caller,
+        instance_ids: &[String],
+        targets: &[Target],
+        plan: &Plan,
+    ) -> Result<Vec<Place>, Refusal> {
+        let mut places = match targets {
+            [] => self.named_instances(caller, instance_ids).await?.into_iter().map(Place::on).collect(),
+            targets => self.targeted(caller, targets).await?,
+        };
+        if is_not_for_windows(plan) {
+            for place in &mut places {
+                place.unfit = match &*place.candidates {
+                    [only] => self.instance(caller, &only.0).await.is_ok_and(|found| found.platform_type == "Windows"),
+                    _ => false,
+                };
+            }
+        }
+        Ok(places)
+    }
+
+    async fn targeted(&self, caller: &Caller, targets: &[Target]) -> Result<Vec<Place>, Refusal> {
+        let mut places = None;
+        for target in targets {
+            let Some(found) = self.target_places(caller, target).await? else { continue };
+            places = Some(match places {
+                None => found,
+                Some(before) => in_both(before, found),
+            });
+        }
+        Ok(on_distinct(places.unwrap_or_default()))
+    }
+
+    /// None when the target leaves every instance in.
+    async fn target_places(&self, caller: &Caller, target: &Target) -> Result<Option<Vec<Place>>, Refusal> {
+        let on = |instances: Vec<InstanceId>| Some(instances.into_iter().map(Place::on).collect());
+        let (key, values) = (&*target.key, &target.values);
+        match key {
+            // All that there is are managed instances.
+            "resource-groups:ResourceTypeFilters" => return Ok(None),
+            "InstanceIds" | "instanceids" => return Ok(on(self.named_instances(caller, values).await?)),
+            _ => (),
+        }
+        match self.places_by_target(caller, key, values).await {
+            // A group of nobody is a target of nobody.
+            Err(Refusal::Agent(AgentRefusal::TakesNoJobs(_))) if key == "resource-groups:Name" => Ok(Some(vec![])),
+            Err(refusal) => Err(refusal),
+            Ok(Some(places)) => Ok(Some(places)),
+            Ok(None) => {
+                let found = self.instances_by_target(caller, key, values).await?;
+                Ok(on(found.iter().map(|instance| InstanceId::from(&**instance)).collect()))
+            }
+        }
+    }
+
+    /// Every instance that is named must be registered.
+    async fn named_instances(&self, caller: &Caller, named: &[String]) -> Result<Vec<InstanceId>, Refusal> {
+        let mut missing = vec![];
+        for instance_id in named {
+            if self.instance_host(caller, instance_id).await?.is_none() {
+                missing.push(instance_id.clone());
+            }
+        }
+        match missing.is_empty() {
+            true => Ok(named.iter().map(|instance_id| InstanceId::from(&**instance_id)).collect()),
+            false => Err(CommandRefusal::InvalidInstanceId(missing).into()),
+        }
+    }
+}
+
+/// What both name. Where one member of a group is wanted, it is one of those that the other names.
+fn in_both(first: Vec<Place>, second: Vec<Place>) -> Vec<Place> {
+    let chooses = |places: &[Place]| places.iter().any(|place| place.candidates.len() > 1);
+    let (places, other) = if chooses(&second) { (second, first) } else { (first, second) };
+    let named: BTreeSet<InstanceId> = other.into_iter().flat_map(|place| place.candidates).collect();
+    let kept = places.into_iter().map(|mut place| {
+        place.candidates.retain(|candidate| named.contains(candidate));
+        place
+    });
+    kept.filter(|place| !place.candidates.is_empty()).collect()
+}
+
+/// A command is on an instance once: a place begins on a candidate that no other is on, and goes where there is none.
+fn on_distinct(places: Vec<Place>) -> Vec<Place> {
+    let mut taken = BTreeSet::new();
+    let placed = places.into_iter().filter_map(|mut place| {
+        let first = place.candidates.iter().position(|candidate| !taken.contains(candidate))?;
+        place.candidates.rotate_left(first);
+        taken.insert(place.candidates.first()?.clone());
+        Some(place)
+    });
+    placed.collect()
+}
+
+/// Whether all it does is shell scripts, and none says for which platform.
+fn is_not_for_windows(plan: &Plan) -> bool {
+    let shell = |step: &document::Step| matches!(step.action, Action::Shell(_)) && step.platform.is_none();
+    !plan.steps.is_empty() && plan.steps.iter().all(shell)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `a|b c`: a place on `a` or `b`, and one on `c`.
+    fn places(text: &str) -> Vec<Place> {
+        let place = |names: &str| Place {
+            candidates: names.split('|').map(InstanceId::from).collect(),
+            ..Place::on(InstanceId::from(""))
+        };
+        text.split_whitespace().map(place).collect()
+    }
+
+    fn text(places: Vec<Place>) -> String {
+        let names = |place: Place| place.candidates.iter().map(|one| one.0.to_string()).collect::<Vec<_>>().join("|");
+        places.into_iter().map(names).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn several_targets_name_what_all_name() {
+        let both = |first: &str, second: &str| text(in_both(places(first), places(second)));
+        assert_eq!(both("a b c", "c a"), "a c");
+        assert_eq!(both("a b", "c"), "");
+        assert_eq!(both("a|b|c", "c b"), "b|c");
+        assert_eq!(both("c b", "a|b|c"), "b|c");
+    }
+
+    #[test]
+    fn a_command_is_on_an_instance_once() {
+        assert_eq!(text(on_distinct(places("a b a"))), "a b");
+        assert_eq!(text(on_distinct(places("a a|b a|b|c a|b"))), "a b|a c|a|b");
+    }
+}
