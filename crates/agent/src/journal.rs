@@ -368,7 +368,8 @@ impl Journal {
     /// Sees to it that the attempt can never begin. False when it may have begun already.
     pub fn prevent(&self, attempt: &str) -> io::Result<bool> {
         let directory = self.directory(attempt);
-        Ok(claim(&directory, &self.boot_id, true)? || began(&directory)?.is_none())
+        // What has begun stays so: nothing has to be written to find that out.
+        Ok(began(&directory)?.is_none() && (claim(&directory, &self.boot_id, true)? || began(&directory)?.is_none()))
     }
 
     /// Ends an attempt whose supervisor cannot. A result that is already there stands.
