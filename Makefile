@@ -24,13 +24,21 @@ export RUST_BACKTRACE ?= 0
 export DANDORI_BIN := $(TESTED)
 say = @printf '\n== %s\n' "$(1)"
 
-.PHONY: help build demo test check format lint layers deny crates tested examples clients conformance faults faults-short fuzz bench clean
+.PHONY: help build agent-static demo test check format lint layers deny crates tested examples clients conformance faults faults-short fuzz bench clean
 
 help: ## lists these targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | while IFS=$$'\t' read -r name what; do printf '  make %-14s %s\n' "$$name" "$$what"; done
 
 build: ## the release binary: target/release/dandori
 	cargo build --locked --release --package dandori
+
+# Without shared libraries, so that it runs on any Linux of this architecture. glibc's; who has the target
+# x86_64-unknown-linux-musl installed gets a smaller one with AGENT_TARGET=x86_64-unknown-linux-musl.
+AGENT_TARGET ?= $(shell rustc -vV | sed -n 's/^host: //p')
+agent-static: ## one static binary for hosts with agents
+	RUSTFLAGS="-C target-feature=+crt-static" cargo build --locked --release --package dandori --target $(AGENT_TARGET)
+	@ldd $(TARGET)/$(AGENT_TARGET)/release/dandori 2>&1 | grep -qE 'statically linked|not a dynamic executable'
+	@echo $(TARGET)/$(AGENT_TARGET)/release/dandori
 
 demo: build ## builds, then runs the backup job net for real on this machine
 	$(RELEASE) demo

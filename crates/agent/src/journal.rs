@@ -1000,6 +1000,56 @@ mod tests {
     }
 
     #[test]
+    fn what_earlier_versions_left_is_read() {
+        let data = Directory::new();
+        let (journal, _lock) = Journal::open(&data.0, "boot".to_owned()).expect("open");
+        let directory = journal.directory("a");
+        private(&directory).expect("a directory");
+        let put = |name: &str, text: &str| fs::write(directory.join(name), text).expect("a file");
+        put(
+            "offer.json",
+            r#"{"instance_id":"mi-1","offer":{"attempt":"a","script":"echo hi","working_directory":"/tmp",
+            "execution_timeout_seconds":7,"environment":[{"name":"A","value":"b"}],"expires_at":5}}"#,
+        );
+        put("accepted", "{}");
+        let (offer, standing) = journal.survey().expect("survey").remove(0);
+        assert_eq!(standing, Standing::Accepted);
+        let script = offer.plan.first_script().expect("a script");
+        assert_eq!((&*script.text, &*script.working_directory, script.environment.len()), ("echo hi", "/tmp", 1));
+        assert_eq!(offer.plan.execution_timeout_seconds(), 7);
+
+        put("stdout", "hi\n");
+        put("stderr", "");
+        put(
+            "exit.json",
+            r#"{"exit_code":3,"started_at":1,"finished_at":2,"stdout_truncated":false,"stderr_truncated":true}"#,
+        );
+        let told = journal.result("a").expect("a result");
+        assert_eq!((&told.ended, &*told.stdout, told.stderr_truncated), (&Ended::ExitCode(3), "hi\n", true));
+        assert_eq!((told.steps, journal.written("a").expect("streams")), (vec![], vec![]));
+    }
+
+    #[test]
+    fn a_result_of_many_steps_fits_into_a_message() {
+        let data = Directory::new();
+        let (journal, _lock) = Journal::open(&data.0, "boot".to_owned()).expect("open");
+        let mut many = offer("a");
+        many.plan.steps = vec![many.plan.steps[0].clone(); 200];
+        journal.accept("mi-1", &Host::default(), &many).expect("accept");
+        let directory = journal.directory("a");
+        for at in 0..200 {
+            fs::create_dir_all(step_directory(&directory, at)).expect("a directory");
+            // The costliest: six bytes each in JSON.
+            fs::write(step_directory(&directory, at).join("stdout"), vec![1; 200_000]).expect("a file");
+        }
+        journal.conclude("a", lost()).expect("conclude");
+        let told = journal.result("a").expect("a result");
+        assert_eq!(told.steps.len(), 200);
+        assert!(told.steps.iter().all(|step| step.stdout_truncated));
+        assert!(to_json(&FromAgent::Finished(told)).expect("a text").len() < MESSAGE_BYTES_MAX);
+    }
+
+    #[test]
     fn what_was_not_accepted_in_full_means_nothing() {
         let data = Directory::new();
         let (journal, _lock) = Journal::open(&data.0, "boot".to_owned()).expect("open");

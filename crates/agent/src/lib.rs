@@ -15,6 +15,10 @@
 //! **Invariant:** a registered agent says nothing to a server that has not shown the key that it knows, and takes no offer
 //! that the server has not signed.
 //!
+//! **Unix only.** What depends on the host stands in [`host`], [`journal`], [`cgroup`], `program` and `exec`, and what
+//! decides ([`session`], [`streams`], [`fetching`], `steps`, `judge`) knows nothing of it. There is no Windows service
+//! here and none was tried: it needs those five with job objects, impersonation and its own files, and a service's entry.
+//!
 //! **It does not know** state machines or schedules, listens on nothing, and offers the server no files.
 //!
 //! In reading order: [`journal`] (what is on disk), [`session`] (what follows from a message), [`streams`] (what of the

@@ -376,12 +376,12 @@ impl Agent {
             }
             Action::Prepare(offer) => Some(match self.allow(&offer) {
                 Ok(()) => self.prepare(offer.attempt).await,
-                Err(refused) => refused,
+                Err(cause) => Input::NotAllowed { attempt: offer.attempt, cause },
             }),
             Action::KeepContent(content) => Some(self.keep_content(content).await),
             Action::Keep(offer) => Some(match self.allow(&offer) {
                 Ok(()) => self.keep(offer).await,
-                Err(refused) => refused,
+                Err(cause) => Input::NotAllowed { attempt: offer.attempt, cause },
             }),
             Action::Begin { attempt } => self.begin(attempt),
             Action::Kill { attempt } => {
@@ -459,12 +459,13 @@ impl Agent {
     }
 
     /// Asks the host's own rules, as they are now.
-    fn allow(&mut self, offer: &api::agent::Offer) -> Result<(), Input> {
+    fn allow(&mut self, offer: &api::agent::Offer) -> Result<(), String> {
         self.policy.look();
-        self.policy.allows(offer).map_err(|cause| {
+        let allowed = self.policy.allows(offer);
+        if let Err(cause) = &allowed {
             tracing::warn!(attempt = offer.attempt, document = offer.document, cause, "refused");
-            Input::NotAllowed { attempt: offer.attempt.clone(), cause }
-        })
+        }
+        allowed
     }
 
     /// Looks at what people of this host have changed.

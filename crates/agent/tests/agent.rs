@@ -777,6 +777,41 @@ async fn a_script_survives_the_agent_and_runs_once() {
 }
 
 #[tokio::test]
+async fn an_agent_is_replaced_while_a_script_runs() {
+    let stage = Stage::new().await;
+    let program = stage.path("agent");
+    let install = || {
+        // As a package does it: another file under the same name.
+        let aside = stage.path("agent.new");
+        fs::copy(PROGRAM, &aside).expect("a copy");
+        fs::rename(&aside, &program).expect("in its place");
+        AgentProcess(Command::new(&program).arg(stage.url()).arg(stage.data()).spawn().expect("an agent"))
+    };
+    let mut agent = install();
+    let mut server = stage.welcomed().await;
+    let gate = stage.path("gate");
+    let first = shell_step("one", &format!("echo one; while [ ! -e {} ]; do sleep 0.05; done", gate.display()));
+    // The supervisor's own program is gone from its place by then.
+    let limits = Limits { cpu_seconds: Some(60), ..Limits::default() };
+    let second = Step::new("two", Action::Job(Box::new(Job { limits, ..job_script("echo two") })));
+    server.offer_and_go(planned(vec![first, second])).await;
+    server.hear_started().await;
+    agent.kill();
+    drop(server);
+
+    let mut agent = install();
+    let (mut server, hello) = stage.connection().await;
+    assert_eq!(hello.attempts.iter().map(|report| report.state).collect::<Vec<_>>(), [AttemptState::Running]);
+    server.welcome().await;
+    fs::write(&gate, "").expect("a gate");
+    let finished = server.hear_finished().await;
+    assert_eq!((&finished.ended, &*finished.stdout), (&Ended::ExitCode(0), "one\ntwo\n"));
+    server.acknowledge(&finished).await;
+    stage.emptied().await;
+    agent.kill();
+}
+
+#[tokio::test]
 async fn an_agent_killed_at_any_moment_runs_a_script_at_most_once() {
     let stage = Stage::new().await;
     for round in 0..12_u64 {

@@ -156,23 +156,27 @@ async fn drain(options: args::Drain, global: &cli::Global) -> ExitCode {
         return fail("tell the agent", &error);
     }
     say(global, &Say::Drains);
-    while options.wait {
-        let status = match agent::journal::status(&options.data) {
-            Ok(status) => status.unwrap_or_default(),
-            Err(error) => return fail("read how the agent stands", &error),
-        };
-        // Whoever does not run takes nothing either.
-        let heard = status.draining || !status.process.is_some_and(|process| process.is_alive());
-        match counted(&options.data) {
-            Ok((0, _)) if heard => {
+    if !options.wait {
+        return ExitCode::SUCCESS;
+    }
+    loop {
+        match is_drained(&options.data) {
+            Ok(true) => {
                 say(global, &Say::Drained);
-                break;
+                return ExitCode::SUCCESS;
             }
-            Ok(_) => tokio::time::sleep(DRAIN_LOOK).await,
+            Ok(false) => tokio::time::sleep(DRAIN_LOOK).await,
             Err(error) => return fail("read the agent's journal", &error),
         }
     }
-    ExitCode::SUCCESS
+}
+
+/// Whether the agent has heard of it, and nothing runs any more.
+fn is_drained(data: &Path) -> std::io::Result<bool> {
+    let status = agent::journal::status(data)?.unwrap_or_default();
+    // Whoever does not run takes nothing either.
+    let heard = status.draining || !status.process.is_some_and(|process| process.is_alive());
+    Ok(heard && counted(data)?.0 == 0)
 }
 
 fn resume(data: &Path, global: &cli::Global) -> ExitCode {
