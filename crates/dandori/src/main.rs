@@ -91,23 +91,22 @@ fn log_of_agent(options: &args::Agent) -> Result<(), LogError> {
     let Some(path) = &options.log_file else { return log(&options.log, &config::Log::default()) };
     let file = LogFile::open(path, options.log_file_max);
     let file = file.map_err(|source| LogError::File { path: path.clone(), source })?;
-    log_to(&options.log, &config::Log::default(), Mutex::new(file), false)
+    log_to(&options.log, &config::Log::default(), Mutex::new(file))
 }
 
 /// Logs go to standard error: as it was typed, else as the file says, else as text from `info` up.
 fn log(typed: &args::Log, config: &config::Log) -> Result<(), LogError> {
-    log_to(typed, config, std::io::stderr, true)
+    log_to(typed, config, std::io::stderr)
 }
 
 fn log_to<W: for<'a> MakeWriter<'a> + Send + Sync + 'static>(
     typed: &args::Log,
     config: &config::Log,
     writer: W,
-    ansi: bool,
 ) -> Result<(), LogError> {
     let level = typed.level.as_deref().or(config.level.as_deref()).unwrap_or("info");
     let filter = EnvFilter::try_new(level).map_err(|source| LogError::Level { level: level.to_owned(), source })?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(ansi).with_writer(writer);
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
     match typed.log.or(config.form).unwrap_or(args::LogForm::Text) {
         args::LogForm::Text => log.init(),
         args::LogForm::Json => log.json().init(),
