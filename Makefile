@@ -14,6 +14,7 @@ VENV    := $(TARGET)/venv
 PYTHON  := $(VENV)/bin/python
 SHARED  := ../shared
 FAULTS  ?= 200
+AGENTS  ?= 200
 # Inputs that `make fuzz` invents for each of these.
 FUZZ_RUNS    ?= 1000000
 FUZZ_TARGETS ?= json path intrinsic jsonata definition engine document http
@@ -24,7 +25,7 @@ export RUST_BACKTRACE ?= 0
 export DANDORI_BIN := $(TESTED)
 say = @printf '\n== %s\n' "$(1)"
 
-.PHONY: help build agent-static demo test check format lint layers deny crates tested examples clients conformance faults faults-short fuzz bench clean
+.PHONY: help build agent-static demo test check format lint layers deny crates tested examples clients conformance faults faults-short agents fuzz bench clean
 
 help: ## lists these targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | while IFS=$$'\t' read -r name what; do printf '  make %-14s %s\n' "$$name" "$$what"; done
@@ -106,12 +107,17 @@ faults-short: tested $(VENV)/ready
 	$(PYTHON) tests/faults.py --planted
 	$(PYTHON) tests/faults.py --server-kills 5 --agent-kills 3
 	$(PYTHON) tests/agent_faults.py --hosts 6 --server-kills 2 --only agent,reboot,server
+	$(PYTHON) tests/many_agents.py --agents 12
 
 faults: tested $(VENV)/ready ## kill -9 at FAULTS random moments (default 200) under load
 	$(call say,faults)
 	$(PYTHON) tests/faults.py --server-kills $(FAULTS) --agent-kills $$(( ($(FAULTS) + 9) / 10 ))
 	@if [ "$$(id -u)" = 0 ] && [ ! -d /usr/lib/x86_64-linux-gnu/faketime ]; then apt-get -qq install -y faketime >/dev/null; fi
 	$(PYTHON) tests/agent_faults.py --hosts $(FAULTS) --server-kills $(FAULTS)
+
+agents: tested $(VENV)/ready ## AGENTS agents (default 200) on one server: a command to all, exact to the last count
+	$(call say,many agents)
+	$(PYTHON) tests/many_agents.py --agents $(AGENTS)
 
 # The compiler is the stable one: what cargo-fuzz asks of it beyond that is switched on for these builds alone.
 fuzz: export RUSTC_BOOTSTRAP := 1
