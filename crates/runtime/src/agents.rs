@@ -463,9 +463,16 @@ impl Runtime {
                 told.entry(present.clone()).or_insert(fleet::AttemptState::Unknown);
             }
             for (attempt, state) in told {
+                let begun = matches!(state, fleet::AttemptState::Running | fleet::AttemptState::Finished);
+                let forget = ToAgent::Acknowledged { attempt: attempt.to_string() };
                 let command = fleet::Command::AgentReported { attempt, state };
-                if let Err(refused) = world.ask(id, Ask::Run(command)).await {
-                    tracing::debug!(instance = %session.instance_id, %id, refused = %Refusal::from(refused), "a report changes nothing");
+                match world.ask(id, Ask::Run(command)).await {
+                    Ok(_) => (),
+                    // It never was this run's, and has not begun: nobody will ask for it.
+                    Err(Refused::Run(_)) if !begun => world.hub.send(&session.caller, instance, forget),
+                    Err(refused) => {
+                        tracing::debug!(instance = %session.instance_id, %id, refused = %Refusal::from(refused), "a report changes nothing");
+                    }
                 }
             }
             world.tell(id, Ask::Remind { instance: instance.clone() });
