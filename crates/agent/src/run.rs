@@ -150,7 +150,7 @@ pub async fn run_in_boot(config: Config, boot_id: String, shutdown: impl Future<
     let recovered = recover(&journal, &tell).map_err(in_data)?;
     let mut session = Session::new(config.concurrency_max, recovered);
     // Before anybody is heard.
-    session.handle(Input::Drain(journal.drains()), host::now());
+    session.handle(Input::Drain(journal.drains()), host::steady_now());
     tracing::info!(instance_id = identity.instance_id, server = %address, "agent starts");
 
     let server = address.to_string();
@@ -197,7 +197,7 @@ pub async fn run_in_boot(config: Config, boot_id: String, shutdown: impl Future<
                 None
             }
             // Only where nothing else waits to be said.
-            () = all_said(agent.say.clone()), if agent.session.has_output(host::now()) => agent.say_output().await,
+            () = all_said(agent.say.clone()), if agent.session.has_output(host::steady_now()) => agent.say_output().await,
             _ = key_look.tick() => {
                 agent.look_after_key().await;
                 for input in agent.look_around() {
@@ -422,7 +422,7 @@ impl Agent {
 
     /// Says one part of an output.
     async fn say_output(&mut self) -> Option<Input> {
-        let piece = self.session.next_output(host::now())?;
+        let piece = self.session.next_output(host::steady_now())?;
         let wanted = piece.clone();
         let read = move |journal: &Journal| {
             journal.read_output(&wanted.attempt, wanted.step, wanted.stream, wanted.offset, wanted.bytes)
@@ -489,7 +489,11 @@ impl Agent {
             server: self.server.clone(),
             connected_since: welcome.then(|| self.status.connected_since.unwrap_or_else(host::now)),
             draining: self.session.is_draining(),
-            ahead_ms: self.session.ahead_ms(),
+            ahead_ms: match (welcome, self.status.connected_since) {
+                (true, None) => self.session.ahead_ms() + host::steady_now().0 - host::now().0,
+                // As it was when the server let us in: nothing is written because time passes.
+                (true, Some(_)) | (false, _) => self.status.ahead_ms,
+            },
         };
         if status != self.status {
             if let Err(error) = self.journal.note_status(&status) {

@@ -270,7 +270,7 @@ impl Session {
         self.drains || self.settings.draining
     }
 
-    /// How far the server's clock is ahead of this host's.
+    /// How far the server's clock is ahead of the one that the session is given.
     pub fn ahead_ms(&self) -> i64 {
         self.ahead_ms
     }
