@@ -22,7 +22,10 @@ pub mod agents;
 pub mod document;
 pub mod agent;
 
-pub use command::{Command, Instance, Invocation, OutputEnd, OutputPiece};
+pub use command::{
+    Attempt, Command, CommandCancel, CommandSend, CommandTarget, Ending, Instance, Invocation, InvocationStep,
+    OutputEnd, OutputPiece, Verdict,
+};
 pub use definition::{Definition, DefinitionPut, DefinitionSummary};
 pub use document::{Document, DocumentFormat, DocumentPut, DocumentSummary};
 pub use enrolment::{Activation, ActivationCreate, ActivationCreated};

@@ -185,7 +185,8 @@ fn group_path(name: &str) -> String {
     format!("/agent-groups/{}", encoded(name))
 }
 
-fn changing(how: &How) -> Change {
+/// How a change is asked for.
+pub fn changing(how: &How) -> Change {
     Change { reason: how.reason.clone().unwrap_or_default(), dry_run: how.dry_run }
 }
 

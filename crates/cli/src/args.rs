@@ -429,9 +429,11 @@ pub struct ActivationCreate {
     pub role: Option<String>,
 }
 
-/// Commands that were sent to instances.
+/// Commands: sent to instances, followed, cancelled.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Sent {
+    Run(Box<SentRun>),
+    Cancel(SentCancel),
     List {
         #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
         limit: u32,
@@ -441,6 +443,76 @@ pub enum Sent {
         id: String,
     },
     Output(SentOutput),
+}
+
+/// What is run, where and how.
+#[derive(Debug, Clone, Default, Args)]
+#[command(group(ArgGroup::new("where").args(["instances", "tags", "groups", "names", "all"]).required(true)))]
+#[command(group(ArgGroup::new("what").args(["words", "script", "document"]).required(true)))]
+// A document of one's own has parameters of its own.
+#[command(group(ArgGroup::new("job").args(["user", "cwd", "env", "stdin"]).multiple(true).conflicts_with("document")))]
+#[command(group(ArgGroup::new("following").args(["warn_exit", "timeout"]).multiple(true).conflicts_with("no_wait")))]
+pub struct SentRun {
+    #[arg(long = "instance", value_name = "INSTANCE")]
+    pub instances: Vec<String>,
+    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = pair)]
+    pub tags: Vec<(String, String)>,
+    #[arg(long = "group", value_name = "GROUP")]
+    pub groups: Vec<String>,
+    #[arg(long = "name", value_name = "NAME")]
+    pub names: Vec<String>,
+    #[arg(long)]
+    pub all: bool,
+    #[arg(long, value_name = "DOCUMENT")]
+    pub document: Option<String>,
+    #[arg(long = "document-version", value_name = "VERSION", requires = "document")]
+    pub document_which: Option<String>,
+    #[arg(long = "parameter", short, value_name = "NAME=VALUE", value_parser = pair)]
+    pub parameters: Vec<(String, String)>,
+    #[arg(long, value_name = "FILE")]
+    pub script: Option<String>,
+    #[arg(long, value_name = "USER")]
+    pub user: Option<String>,
+    #[arg(long, value_name = "DIRECTORY")]
+    pub cwd: Option<String>,
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+    pub env: Vec<(String, String)>,
+    #[arg(long, value_name = "FILE|-")]
+    pub stdin: Option<String>,
+    #[arg(long, value_name = "N|N%")]
+    pub max_concurrency: Option<String>,
+    #[arg(long, value_name = "N|N%")]
+    pub max_errors: Option<String>,
+    #[arg(long, value_name = "SECONDS")]
+    pub delivery_timeout: Option<u64>,
+    #[arg(long, value_name = "TEXT")]
+    pub comment: Option<String>,
+    #[arg(long)]
+    pub no_wait: bool,
+    #[command(flatten)]
+    pub follow: Follow,
+    #[arg(last = true, value_name = "COMMAND")]
+    pub words: Vec<String>,
+}
+
+/// `NAME=VALUE`: what comes after the first `=` is the value.
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        Some(_) | None => Err("NAME=VALUE".to_owned()),
+    }
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct SentCancel {
+    #[arg(value_name = "COMMAND")]
+    pub id: String,
+    #[arg(value_name = "INSTANCE")]
+    pub instances: Vec<String>,
+    #[arg(long, short)]
+    pub yes: bool,
+    #[command(flatten)]
+    pub how: How,
 }
 
 /// The whole output of a command on one instance.
@@ -508,6 +580,32 @@ mod tests {
         }
         for refused in ["start net --timeout 5", "start net --warn-exit", "start net --watch --wait"] {
             assert!(!is_taken(&format!("execution {refused}")), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_command_says_what_and_where_once_each() {
+        for taken in [
+            "--instance mi-1 --instance mi-2 -- ls",
+            "--tag a=b --tag a=c --timeout 5 --warn-exit -- ls -l --all",
+            "--group web --user batch --env A=b=c --stdin - -- ls",
+            "--name web --document Greet -p who=world --document-version 3",
+            "--all --script a.sh --no-wait",
+        ] {
+            assert!(is_taken(&format!("command run {taken}")), "{taken}");
+        }
+        for refused in [
+            "-- ls",
+            "--all",
+            "--all ls",
+            "--all --instance mi-1 -- ls",
+            "--all --document Greet -- ls",
+            "--all --script a.sh -- ls",
+            "--all --document Greet --user batch",
+            "--all --no-wait --timeout 5 -- ls",
+            "--tag a -- ls",
+        ] {
+            assert!(!is_taken(&format!("command run {refused}")), "{refused}");
         }
     }
 }

@@ -1,22 +1,30 @@
 //! `dandori command …`
 
+mod run;
+mod words;
+
 use std::time::Duration;
 
-use api::{Code, Command, OutputEnd, OutputPiece};
+use api::{Code, Command, CommandCancel, Invocation, OutputEnd, OutputPiece, Verdict};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use hyper::Method;
 
+use crate::agents::changing;
 use crate::args;
-use crate::client::{Client, encoded};
-use crate::execution::pages;
+use crate::client::{Client, Stream, encoded};
+use crate::execution::{is_yes, pages};
 use crate::exit::Exit;
 use crate::fault::Fault;
 use crate::output::Out;
 use crate::table::{Cell, Table, Tone};
 use crate::words::{Column, Say};
+use words::Told;
 
 pub async fn sent(client: &Client, out: &Out, command: args::Sent) -> Result<Exit, Fault> {
     match command {
+        args::Sent::Run(asked) => run::run(client, out, *asked).await,
+        args::Sent::Cancel(asked) => cancel(client, out, asked).await,
         args::Sent::List { limit } => {
             let (items, more) = pages::<Command>(client, "/commands", "", limit).await?;
             out.list(&items, commands, Say::NoCommands)?;
@@ -26,12 +34,37 @@ pub async fn sent(client: &Client, out: &Out, command: args::Sent) -> Result<Exi
             Ok(Exit::Ok)
         }
         args::Sent::Show { id } => {
-            let command: Command = client.get(&format!("/commands/{}", encoded(&id))).await?;
+            let command: Command = client.get(&path(&id)).await?;
             show(out, &command)?;
             Ok(Exit::Ok)
         }
         args::Sent::Output(asked) => output(client, out, asked).await,
     }
+}
+
+async fn cancel(client: &Client, out: &Out, asked: args::SentCancel) -> Result<Exit, Fault> {
+    let args::SentCancel { id, instances, yes, how } = asked;
+    let say = |told| words::text(told, out.look.lang);
+    if !yes && !how.dry_run {
+        let Some(answer) = out.ask(&say(Told::CancelQuestion { id: &id })) else {
+            return Err(Fault::new(Code::Usage, "", say(Told::CancelNeedsYes)));
+        };
+        if !is_yes(&answer) {
+            out.message(&say(Told::NotCancelled));
+            return Ok(Exit::Usage);
+        }
+    }
+    let body = CommandCancel { instances, change: changing(&how) };
+    let command: Command = client.send(Method::POST, &format!("{}/cancel", path(&id)), &body).await?;
+    if out.format != args::Format::Table {
+        show(out, &command)?;
+    }
+    out.message(&say(if how.dry_run { Told::NothingChanged } else { Told::Cancelled { id: &id } }));
+    Ok(Exit::Ok)
+}
+
+fn path(id: &str) -> String {
+    format!("/commands/{}", encoded(id))
 }
 
 async fn output(client: &Client, out: &Out, asked: args::SentOutput) -> Result<Exit, Fault> {
@@ -57,7 +90,7 @@ async fn output(client: &Client, out: &Out, asked: args::SentOutput) -> Result<E
 }
 
 async fn only_instance(client: &Client, out: &Out, id: &str) -> Result<String, Fault> {
-    let command: Command = client.get(&format!("/commands/{}", encoded(id))).await?;
+    let command: Command = client.get(&path(id)).await?;
     match &*command.invocations {
         [one] => Ok(one.instance_id.clone()),
         several => {
@@ -68,38 +101,71 @@ async fn only_instance(client: &Client, out: &Out, id: &str) -> Result<String, F
     }
 }
 
-/// Shows an output to its end, whatever becomes of connections on the way.
+/// Shows an output to its end.
 async fn follow_output(client: &Client, out: &Out, path: &str) -> Result<Exit, Fault> {
-    const TRIES: u32 = 10;
-    let (mut last, mut tries): (Option<String>, u32) = (None, 0);
-    loop {
-        match client.stream(path, last.as_deref()).await {
-            Ok(mut stream) => {
-                while let Some(message) = stream.next().await {
-                    tries = 0;
-                    match &*message.kind {
-                        "output" => {
-                            let piece: OutputPiece = read(&message.data)?;
-                            let bytes = BASE64_STANDARD.decode(piece.data);
-                            out.bytes(&bytes.map_err(|error| strange(&error.to_string()))?)?;
-                            last = message.id.or(last);
-                        }
-                        "end" => {
-                            let end: OutputEnd = read(&message.data)?;
-                            if end.cut {
-                                out.message(&out.say(Say::OutputCut));
-                            }
-                            return Ok(Exit::Ok);
-                        }
-                        _ => (),
-                    }
+    let mut tail = Tail::new(client, path.to_owned());
+    while let Some(bytes) = tail.next().await? {
+        out.bytes(&bytes)?;
+    }
+    if tail.cut {
+        out.message(&out.say(Say::OutputCut));
+    }
+    Ok(Exit::Ok)
+}
+
+/// An output as it grows, whatever becomes of connections on the way.
+struct Tail<'c> {
+    client: &'c Client,
+    path: String,
+    stream: Option<Stream>,
+    last: Option<String>,
+    /// How often it was tried since something came.
+    tries: u32,
+    cut: bool,
+}
+
+impl Tail<'_> {
+    fn new(client: &Client, path: String) -> Tail<'_> {
+        Tail { client, path, stream: None, last: None, tries: 0, cut: false }
+    }
+
+    /// The next bytes; none at the end.
+    async fn next(&mut self) -> Result<Option<Vec<u8>>, Fault> {
+        const TRIES: u32 = 10;
+        loop {
+            let Some(stream) = &mut self.stream else {
+                match self.client.stream(&self.path, self.last.as_deref()).await {
+                    Ok(stream) => self.stream = Some(stream),
+                    // Where it was once, it will be again; where it never was, somebody should know.
+                    Err(fault) if self.last.is_none() || self.tries >= TRIES => return Err(fault),
+                    Err(_) => self.pause().await,
                 }
+                continue;
+            };
+            let Some(message) = stream.next().await else {
+                self.stream = None;
+                self.pause().await;
+                continue;
+            };
+            self.tries = 0;
+            match &*message.kind {
+                "output" => {
+                    let piece: OutputPiece = read(&message.data)?;
+                    let bytes = BASE64_STANDARD.decode(piece.data);
+                    self.last = message.id.or(self.last.take());
+                    return bytes.map(Some).map_err(|error| strange(&error.to_string()));
+                }
+                "end" => {
+                    self.cut = read::<OutputEnd>(&message.data)?.cut;
+                    return Ok(None);
+                }
+                _ => (),
             }
-            // Where it was once, it will be again; where it never was, somebody should know.
-            Err(fault) if last.is_none() || tries >= TRIES => return Err(fault),
-            Err(_) => (),
         }
-        tries += 1;
+    }
+
+    async fn pause(&mut self) {
+        self.tries += 1;
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
 }
@@ -132,24 +198,51 @@ fn commands(items: &[Command]) -> Table {
 fn show(out: &Out, command: &Command) -> Result<(), Fault> {
     out.one(command, || {
         let mut fields = vec![
-            (Column::Status, Cell::Word(command.status.clone(), tone(&command.status))),
+            (Column::Status, Cell::Word(status(command).to_owned(), tone(&command.status))),
             (Column::Id, Cell::text(&command.id)),
             (Column::Document, Cell::text(&command.document)),
             (Column::Time, Cell::Time(Some(command.requested))),
             (Column::Comment, Cell::text(&command.comment)),
         ];
-        for invocation in &command.invocations {
-            fields.push((Column::Instance, Cell::text(&invocation.instance_id)));
-            fields.push((Column::Status, Cell::Word(invocation.status_details.clone(), tone(&invocation.status))));
-            fields.extend(invocation.exit_code.map(|code| (Column::ExitCode, Cell::Number(code))));
-            let outputs = [(Column::Stdout, &invocation.stdout), (Column::Stderr, &invocation.stderr)];
-            let given = outputs
-                .into_iter()
-                .filter_map(|(column, text)| text.as_ref().filter(|text| !text.is_empty()).map(|text| (column, text)));
-            fields.extend(given.map(|(column, text)| (column, Cell::text(text.trim_end()))));
-        }
+        command.invocations.iter().for_each(|invocation| fields.extend(of_invocation(invocation)));
         Table::fields(fields)
     })
+}
+
+/// As exact as the server said.
+fn status(command: &Command) -> &str {
+    if command.status_details.is_empty() { &command.status } else { &command.status_details }
+}
+
+fn of_invocation(invocation: &Invocation) -> Vec<(Column, Cell)> {
+    let mut fields = vec![
+        (Column::Instance, Cell::text(&invocation.instance_id)),
+        (Column::Status, Cell::Word(invocation.status_details.clone(), tone(&invocation.status))),
+    ];
+    fields.extend(invocation.exit_code.map(|code| (Column::ExitCode, Cell::Number(code))));
+    // What is normal needs no word.
+    let told = invocation.verdict.filter(|verdict| *verdict != Verdict::Normal);
+    fields.extend(told.map(|verdict| (Column::Verdict, Cell::text(verdict.name()))));
+    fields.extend(invocation.error.as_ref().map(|error| (Column::Error, Cell::text(error))));
+    fields.extend(invocation.cause.as_ref().map(|cause| (Column::Cause, Cell::text(cause))));
+    fields.extend(invocation.attempts.iter().map(|attempt| {
+        let ending = words::ending(&attempt.ending);
+        (Column::Attempt, Cell::text(format!("{}  {ending}", attempt.number)))
+    }));
+    // One step is the invocation.
+    let steps = if invocation.steps.len() > 1 { &*invocation.steps } else { &[] };
+    fields.extend(steps.iter().map(|step| {
+        let ending = words::ending(&step.ending);
+        (Column::Step, Cell::text(format!("{}  {ending}", step.name)))
+    }));
+    fields.extend(invocation.delivery_problem.as_ref().map(|why| (Column::DeliveryProblem, Cell::text(why))));
+    fields.extend(invocation.late.as_ref().map(|late| (Column::Late, Cell::text(words::ending(late)))));
+    let outputs = [(Column::Stdout, &invocation.stdout), (Column::Stderr, &invocation.stderr)];
+    let given = outputs
+        .into_iter()
+        .filter_map(|(column, text)| text.as_ref().filter(|text| !text.is_empty()).map(|text| (column, text)));
+    fields.extend(given.map(|(column, text)| (column, Cell::text(text.trim_end()))));
+    fields
 }
 
 fn tone(status: &str) -> Tone {

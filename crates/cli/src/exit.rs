@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use api::error::Class;
-use api::{Code, Status};
+use api::{Code, Command, Status};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
@@ -58,6 +58,18 @@ impl Exit {
         }
     }
 
+    /// For a command that was followed to where it stands. A command to nobody has not failed; it has not been run
+    /// either.
+    pub fn of_command(command: &Command) -> Exit {
+        match (&*command.status, &*command.status_details) {
+            (_, "NoInstancesInTag") => Exit::NotFound,
+            ("Success", _) => Exit::Ok,
+            ("Cancelled", _) => Exit::Stopped,
+            ("Pending" | "InProgress" | "Cancelling", _) => Exit::StillRunning,
+            _ => Exit::ExecutionFailed,
+        }
+    }
+
     pub fn of_error(code: Code) -> Exit {
         match code.class() {
             Class::Malformed => Exit::Usage,
@@ -84,6 +96,34 @@ mod tests {
     fn an_executions_end_is_the_commands_end() {
         let codes = Status::ALL.map(|status| (status.name(), Exit::of_status(status).code()));
         assert_eq!(codes, [("running", 8), ("succeeded", 0), ("failed", 1), ("timed_out", 1), ("aborted", 9)]);
+    }
+
+    #[test]
+    fn a_commands_end_is_the_commands_end() {
+        let of = |status: &str, status_details: &str| {
+            let command = Command {
+                id: String::new(),
+                document: String::new(),
+                comment: String::new(),
+                status: status.to_owned(),
+                status_details: status_details.to_owned(),
+                requested: base::Timestamp(0),
+                ended: None,
+                invocations: vec![],
+            };
+            Exit::of_command(&command).code()
+        };
+        for (status, details, code) in [
+            ("Success", "Success", 0),
+            ("Success", "NoInstancesInTag", 3),
+            ("Failed", "Failed", 1),
+            ("Failed", "Incomplete", 1),
+            ("TimedOut", "DeliveryTimedOut", 1),
+            ("Cancelled", "Cancelled", 9),
+            ("InProgress", "InProgress", 8),
+        ] {
+            assert_eq!(of(status, details), code, "{details}");
+        }
     }
 
     #[test]

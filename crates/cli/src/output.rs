@@ -58,6 +58,15 @@ impl Out {
         written.and_then(|()| stdout.flush()).map_err(|_| Fault::OutputClosed)
     }
 
+    /// What a script has written to its standard error: to ours.
+    pub fn error_bytes(&self, bytes: &[u8]) {
+        let mut stderr = std::io::stderr().lock();
+        let _ = match stderr.is_terminal() {
+            true => stderr.write_all(&without_controls(bytes)),
+            false => stderr.write_all(bytes),
+        };
+    }
+
     /// A message on a line of its own.
     pub fn message(&self, text: &str) {
         // With nobody left to read it, there is nobody to tell that either.

@@ -6,6 +6,7 @@ use base::{Caller, Timestamp};
 use bytes::Bytes;
 use store::{Direction, IndexKey, IndexRow, Timer};
 
+use crate::directories::Changing;
 use crate::page::{Page, Paged};
 use crate::refusal::{CommandRefusal, Refusal};
 use crate::shard::{Ask, Refused, Reply};
@@ -234,6 +235,29 @@ impl Runtime {
             Err(Refused::Missing) => Err(CommandRefusal::InvalidCommandId(command_id.to_owned()).into()),
             Err(refused) => Err(refused.into()),
         }
+    }
+
+    /// The same for an operator, who may only try it, and says why: that stands in the server's log.
+    pub async fn command_cancel_by(
+        &self,
+        caller: &Caller,
+        command_id: &str,
+        instance_ids: Vec<String>,
+        how: Changing,
+    ) -> Result<fleet::Run, Refusal> {
+        how.check()?;
+        let run = self.command(caller, command_id).await?;
+        let is_known = |id: &&String| run.invocation(&fleet::InstanceId::from(&***id)).is_some();
+        let strangers: Vec<_> = instance_ids.iter().filter(|id| !is_known(id)).cloned().collect();
+        if !strangers.is_empty() {
+            return Err(CommandRefusal::InvalidInstanceId(strangers).into());
+        }
+        if how.dry_run {
+            return Ok(run);
+        }
+        self.command_cancel(caller, command_id, instance_ids).await?;
+        tracing::info!(command = command_id, account = %caller.account, reason = how.reason, "command cancelled");
+        self.command(caller, command_id).await
     }
 
     pub async fn command(&self, caller: &Caller, command_id: &str) -> Result<fleet::Run, Refusal> {

@@ -21,6 +21,15 @@ pub struct Changing {
     pub dry_run: bool,
 }
 
+impl Changing {
+    pub(crate) fn check(&self) -> Result<(), Refusal> {
+        match self.reason.chars().count() {
+            0..=REASON_CHARS_MAX => Ok(()),
+            _ => Err(Refusal::Validation(format!("a reason has at most {REASON_CHARS_MAX} characters"))),
+        }
+    }
+}
+
 /// What a reason may have.
 const REASON_CHARS_MAX: usize = 1_000;
 
@@ -242,10 +251,8 @@ impl Runtime {
     }
 
     async fn directory_ask(&self, caller: &Caller, change: Change, how: Changing) -> Result<Arc<Directory>, Refusal> {
+        how.check()?;
         let Changing { reason, dry_run } = how;
-        if reason.chars().count() > REASON_CHARS_MAX {
-            return Err(Refusal::Validation(format!("a reason has at most {REASON_CHARS_MAX} characters")));
-        }
         let command = directory::Command { change, reason };
         match self.ask(keys::directory(caller), Ask::Directory { caller: caller.clone(), command, dry_run }).await {
             Ok(Reply::Directory(directory)) => Ok(directory),

@@ -128,6 +128,14 @@ fn example(route: &str) -> (&'static str, String, String) {
         "GET /api/v1/instances" => ("GET", "/api/v1/instances".to_owned(), ""),
         "GET /api/v1/commands" => ("GET", "/api/v1/commands".to_owned(), ""),
         "GET /api/v1/commands/{id}" => ("GET", "/api/v1/commands/7f1c".to_owned(), ""),
+        "POST /api/v1/commands" => (
+            "POST",
+            "/api/v1/commands".to_owned(),
+            r#"{"document":"AWS-RunShellScript","parameters":{"commands":["true"]},"targets":[{"key":"group","values":["all"]}]}"#,
+        ),
+        "POST /api/v1/commands/{id}/cancel" => {
+            ("POST", "/api/v1/commands/7f1c/cancel".to_owned(), r#"{"instances":[],"reason":"r"}"#)
+        }
         "GET /api/v1/documents" => ("GET", "/api/v1/documents".to_owned(), ""),
         "GET /api/v1/documents/{id}" => ("GET", "/api/v1/documents/AWS-RunShellScript?format=yaml".to_owned(), ""),
         "PUT /api/v1/documents/{id}" => ("PUT", "/api/v1/documents/Greet".to_owned(), GREET),
@@ -398,7 +406,27 @@ async fn each_route_lets_in_whom_it_should() {
             open-remote: 401 DN0201
             open-rebound: 403 DN0202
             open-page: 403 DN0202
+        POST /api/v1/commands
+            owner: 200
+            other: 404 DN0321
+            unsigned: 401 DN0201
+            forged: 401 DN0201
+            for-aws: 401 DN0201
+            open-local: 200
+            open-remote: 401 DN0201
+            open-rebound: 403 DN0202
+            open-page: 403 DN0202
         GET /api/v1/commands/{id}
+            owner: 404 DN0304
+            other: 404 DN0304
+            unsigned: 401 DN0201
+            forged: 401 DN0201
+            for-aws: 401 DN0201
+            open-local: 404 DN0304
+            open-remote: 401 DN0201
+            open-rebound: 403 DN0202
+            open-page: 403 DN0202
+        POST /api/v1/commands/{id}/cancel
             owner: 404 DN0304
             other: 404 DN0304
             unsigned: 401 DN0201

@@ -231,38 +231,6 @@ pub(crate) fn instance(instance: Instance) -> api::Instance {
     }
 }
 
-/// Whether what a script wrote is wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Output {
-    Told,
-    Left,
-}
-
-pub(crate) fn command(run: &fleet::Run, output: Output) -> api::Command {
-    let (send, requested) = run.sent().map_or((None, base::Timestamp(0)), |(send, at)| (Some(send), at));
-    api::Command {
-        id: send.map_or(String::new(), |send| send.command.0.to_string()),
-        document: send.map_or(String::new(), |send| send.document_name.clone()),
-        comment: send.map_or(String::new(), |send| send.comment.clone()),
-        status: run.status().status().to_owned(),
-        requested,
-        invocations: run.invocations().iter().map(|one| invocation(one, output)).collect(),
-    }
-}
-
-fn invocation(invocation: &fleet::Invocation, output: Output) -> api::Invocation {
-    let outcome = invocation.outcome();
-    let told = outcome.filter(|_| output == Output::Told);
-    api::Invocation {
-        instance_id: invocation.instance.0.to_string(),
-        status: invocation.status().status().to_owned(),
-        status_details: invocation.status().details().to_owned(),
-        exit_code: outcome.map(fleet::Outcome::response_code),
-        stdout: told.map(|outcome| outcome.stdout.clone()),
-        stderr: told.map(|outcome| outcome.stderr.clone()),
-    }
-}
-
 /// Whether nothing comes after it.
 pub(crate) fn ends(event: &api::Event) -> bool {
     ["ExecutionSucceeded", "ExecutionFailed", "ExecutionAborted", "ExecutionTimedOut"].contains(&event.kind.as_str())
