@@ -201,3 +201,65 @@ def test_commands_and_instances(server, instance, ssm):
     assert instance in server.dandori("instance", "list").stdout
     assert command in server.dandori("command", "list").stdout
     assert server.dandori("command", "show", command).returncode == 0
+
+
+def test_a_command_is_run_and_its_output_shown(server, instance):
+    ran = server.dandori("command", "run", "--instance", instance, "--", "printf", "%s\\n", "it's", "a b", "$HOME")
+    assert (ran.returncode, ran.stdout) == (0, "it's\na b\n$HOME\n"), ran.stderr
+    ran = server.dandori("command", "run", "--all", "--", "echo $((40 + 2)); echo bad >&2; exit 3")
+    assert (ran.returncode, ran.stdout) == (1, "42\n")
+    assert "bad\n" in ran.stderr and f"{instance}: Failed" in ran.stderr
+    ran = server.dandori("command", "run", "--tag", "nobody=has", "--", "true")
+    assert ran.returncode == 3 and "No instance matches" in ran.stderr
+    ran = server.dandori("command", "run", "--name", "nobody", "--", "true")
+    assert ran.returncode == 3 and "error[DN" in ran.stderr
+    assert server.dandori("command", "run", "--instance", instance, "--max-concurrency", "0", "--", "true").returncode == 10
+
+
+def test_a_job_gets_its_input_and_environment_and_may_end_with_a_warning(server, instance, tmp_path):
+    (tmp_path / "in").write_text("夜\n")
+    (tmp_path / "job.sh").write_text('cat; pwd; echo "$A"\n')
+    job = ["--instance", instance, "--cwd", "/", "--env", 'A=x="1" y', "--stdin", tmp_path / "in", "--script", tmp_path / "job.sh"]
+    ran = server.dandori("command", "run", *job)
+    assert (ran.returncode, ran.stdout) == (0, '夜\n/\nx="1" y\n'), ran.stderr
+    warned = ["--instance", instance, "--document", "Dandori-RunJob", "-p", "script=exit 4", "-p", "warning=4", "-o", "json"]
+    ran = server.dandori("command", "run", *warned)
+    assert ran.returncode == 0, ran.stderr
+    (invocation,) = json.loads(ran.stdout)["invocations"]
+    assert (invocation["verdict"], invocation["exit_code"], invocation["attempt"]) == ("warning", 4, 1)
+    assert [(step["name"], step["status"]) for step in invocation["steps"]] == [("runJob", "Success")]
+    assert server.dandori("command", "run", *warned, "--warn-exit").returncode == 4
+
+
+def test_every_attempt_is_shown(server, instance):
+    retried = ["-p", "script=echo try; exit 1", "-p", "retryCodes=1", "-p", "retryTimes=1", "-p", "retryIntervalSeconds=1"]
+    ran = server.dandori("command", "run", "--instance", instance, "--document", "Dandori-RunJob", *retried)
+    assert (ran.returncode, ran.stdout) == (1, "try\ntry\n"), ran.stderr
+    (command,) = re.findall(r"Sent (\S+) ", ran.stderr)
+    shown = json.loads(server.dandori("command", "show", command, "-o", "json").stdout)
+    (invocation,) = shown["invocations"]
+    assert [(attempt["number"], attempt["exit_code"], attempt["verdict"]) for attempt in invocation["attempts"]] == [(1, 1, "abnormal")]
+    assert invocation["attempt"] == 2
+
+
+def test_a_command_is_left_and_cancelled(server, instance):
+    arguments = ["command", "run", "--instance", instance, "--", "echo begun; sleep 300"]
+    text, code = on_terminal(arguments, environment(DANDORI_URL=server.url), 20, until_text="begun", interrupt=True)
+    assert code == 130, text
+    (command,) = set(re.findall(r"dandori command cancel (\S+)", text))
+    refused = server.dandori("command", "cancel", command)
+    assert refused.returncode == 2 and "--yes" in refused.stderr
+    tried = server.dandori("command", "cancel", command, instance, "--dry-run")
+    assert tried.returncode == 0 and "Nothing was changed" in tried.stderr
+    assert json.loads(server.dandori("command", "show", command, "-o", "json").stdout)["status"] == "InProgress"
+    assert server.dandori("command", "cancel", command, "mi-00000000000000000", "--yes").returncode == 3
+    assert server.dandori("command", "cancel", command, "--yes", "--reason", "test").returncode == 0
+    until(lambda: json.loads(server.dandori("command", "show", command, "-o", "json").stdout)["status"] == "Cancelled", 20)
+
+    ran = server.dandori("command", "run", "--instance", instance, "--timeout", "2", "--", "sleep 300")
+    assert ran.returncode == 8 and "Still running" in ran.stderr
+    (command,) = set(re.findall(r"dandori command cancel (\S+)", ran.stderr))
+    server.dandori("command", "cancel", command, "--yes")
+    ran = server.dandori("command", "run", "--instance", instance, "--no-wait", "-o", "json", "--", "sleep 300")
+    cancelled = server.dandori("command", "cancel", json.loads(ran.stdout)["id"], "--yes", "-o", "json")
+    assert json.loads(cancelled.stdout)["status"] in ("Cancelling", "Cancelled")
