@@ -3,13 +3,13 @@
 //! What scripts write goes where scripts write: to standard output and standard error. What became of the command is
 //! told on standard error. Where JSON is wanted nothing is shown before the end, and then the command alone.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use api::{Code, Command, CommandSend, CommandTarget, Instance, Invocation, Verdict};
 use hyper::Method;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -33,6 +33,8 @@ const FEW: usize = 10;
 const TRIES_MAX: u32 = 30;
 /// After its end, how long an output may give nothing before it is waited for no longer.
 const DRAIN_TIME_MAX: Duration = Duration::from_secs(30);
+/// How long the output of an attempt that is past may not have begun.
+const PAST_SILENCE_MAX: Duration = Duration::from_secs(2);
 /// Of a line that has a name before it.
 const LINE_BYTES_MAX: usize = 64 << 10;
 const PIECES_PENDING_MAX: usize = 64;
@@ -202,8 +204,8 @@ struct Follower<'a> {
     out: &'a Out,
     id: &'a str,
     screen: Screen<'a>,
-    /// Attempts whose outputs are followed, or were.
-    seen: BTreeSet<(String, u32)>,
+    /// Attempts whose outputs are followed, or were; each is told when there is another after it.
+    seen: BTreeMap<(String, u32), watch::Sender<bool>>,
     turns: Arc<Semaphore>,
     tails: JoinSet<()>,
     /// Answers in a row that did not come.
@@ -214,7 +216,7 @@ impl<'a> Follower<'a> {
     fn new(client: &'a Client, out: &'a Out, sent: &'a Command) -> Follower<'a> {
         let screen = Screen { out, named: sent.invocations.len() > 1, begun: BTreeMap::new() };
         let turns = Arc::new(Semaphore::new(FOLLOWED_MAX));
-        Follower { client, out, id: &sent.id, screen, seen: BTreeSet::new(), turns, tails: JoinSet::new(), tries: 0 }
+        Follower { client, out, id: &sent.id, screen, seen: BTreeMap::new(), turns, tails: JoinSet::new(), tries: 0 }
     }
 
     async fn follow(mut self, timeout: Option<u64>) -> Result<Stopped, Fault> {
@@ -270,6 +272,11 @@ impl<'a> Follower<'a> {
         if matches!(self.out.format, Format::Table | Format::Tsv) {
             for invocation in &command.invocations {
                 begun(invocation).into_iter().for_each(|attempt| self.tail(invocation, attempt, to));
+                for attempt in &invocation.attempts {
+                    if let Some(earlier) = self.seen.get(&(invocation.instance_id.clone(), attempt.number)) {
+                        earlier.send_replace(true);
+                    }
+                }
             }
         }
         let every = if command.invocations.len() > FEW { LOOK_EVERY_MANY } else { LOOK_EVERY };
@@ -277,9 +284,12 @@ impl<'a> Follower<'a> {
     }
 
     fn tail(&mut self, invocation: &Invocation, attempt: u32, to: &mpsc::Sender<Piece>) {
-        if !self.seen.insert((invocation.instance_id.clone(), attempt)) {
+        let key = (invocation.instance_id.clone(), attempt);
+        if self.seen.contains_key(&key) {
             return;
         }
+        let (sender, past) = watch::channel(false);
+        self.seen.insert(key, sender);
         let (client, to, turns) = (self.client.clone(), to.clone(), self.turns.clone());
         let instance: Arc<str> = invocation.instance_id.as_str().into();
         let steps = invocation.steps.len().max(1);
@@ -289,8 +299,8 @@ impl<'a> Follower<'a> {
             for step in 0..steps {
                 let stream = |name: &str| format!("{path}&step={step}&stream={name}");
                 tokio::join!(
-                    copy(&client, stream("stdout"), &to, &instance, To::Stdout),
-                    copy(&client, stream("stderr"), &to, &instance, To::Stderr),
+                    copy(Tail::new(&client, stream("stdout")), past.clone(), &to, (&instance, To::Stdout)),
+                    copy(Tail::new(&client, stream("stderr")), past.clone(), &to, (&instance, To::Stderr)),
                 );
             }
         });
@@ -305,14 +315,35 @@ fn begun(invocation: &Invocation) -> Vec<u32> {
 }
 
 /// One stream to its end. What cannot be followed can be read later.
-async fn copy(client: &Client, path: String, pieces: &mpsc::Sender<Piece>, instance: &Arc<str>, to: To) {
-    let mut tail = Tail::new(client, path);
-    while let Ok(Some(bytes)) = tail.next().await {
+async fn copy(
+    mut tail: Tail<'_>,
+    mut past: watch::Receiver<bool>,
+    pieces: &mpsc::Sender<Piece>,
+    (instance, to): (&Arc<str>, To),
+) {
+    loop {
+        let silent = tail.last.is_none();
+        let next = tokio::select! {
+            next = tail.next() => next,
+            // Of an earlier attempt nobody says that it wrote nothing.
+            () = superseded(&mut past), if silent => break,
+        };
+        let Ok(Some(bytes)) = next else { break };
         if pieces.send(Piece { instance: instance.clone(), to, bytes }).await.is_err() {
             return;
         }
     }
     let _ = pieces.send(Piece { instance: instance.clone(), to, bytes: vec![] }).await;
+}
+
+/// Ends when another attempt has been made for so long that this one's output would be here.
+async fn superseded(past: &mut watch::Receiver<bool>) {
+    let is_past = past.wait_for(|past| *past).await.is_ok();
+    match is_past {
+        true => sleep(PAST_SILENCE_MAX).await,
+        // Whoever would have said so is gone, and all else with it.
+        false => std::future::pending().await,
+    }
 }
 
 async fn until(deadline: Option<Instant>) {
