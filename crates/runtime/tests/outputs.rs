@@ -202,13 +202,21 @@ impl Agent {
     }
 
     async fn take_offer(&mut self) -> String {
+        let attempt = self.offer().await;
+        self.accept(&attempt).await;
+        attempt
+    }
+
+    async fn offer(&mut self) -> String {
         let attempt = self.hear(|message| match message {
             ToAgent::Offer(offer) => Some(offer.attempt),
             _ => None,
         });
-        let attempt = attempt.await;
-        self.say(FromAgent::Accepted { attempt: attempt.clone() }).await;
-        attempt
+        attempt.await
+    }
+
+    async fn accept(&self, attempt: &str) {
+        self.say(FromAgent::Accepted { attempt: attempt.to_owned() }).await;
     }
 
     async fn output(&self, attempt: &str, offset: u64, bytes: &[u8], end: bool) {
@@ -539,8 +547,8 @@ async fn an_agent_fetches_what_its_own_step_names_and_nothing_else() {
     };
     world.runtime.document_create(&world.caller, create).await.expect("created");
     let command = world.send_document("Fetch", BTreeMap::new(), INSTANCE, fleet::Destinations::default()).await;
-    let attempt = agent.take_offer().await;
-    agent.hear(|message| matches!(message, ToAgent::Go { .. }).then_some(())).await;
+    // Before it accepts: what it cannot bring here it does not promise.
+    let attempt = agent.offer().await;
     let (mut files, mut file, mut bytes) = (vec![], 0, vec![]);
     loop {
         let content = agent.fetch(&attempt, 0, file, bytes.len() as u64).await;
@@ -566,6 +574,9 @@ async fn an_agent_fetches_what_its_own_step_names_and_nothing_else() {
     }
     assert_eq!(failure(&mut other, &attempt, 0, 0).await, "this attempt has no such content");
     assert_eq!(failure(&mut agent, &format!("{command}.{INSTANCE}.2"), 0, 0).await, "this attempt has no such content");
+    agent.accept(&attempt).await;
+    agent.hear(|message| matches!(message, ToAgent::Go { .. }).then_some(())).await;
+    assert_eq!(agent.fetch(&attempt, 0, 0, 0).await.failure, None, "it runs");
     agent.finish(&attempt, "").await;
     assert_eq!(failure(&mut agent, &attempt, 0, 0).await, "this attempt has no such content", "it has ended");
     let _gone = std::fs::remove_dir_all(folder);

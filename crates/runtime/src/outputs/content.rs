@@ -147,7 +147,7 @@ impl Reader {
             Err(_) => return Err(Missing::Unknown),
         };
         let holds = run.invocation(&instance).is_some_and(
-            |invocation| matches!(&invocation.stage, Stage::Begun { attempt: held, .. } if *held == attempt),
+            |invocation| matches!(&invocation.stage, Stage::Offered { attempt: held, .. } | Stage::Begun { attempt: held, .. } if *held == attempt),
         );
         let step = usize::try_from(fetch.step).ok();
         let named = run.sent().and_then(|(send, _)| send.plan.steps.get(step?)).map(|step| &step.action);
