@@ -165,6 +165,13 @@ pub(crate) fn all_at_work(run: &fleet::Run) -> Vec<AtWork> {
 impl Runtime {
     /// Sends a command. The same `command_id` again gives the same command.
     pub async fn command_send(&self, caller: &Caller, send: CommandSend) -> Result<fleet::Run, Refusal> {
+        // Before anything is looked at that may have changed since: what was sent must not be called refused.
+        if let Some(command_id) = &send.command_id {
+            match self.command(caller, command_id).await {
+                Err(Refusal::Command(CommandRefusal::InvalidCommandId(_))) => (),
+                sent => return sent,
+            }
+        }
         let (name, version) = (&send.document_name, send.document_version.as_deref());
         let planned = self.document_plan(caller, name, version, &send.parameters).await?;
         check_hash(&send, &planned.found.text)?;

@@ -178,6 +178,24 @@ async fn a_group_has_as_many_slots_after_a_restart_as_before() {
 }
 
 #[tokio::test]
+async fn what_was_sent_under_an_id_is_not_refused_when_it_is_sent_again() {
+    let mut world = World::new().await;
+    let _a = world.agent(A, &[]).await;
+    let send = || CommandSend {
+        command_id: Some("0b1c2d3e-0000-4000-8000-000000000001".into()),
+        document_name: "AWS-RunShellScript".into(),
+        parameters: BTreeMap::from([("commands".to_owned(), vec!["true".to_owned()])]),
+        instance_ids: vec![A.into()],
+        ..CommandSend::default()
+    };
+    let first = world.runtime.command_send(&world.caller, send()).await.expect("sent");
+    world.runtime.instance_deregister(&world.caller, A).await.expect("deregistered");
+    world.restart().await;
+    let again = world.runtime.command_send(&world.caller, send()).await.expect("it was sent");
+    assert_eq!(again.sent().map(|(_, at)| at), first.sent().map(|(_, at)| at));
+}
+
+#[tokio::test]
 async fn an_agent_has_no_more_offers_than_it_can_have_and_gets_all() {
     let mut world = World::new().await;
     let mut a = world.agent(A, &[]).await;
