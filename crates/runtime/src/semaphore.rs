@@ -134,6 +134,12 @@ impl Semaphore {
         self.capacity.is_none_or(|capacity| self.holders.len() < capacity as usize)
     }
 
+    /// What holders may not have heard: a restarted server tells them again, and whoever wants no slot any more, and may
+    /// have nothing else to remember that by, gives it back.
+    pub(crate) fn outstanding(&self) -> impl Iterator<Item = Told> {
+        self.holders.keys().cloned().map(Told::Granted)
+    }
+
     /// Whether anybody holds a slot or waits for one.
     pub(crate) fn is_used(&self) -> bool {
         !self.holders.is_empty() || !self.queue.is_empty()
@@ -260,6 +266,18 @@ mod tests {
                 acquire e: granted e
             "#]],
         );
+    }
+
+    #[test]
+    fn whoever_holds_a_slot_is_told_again_after_a_restart() {
+        let mut semaphore = Semaphore::default();
+        for line in ["acquire a 1", "acquire b 1", "release a"] {
+            step(&mut semaphore, parse(line), Timestamp(0));
+        }
+        let told: Vec<Told> = semaphore.outstanding().collect();
+        assert_eq!(told, [Told::Granted(Holder("b".into()))]);
+        step(&mut semaphore, parse("release b"), Timestamp(0));
+        assert_eq!(semaphore.outstanding().count(), 0);
     }
 
     fn any_line() -> impl Strategy<Value = String> {

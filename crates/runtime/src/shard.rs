@@ -947,10 +947,12 @@ impl Shard {
         }
         let now = self.world.now();
         let Some(What::Semaphore(semaphore)) = self.what(id) else { return Err(Refused::Missing) };
-        let first = semaphore.seq;
+        let (first, owed) = (semaphore.seq, semaphore.is_used());
         let semaphore::Step { events, told } = semaphore::step(semaphore, command, now);
+        let owes = semaphore.is_used();
         if !events.is_empty() {
-            self.keep(id, value::chunk(first, &events), |_| (), turn);
+            let rows = |step: &mut store::Step| step.owes = (owed != owes).then_some(owes);
+            self.keep(id, value::chunk(first, &events), rows, turn);
         }
         turn.dispatches.extend(told.into_iter().map(Dispatch::Slot));
         Ok(Reply::Done)
@@ -1058,6 +1060,9 @@ impl Shard {
                 let caller = Caller::new(&head.account, &head.region);
                 turn.dispatches.push(Dispatch::Directory { caller, directory: directory.clone() });
             }
+            Some(What::Semaphore(semaphore)) => {
+                turn.dispatches.extend(semaphore.outstanding().map(Dispatch::Slot));
+            }
             Some(What::MapRun { run, .. }) => {
                 if let Some(begin) = run.begin().cloned() {
                     turn.dispatches.push(Dispatch::MapRun { id, begin, effects: run.outstanding() });
@@ -1069,7 +1074,6 @@ impl Shard {
                 | What::Parameter(_)
                 | What::Activation(_)
                 | What::Document(_)
-                | What::Semaphore(_)
                 | What::LogGroup(_)
                 | What::LogStream(_),
             ) => (),
