@@ -296,12 +296,13 @@ const NOTHING: Extent = Extent { bytes: 0, complete: false, cut: false };
 
 impl Adding {
     fn open(id: Id, path: PathBuf) -> io::Result<Adding> {
-        let is_new = !path.exists();
         if let Some(parent) = path.parent() {
             DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
         }
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path)?;
         let mark = latest_mark(&file, id)?;
+        // Whoever wrote a mark has flushed the name before.
+        let is_new = mark.is_none();
         let (extent, number) = mark.map_or((NOTHING, 0), |mark| (mark.extent, mark.number));
         file.set_len(BYTES_BEGIN + extent.bytes)?;
         let marked = extent.bytes;
@@ -344,12 +345,13 @@ impl Adding {
         self.extent.bytes - self.marked
     }
 
-    /// The bytes first, then the mark that says that they are there.
+    /// The bytes and the name first, then the mark that says that they are there.
     fn mark(&mut self) -> io::Result<()> {
         if self.unmarked() == 0 && !self.extent.complete {
             return Ok(());
         }
         self.file.sync_data()?;
+        self.name()?;
         self.number += 1;
         let at = MARKS[usize::from(self.number.is_multiple_of(2))];
         self.file.write_all_at(&mark_text(self.id, self.number, self.extent), at)?;
@@ -360,7 +362,7 @@ impl Adding {
     /// What comes out of this is told as durable.
     fn complete(&mut self, cut: bool) -> io::Result<()> {
         self.extent = Extent { complete: true, cut, ..self.extent };
-        let durable = self.mark().and_then(|()| self.file.sync_all()).and_then(|()| self.name());
+        let durable = self.mark().and_then(|()| self.file.sync_all());
         if durable.is_err() {
             self.extent.complete = false;
         }
