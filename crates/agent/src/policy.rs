@@ -208,7 +208,7 @@ impl Rules {
         self.user(job.user.as_deref())?;
         match &job.program {
             Program::Script(_) => self.shell()?,
-            Program::File(path) => self.program(path, work)?,
+            Program::File(path) => self.program(path, job, work)?,
         }
         within(&self.working_directories, &job.working_directory, work, "working directory")?;
         let names = job.environment.iter().map(|variable| &variable.name);
@@ -242,15 +242,30 @@ impl Rules {
         }
     }
 
-    /// A bare name is what it would be found as.
-    fn program(&self, path: &str, work: Option<&Path>) -> Result<(), String> {
-        if self.programs.is_none() || path.contains('/') {
-            return within(&self.programs, path, work, "program");
+    /// A bare name is what it would be found as; any other begins where the job runs. What lies in the attempt's own
+    /// directory is not allowed for that: whoever brings files there would choose what runs.
+    fn program(&self, path: &str, job: &Job, work: Option<&Path>) -> Result<(), String> {
+        if self.programs.is_none() {
+            return Ok(());
+        }
+        if path.contains('/') {
+            let base = PathBuf::from(&job.working_directory).join(path);
+            // Where it begins is not known before there is an attempt: it is asked again then.
+            let whole = work.map_or(base.clone(), |work| work.join(base));
+            return within(&self.programs, &whole.to_string_lossy(), None, "program");
+        }
+        let names = job.environment.iter().map(|variable| &variable.name);
+        if names.chain(job.secrets.iter().map(|secret| &secret.name)).any(|name| name == "PATH") {
+            return Err(format!(
+                "the host's policy does not allow the program {path:?} to be looked for in another PATH"
+            ));
         }
         let search = std::env::var_os("PATH").unwrap_or_default();
         let found = std::env::split_paths(&search).map(|directory| directory.join(path)).find(|file| file.is_file());
-        let found = found.unwrap_or_else(|| PathBuf::from(path));
-        within(&self.programs, &found.to_string_lossy(), None, "program")
+        match found {
+            Some(found) if found.is_absolute() => within(&self.programs, &found.to_string_lossy(), None, "program"),
+            Some(_) | None => Err(format!("the host's policy does not allow the program {path:?}")),
+        }
     }
 }
 
@@ -376,6 +391,18 @@ mod tests {
             assert!(!may(root.join(no)), "{no}");
         }
         assert!(rules.job(&file("sh"), None).is_err());
+        // What was brought into the attempt's own directory is not a program of the host's.
+        for brought in ["./program", "program/../program", &other.join("program").display().to_string()] {
+            assert!(rules.job(&file(brought), Some(&other)).is_err(), "{brought}");
+        }
+        let elsewhere = Job { working_directory: other.display().to_string(), ..file("./program") };
+        assert!(rules.job(&elsewhere, Some(&allowed)).is_err() && rules.job(&elsewhere, None).is_err());
+        std::os::unix::fs::symlink(allowed.join("program"), other.join("to-program")).expect("a link");
+        assert!(rules.job(&file("./to-program"), Some(&other)).is_ok());
+        let bin = Rules { programs: Some(vec!["/bin".into(), "/usr/bin".into()]), ..Rules::default() };
+        assert!(bin.job(&file("sh"), None).is_ok() && bin.job(&file("no-such-program"), None).is_err());
+        let path = document::Variable { name: "PATH".to_owned(), value: other.display().to_string() };
+        assert!(bin.job(&Job { environment: vec![path], ..file("sh") }, None).is_err());
         let bring = |destination: &str, work: Option<&Path>| {
             let source = Source::S3 { bucket: "b".to_owned(), key: "k".to_owned() };
             rules.action(&Action::Download(Download { source, destination: destination.to_owned() }), work).is_ok()
