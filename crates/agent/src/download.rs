@@ -29,7 +29,7 @@ pub(crate) fn perform(wanted: &Download, attempt: &Path, step: Option<usize>, wo
         Source::Local { path } => local(&work.join(path), &to),
         Source::Document { file, text } => {
             let at = to.of_file(Path::new(file).file_name().map_or(file.as_ref(), Path::new));
-            place(&at, |at| fs::write(at, text)).map(|()| said(&at))
+            place(&at, &to, |at| fs::write(at, text)).map(|()| said(&at))
         }
     }
 }
@@ -69,7 +69,7 @@ fn fetched(attempt: &Path, step: usize, all: bool, to: &Destination) -> Result<S
             true => to.path.join(name),
             false => to.of_file(name.file_name().map_or(&*name, Path::new)),
         };
-        place(&at, |at| fs::copy(file, at).map(|_| ()))?;
+        place(&at, to, |at| fs::copy(file, at).map(|_| ()))?;
         words += &said(&at);
     }
     Ok(words)
@@ -87,14 +87,14 @@ fn local(from: &Path, to: &Destination) -> Result<String, Failure> {
         |error: io::Error| because(failure::CONTENT_MISSING, format!("{} cannot be read: {error}", from.display()));
     if fs::metadata(from).map_err(missing)?.is_file() {
         let at = to.of_file(from.file_name().map_or(from, Path::new));
-        return place(&at, |at| fs::copy(from, at).map(|_| ())).map(|()| said(&at));
+        return place(&at, to, |at| fs::copy(from, at).map(|_| ())).map(|()| said(&at));
     }
     let mut files = vec![];
     walk(from, Path::new(""), 0, &mut files).map_err(missing)?;
     let mut words = String::new();
     for file in files {
         let at = to.path.join(&file);
-        place(&at, |at| fs::copy(from.join(&file), at).map(|_| ()))?;
+        place(&at, to, |at| fs::copy(from.join(&file), at).map(|_| ()))?;
         words += &said(&at);
     }
     Ok(words)
@@ -117,13 +117,52 @@ fn walk(top: &Path, below: &Path, depth: usize, files: &mut Vec<PathBuf>) -> io:
     Ok(())
 }
 
-fn place(at: &Path, put: impl FnOnce(&Path) -> io::Result<()>) -> Result<(), Failure> {
+/// Puts a file where it belongs. Below a destination that is a directory no link is followed: whoever runs as another
+/// user may have made it, to have us write elsewhere.
+fn place(at: &Path, to: &Destination, put: impl FnOnce(&Path) -> io::Result<()>) -> Result<(), Failure> {
     let parent = at.parent().map_or(Ok(()), fs::create_dir_all);
     parent
+        .and_then(|()| {
+            if at == to.path || stays(at, &to.path)? { Ok(()) } else { Err(io::Error::other("a link leads elsewhere")) }
+        })
         .and_then(|()| put(at))
         .map_err(|error| because(failure::CONTENT_MISSING, format!("{} cannot be written: {error}", at.display())))
 }
 
+/// Whether a file whose directory is there lies below `top`, and is no link.
+fn stays(at: &Path, top: &Path) -> io::Result<bool> {
+    let is_link = fs::symlink_metadata(at).is_ok_and(|there| there.is_symlink());
+    let parent = fs::canonicalize(at.parent().unwrap_or(at))?;
+    Ok(!is_link && parent.starts_with(fs::canonicalize(top)?))
+}
+
 fn said(at: &Path) -> String {
     format!("Content downloaded to {}\n", at.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host;
+
+    #[test]
+    fn no_link_below_a_destination_is_followed() {
+        let root = std::env::temp_dir().join(format!("agent-download-{:x}", host::random().expect("random")));
+        let (work, outside) = (root.join("work"), root.join("outside"));
+        fs::create_dir_all(work.join("sub")).expect("a directory");
+        fs::create_dir_all(&outside).expect("a directory");
+        fs::write(outside.join("kept"), "as it was").expect("a file");
+        std::os::unix::fs::symlink(outside.join("kept"), work.join("link")).expect("a link");
+        std::os::unix::fs::symlink(&outside, work.join("sub/out")).expect("a link");
+        let to = Destination { path: work.clone(), directory: true };
+        let put = |name: &str| place(&work.join(name), &to, |at| fs::write(at, "new")).is_ok();
+        assert!(put("file") && put("file") && put("sub/deep/file"));
+        assert!(!put("link") && !put("sub/out/kept") && !put("sub/out/new"));
+        assert_eq!(fs::read_to_string(outside.join("kept")).expect("a file"), "as it was");
+        assert!(!outside.join("new").exists());
+        // Where the destination is the file, whoever wrote the plan named the link itself.
+        let file = Destination { path: work.join("file"), directory: false };
+        assert!(place(&file.path, &file, |at| fs::write(at, "new")).is_ok());
+        fs::remove_dir_all(&root).expect("remove");
+    }
 }
