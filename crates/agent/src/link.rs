@@ -267,9 +267,9 @@ impl Ear<'_> {
                 self.number = signed.number;
                 parse(&signed.message)
             }
-            // What is run, or becomes a file that may be.
-            ToAgent::Offer(_) | ToAgent::Content(_) => {
-                tracing::error!("an offer, or a file, is not signed by the server: not taken");
+            // What is run, when it begins, or what becomes a file that may be run.
+            ToAgent::Offer(_) | ToAgent::Go { .. } | ToAgent::Content(_) => {
+                tracing::error!("an offer, a go, or a file is not signed by the server: not taken");
                 None
             }
             other => Some(other),
@@ -398,6 +398,7 @@ mod tests {
         assert_eq!(ear.hear(signed(&server, "mi-1", 2)), Some(go));
         let bare = r#"{"type":"offer","attempt":"a","script":"","execution_timeout_seconds":1,"expires_at":0}"#;
         assert_eq!(ear.hear(serde_json::from_str(bare).expect("an offer")), None);
+        assert_eq!(ear.hear(ToAgent::Go { attempt: "a".to_owned() }), None);
     }
 
     #[test]

@@ -220,9 +220,9 @@ async fn tell(
     }
 }
 
-/// What is run, or becomes a file that may be.
+/// What is run, when it begins, or what becomes a file that may be run.
 fn must_be_signed(message: &ToAgent) -> bool {
-    matches!(message, ToAgent::Offer(_) | ToAgent::Content(_))
+    matches!(message, ToAgent::Offer(_) | ToAgent::Go { .. } | ToAgent::Content(_))
 }
 
 /// What runs on a host is what this server said to it, in this connection and once.
