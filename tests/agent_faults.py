@@ -54,6 +54,7 @@ DELIVERY_SECONDS = 30  # The least that Systems Manager takes.
 EXECUTION_SECONDS = 5
 LOST_SECONDS, BACKSTOP_SECONDS = 60, 120
 SCRIPT_SECONDS = 0.4
+LONG_SCRIPT_SECONDS = 3  # So that it still runs when many hosts are killed at once.
 INSTANCES_MAX = 50  # That one command may name.
 
 FAKETIME = pathlib.Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
@@ -170,27 +171,32 @@ class Host:
         self.process.kill()
 
     def kill_all(self):
-        """Everything on this host at once, as when its power fails: first the agent, or it would start more."""
+        """Everything on this host at once, as when its power fails: nobody starts anything while we look who is there."""
+        self.process.send(signal.SIGSTOP)
+        there = descendants(self.process.child.pid)
         self.kill_agent()
-        for group in self.groups():
+        for pid in there:
             try:
-                os.killpg(group, signal.SIGKILL)
+                os.kill(pid, signal.SIGKILL)
             except (ProcessLookupError, PermissionError):
                 pass
 
-    def groups(self):
-        """The process groups of supervisors and scripts: their command lines name the host's directory."""
-        mine, found = f"{self.data}/".encode(), set()
-        for process in pathlib.Path("/proc").glob("[0-9]*"):
-            try:
-                if mine in (process / "cmdline").read_bytes():
-                    found.add(os.getpgid(int(process.name)))
-            except (OSError, ProcessLookupError):
-                pass
-        return found - {os.getpgid(0)}
-
     def lines(self):
         return collections.Counter(self.ledger.read_text().split("\n")[:-1] if self.ledger.exists() else [])
+
+
+def descendants(pid):
+    """Supervisors are an agent's children, and scripts theirs."""
+    found, left = [], [pid]
+    while left:
+        for task in pathlib.Path(f"/proc/{left.pop()}/task").glob("*/children"):
+            try:
+                children = [int(child) for child in task.read_text().split()]
+            except OSError:
+                continue
+            found += children
+            left += children
+    return found
 
 
 def faked(clock):
@@ -222,14 +228,14 @@ class Judge:
     def __init__(self, api):
         self.api, self.faults, self.counts = api, [], collections.Counter()
 
-    def send(self, hosts, what):
+    def send(self, hosts, what, script_seconds=SCRIPT_SECONDS):
         """One command to all of them, in as many commands as it takes. Returns the ids by instance."""
         ids = {}
         for first in range(0, len(hosts), INSTANCES_MAX):
             some = [host.instance for host in hosts[first : first + INSTANCES_MAX]]
             directory = hosts[0].data.parent
             ledger = "case $AWS_SSM_INSTANCE_ID in " + " ".join(f"{host.instance}) L={directory}/ledger-{host.number};;" for host in hosts if host.instance in some) + " esac"
-            commands = [ledger, f"echo begin $DANDORI_ATTEMPT >> $L; sleep {SCRIPT_SECONDS}; echo end $DANDORI_ATTEMPT >> $L"]
+            commands = [ledger, f"echo begin $DANDORI_ATTEMPT >> $L; sleep {script_seconds}; echo end $DANDORI_ATTEMPT >> $L"]
             sent = patient(self.api, "SendCommand", service="ssm", InstanceIds=some, DocumentName="AWS-RunShellScript", TimeoutSeconds=DELIVERY_SECONDS,
                            MaxErrors="100%", Parameters={"commands": commands, "executionTimeout": [str(EXECUTION_SECONDS)]}, Comment=what)["Command"]
             ids |= dict.fromkeys(some, sent["CommandId"])
@@ -309,11 +315,11 @@ class Field:
 
         until(question, seconds, lambda: f"not all of {count} agents are online: {(self.directory / 'agents.log').read_text(errors='replace')[-2000:]}", pause=0.3)
 
-    def round(self, what, prepare, seconds, may_be_uncertain=False, hosts=None):
+    def round(self, what, prepare, seconds, may_be_uncertain=False, hosts=None, script_seconds=SCRIPT_SECONDS):
         hosts = hosts or self.hosts
         for host in hosts:
             prepare(host)
-        ids = self.judge.send(hosts, what)
+        ids = self.judge.send(hosts, what, script_seconds)
         found = self.judge.ended(ids, seconds, what)
         self.judge.judge(hosts, ids, found, what, may_be_uncertain)
         for host in hosts:
@@ -339,7 +345,8 @@ def agents_die(field):
 
             Moment(host, moment, field.chance, act)
 
-        field.round(f"agent killed when {moment}", prepare, 90)
+        seconds = LONG_SCRIPT_SECONDS if moment == "started" else SCRIPT_SECONDS
+        field.round(f"agent killed when {moment}", prepare, 90, script_seconds=seconds)
         field.online(len(field.hosts))
 
 
@@ -356,7 +363,8 @@ def hosts_reboot(field):
             Moment(host, moment, field.chance, act)
 
         # Between "it may begin" and "it has begun" nobody can know: an accepted one may be on its way too.
-        field.round(f"host rebooted when {moment}", prepare, 120, may_be_uncertain=moment in ("accepted", "started"))
+        seconds = LONG_SCRIPT_SECONDS if moment == "started" else SCRIPT_SECONDS
+        field.round(f"host rebooted when {moment}", prepare, 120, may_be_uncertain=moment in ("accepted", "started"), script_seconds=seconds)
         field.online(len(field.hosts))
 
 
