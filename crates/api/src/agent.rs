@@ -35,6 +35,8 @@
 //! **Additive:** fields and messages are added, never changed. A reader ignores fields it does not know, and
 //! reads a message it does not know as `Unknown`. What an old reader could not survive raises [`PROTOCOL`].
 
+use std::fmt;
+
 use base::Timestamp;
 use document::{Plan, Script, Stream, Verdict};
 use serde::{Deserialize, Serialize};
@@ -328,7 +330,7 @@ pub struct Settings {
 }
 
 /// One attempt, with all that the agent needs to run it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "StoredOffer")]
 pub struct Offer {
     pub attempt: String,
@@ -340,6 +342,21 @@ pub struct Offer {
     pub secrets: Vec<Variable>,
     /// Not begun by then, it never will. The server's clock.
     pub expires_at: Timestamp,
+}
+
+/// A secret is never printed.
+impl fmt::Debug for Offer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Offer { attempt, document, plan, secrets, expires_at } = self;
+        let secrets: Vec<&str> = secrets.iter().map(|secret| &*secret.name).collect();
+        f.debug_struct("Offer")
+            .field("attempt", attempt)
+            .field("document", document)
+            .field("plan", plan)
+            .field("secrets", &secrets)
+            .field("expires_at", expires_at)
+            .finish()
+    }
 }
 
 /// An offer as any version of an agent has put it on disk.
@@ -572,6 +589,14 @@ mod tests {
 
     fn text(message: &impl Serialize) -> String {
         serde_json::to_string(message).expect("a message has a text")
+    }
+
+    #[test]
+    fn no_secret_of_an_offer_is_printed() {
+        let plan = r#"{"type":"offer","attempt":"a","document":"d","plan":{"steps":[]},"secrets":[{"name":"PASSWORD","value":"canary"}],"expires_at":0}"#;
+        let offer: ToAgent = serde_json::from_str(plan).expect("an offer");
+        let printed = format!("{offer:?}");
+        assert!(printed.contains("PASSWORD") && !printed.contains("canary"), "{printed}");
     }
 
     #[test]
