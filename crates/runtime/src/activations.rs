@@ -333,12 +333,13 @@ fn card(instance_id: &str, register: &Register) -> instance::Card {
 }
 
 /// As Systems Manager knows platforms.
-fn platform_type(said: &str) -> String {
+pub(crate) fn platform_type(said: &str) -> String {
     let known = ["Windows", "Linux", "MacOS"].into_iter().find(|known| *known == said);
     known.unwrap_or("Linux").to_owned()
 }
 
-fn short(text: &str) -> String {
+/// What a host says of itself, no longer than it need be.
+pub(crate) fn short(text: &str) -> String {
     text.chars().take(CARD_CHARS_MAX).collect()
 }
 

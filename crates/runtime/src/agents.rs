@@ -14,9 +14,9 @@ use crate::directory::{self, Directory, Laid};
 pub use crate::instance::Comes;
 use crate::outputs::content::Fetches;
 use crate::outputs::intake::Intake;
-use crate::refusal::{EnrolmentRefusal, Refusal};
+use crate::refusal::{CommandRefusal, EnrolmentRefusal, Refusal};
 use crate::shard::{Ask, Refused, Reply};
-use crate::{Runtime, instance, keys};
+use crate::{Runtime, activations, instance, keys};
 
 /// How often an agent says that it is there.
 const PING_SECONDS: u64 = 10;
@@ -429,6 +429,16 @@ impl Runtime {
         let instance_id: Arc<str> = hello.instance_id.as_str().into();
         let leaving =
             Leaving { runtime: self.clone(), caller: caller.clone(), instance_id: instance_id.clone(), number };
+        // Whoever was sent away before it had joined is sent away now.
+        match self.instance(caller, &instance_id).await {
+            Ok(instance) if !instance.suspended => (),
+            Ok(_) | Err(Refusal::Command(CommandRefusal::InvalidInstanceId(_))) => {
+                world.hub.send_away(caller, &instance_id);
+                log(&"it was deregistered, or was there twice, while it came");
+                return Err(refused());
+            }
+            Err(refusal) => return Err(refusal),
+        }
         let instance = fleet::InstanceId::from(&*hello.instance_id);
         let outputs = Arc::new(Intake::open(self, caller, &instance));
         let content = Arc::new(Fetches::open(self, caller, &instance));
@@ -585,15 +595,15 @@ fn welcome(now: Timestamp, settings: agent::Settings) -> ToAgent {
 fn card(hello: &agent::Hello) -> instance::Card {
     instance::Card {
         instance_id: hello.instance_id.clone(),
-        name: hello.name.clone(),
-        computer_name: hello.computer_name.clone(),
-        agent_version: hello.agent_version.clone(),
-        platform_type: hello.platform_type.clone(),
-        platform_name: hello.platform_name.clone(),
-        platform_version: hello.platform_version.clone(),
-        ip_address: hello.ip.clone().unwrap_or_default(),
+        name: activations::short(&hello.name),
+        computer_name: activations::short(&hello.computer_name),
+        agent_version: activations::short(&hello.agent_version),
+        platform_type: activations::platform_type(&hello.platform_type),
+        platform_name: activations::short(&hello.platform_name),
+        platform_version: activations::short(&hello.platform_version),
+        ip_address: activations::short(hello.ip.as_deref().unwrap_or_default()),
         incarnation: hello.incarnation,
-        life: hello.credentials.as_ref().map(|credentials| credentials.life.clone()).unwrap_or_default(),
+        life: hello.credentials.as_ref().map(|credentials| activations::short(&credentials.life)).unwrap_or_default(),
     }
 }
 
