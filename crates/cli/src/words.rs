@@ -738,7 +738,9 @@ fn next_en(code: Code) -> &'static str {
         Code::Unknown => "ask again: the same name with the same input is started once",
         Code::TooMany => "wait for some to end, or stop some",
         Code::Internal => "look at the server's log",
-        Code::Unreachable => "is it running? dandori server; another address: --endpoint-url or DANDORI_URL",
+        Code::Unreachable => {
+            "is it running? dandori server; another address: --endpoint-url or DANDORI_URL; its certificate: --ca or DANDORI_CA"
+        }
         Code::AnswerStrange => "check --endpoint-url and DANDORI_URL",
         Code::UrlInvalid => "check --endpoint-url and DANDORI_URL",
     }
@@ -790,7 +792,7 @@ fn next_ja(code: Code) -> &'static str {
         Code::TooMany => "終わるのを待つか、いくつか中断してください",
         Code::Internal => "サーバーのログを確認してください",
         Code::Unreachable => {
-            "サーバーは動いていますか（dandori server）。別のアドレスは --endpoint-url か DANDORI_URL で指定します"
+            "サーバーは動いていますか（dandori server）。別のアドレスは --endpoint-url か DANDORI_URL、証明書は --ca か DANDORI_CA で指定します"
         }
         Code::AnswerStrange => "--endpoint-url と DANDORI_URL を確認してください",
         Code::UrlInvalid => "--endpoint-url と DANDORI_URL を確認してください",
