@@ -190,6 +190,24 @@ def agent(server, data, instance_id=None, account=ACCOUNT, secret="any", options
     return Process(arguments, data.parent / f"{data.name}.log", environment(account, secret))
 
 
+def kill_groups_of(data):
+    """Kills what an agent has left behind on its host: the process groups of supervisors and scripts, whose command lines name its directory."""
+    mine, groups = f"{data}/".encode(), set()
+    for process in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            if mine in (process / "cmdline").read_bytes():
+                groups.add(os.getpgid(int(process.name)))
+        except (OSError, ProcessLookupError):
+            pass
+    # All stand still first: a supervisor that saw its script killed would write that down.
+    for number in (signal.SIGSTOP, signal.SIGKILL):
+        for group in groups - {os.getpgid(0)}:
+            try:
+                os.killpg(group, number)
+            except (ProcessLookupError, PermissionError):
+                pass
+
+
 def registering(server, data, activation, *options, url=None):
     """Runs `dandori agent register` with what CreateActivation answered. Returns how it ended."""
     arguments = [BINARY, "agent", "register", "--server", url or server.url, "--id", activation["ActivationId"], "--code", activation["ActivationCode"],

@@ -314,7 +314,8 @@ impl Hub {
         let current = host.connected.as_ref().is_some_and(|connected| connected.number == number);
         if current {
             host.connected = None;
-            host.heard = Some(now);
+            // Its going is a word of it. Who was sent away for its silence has not spoken.
+            host.heard = host.heard.filter(|heard| now.0 - heard.0 >= LOST_AFTER_MS).or(Some(now));
         }
         current
     }
@@ -657,4 +658,38 @@ fn step_outcome(step: agent::StepFinished) -> fleet::StepOutcome {
 
 fn failure(told: agent::Failure) -> fleet::Failure {
     fleet::Failure { code: fleet::FailureCode::parse(&told.code), cause: told.message, exit_code: told.exit_code }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `said` and `left`, in seconds; then whether it is lost at each of `looks`.
+    fn lost(said: i64, left: i64, looks: &[i64]) -> Vec<bool> {
+        let (caller, at) =
+            (Caller::new("000000000000", "us-east-1"), |seconds: i64| Timestamp(0).plus_seconds(seconds));
+        looks
+            .iter()
+            .map(|look| {
+                let hub = Hub::default();
+                let (outgoing, _receiver) = mpsc::channel(1);
+                let connected = Connected { number: 1, outgoing, offered: BTreeSet::new(), held: BTreeSet::new() };
+                let host = Host {
+                    connected: Some(connected),
+                    heard: Some(at(said)),
+                    work: BTreeMap::from([(Id(1), Work::Runs)]),
+                    ..Host::default()
+                };
+                hub.lock().insert(key(&caller, "mi-1"), host);
+                hub.leave(&caller, "mi-1", 1, at(left));
+                !hub.lost(at(*look)).is_empty()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn an_agent_is_lost_so_long_after_its_last_word() {
+        assert_eq!(lost(0, 20, &[61, 80, 81]), [false, false, true], "its going is a word of it");
+        assert_eq!(lost(0, 60, &[60, 61]), [false, true], "it was sent away for its silence");
+    }
 }
