@@ -125,6 +125,7 @@ def step(name, *commands, action="aws:runShellScript", **more):
 # Errors.
 
 SHORT = {"DocumentName": SHELL, "Parameters": {"commands": ["true"]}}
+WINDOWS = {"StringEquals": ["platformType", "Windows"]}
 INVALID_TOPIC = "One or more configuration items isn't valid. Verify that a valid Amazon Resource Name (ARN) was provided for an Amazon SNS topic."
 
 
@@ -143,6 +144,10 @@ ERRORS = {
         "InvalidRole": lambda w: (sending(w, NotificationConfig={"NotificationArn": TOPIC}), "The role name can't contain invalid characters. Also verify "
                                   "that you specified an IAM role for notifications that includes the required trust policy."),
         "InvalidNotificationConfig": lambda w: (sending(w, ServiceRoleArn=ROLE, NotificationConfig={"NotificationArn": "night"}), INVALID_TOPIC),
+        "UnsupportedPlatformType": lambda w: (sending(w, DocumentName=w.document(step("dir", "dir", precondition=WINDOWS)), Parameters={}),
+                                              f"Cannot perform operation for instance id {w.hosts[0]} of platform type Linux"),
+        "InvalidOutputFolder": lambda w: (sending(w, OutputS3BucketName="nowhere"), "The S3 bucket nowhere doesn't exist: no folder of that name and no S3 "
+                                          "endpoint is in the configuration."),
     },
     "CancelCommand": {
         "InvalidCommandId": lambda w: ({"CommandId": UNKNOWN}, ""),
@@ -171,8 +176,6 @@ ERRORS = {
 EMPTY_LIST = "A list that leads to nothing is empty: what is asked for may come."
 NOT_OCCURRING = {
     "InternalServerError": "Only where the machinery fails.",
-    ("SendCommand", "UnsupportedPlatformType"): "An instance that no step is for skips all of them.",
-    ("SendCommand", "InvalidOutputFolder"): "A bucket that cannot be written to is told of with the output.",
     ("SendCommand", "MaxDocumentSizeExceeded"): "A document is held against its limit when it is created.",
     ("ListCommands", "InvalidCommandId"): EMPTY_LIST,
     ("ListCommands", "InvalidInstanceId"): EMPTY_LIST,
@@ -299,7 +302,7 @@ def test_output_goes_to_a_folder_and_to_logs(w):
 
 
 def test_several_steps_are_several_plugins(w):
-    name = w.document(step("fetch", "echo fetched"), step("windows", "never", precondition={"StringEquals": ["platformType", "Windows"]}), step("check", "echo no >&2; exit 7"))
+    name = w.document(step("fetch", "echo fetched"), step("windows", "never", precondition=WINDOWS), step("check", "echo no >&2; exit 7"))
     command = w.ssm.send_command(DocumentName=name, InstanceIds=w.hosts[:1])["Command"]["CommandId"]
     assert w.over(command)["Status"] == "Failed"
     plugins = w.invocations(command, Details=True)[w.hosts[0]]["CommandPlugins"]
@@ -308,6 +311,19 @@ def test_several_steps_are_several_plugins(w):
     assert (fetch["Status"], fetch["StandardOutputContent"], fetch["PluginName"]) == ("Success", "fetched\n", "fetch")
     assert (check["Status"], check["ResponseCode"], check["StandardErrorContent"]) == ("Failed", 7, "no\n")
     assert harness.refused(w.ssm.get_command_invocation, CommandId=command, InstanceId=w.hosts[0]) == ("InvalidPluginName", "")
+
+
+def test_a_document_is_held_against_its_hash(w):
+    name = w.document(step("say", "echo same"))
+    described = w.ssm.describe_document(Name=name)["Document"]
+    right = {"DocumentHash": described["Hash"], "DocumentHashType": described["HashType"]}
+    command = w.ssm.send_command(DocumentName=name, InstanceIds=w.hosts[:1], **right)["Command"]["CommandId"]
+    assert w.over(command)["Status"] == "Success"
+    changed = json.dumps({"schemaVersion": "2.2", "mainSteps": [step("say", "echo other")]})
+    w.ssm.update_document(Name=name, Content=changed, DocumentVersion="$LATEST")
+    w.ssm.update_document_default_version(Name=name, DocumentVersion="2")
+    assert harness.refused(w.ssm.send_command, DocumentName=name, InstanceIds=w.hosts[:1], **right)[0] == "InvalidDocument"
+    assert w.ssm.send_command(DocumentName=name, DocumentVersion="1", InstanceIds=w.hosts[:1], **right)["Command"]["CommandId"]
 
 
 def test_targets_by_tag(w):

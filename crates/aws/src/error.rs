@@ -248,6 +248,10 @@ fn of_command(refusal: CommandRefusal, caller: &Caller) -> Error {
             "InvalidInstanceId",
             format!("Instances [[{}]] not in a valid state for account {}", ids.join(", "), caller.account),
         ),
+        CommandRefusal::UnsupportedPlatformType { instance, platform } => Error::new(
+            "UnsupportedPlatformType",
+            format!("Cannot perform operation for instance id {instance} of platform type {platform}"),
+        ),
         CommandRefusal::DuplicateInstanceId => Error::bare("DuplicateInstanceId"),
         CommandRefusal::InvalidFilter(why) => Error::new("InvalidFilterKey", why),
         CommandRefusal::InvalidCommandId(_) => Error::bare("InvalidCommandId"),

@@ -40,6 +40,11 @@ impl Buckets {
         Ok(self)
     }
 
+    /// Whether there may be a bucket of that name: all may be there where there is an endpoint.
+    pub fn has(&self, name: &str) -> bool {
+        self.endpoint.is_some() || self.folders.contains_key(name)
+    }
+
     /// The bucket of that name. Whether an endpoint has it shows when it is used.
     pub fn bucket(&self, bucket: &BucketName) -> Result<Bucket, StoreError> {
         if let Some(folder) = self.folders.get(&bucket.name) {

@@ -176,12 +176,13 @@ impl Runtime {
         let planned = self.document_plan(caller, name, version, &send.parameters).await?;
         check_hash(&send, &planned.found.text)?;
         self.check_notification(&send)?;
+        self.check_output(&send.destinations)?;
         match (&*send.instance_ids, &*send.targets) {
             ([], []) => return Err(Refusal::Validation(NO_TARGETS.to_owned())),
             ([_, ..], [_, ..]) => return Err(Refusal::Validation(BOTH_TARGETS.to_owned())),
             ([_, ..], []) | ([], [_, ..]) => (),
         }
-        let places = self.command_places(caller, &send.instance_ids, &send.targets, &planned.plan).await?;
+        let places = self.command_places(caller, &send.instance_ids, &send.targets, &planned).await?;
         let command_id = send.command_id.unwrap_or_else(clock::uuid);
         let named = send.instance_ids.iter().map(|instance_id| fleet::InstanceId::from(&**instance_id)).collect();
         let mut sending = fleet::Send::new(fleet::CommandId::from(&*command_id), named, planned.plan);
@@ -206,6 +207,17 @@ impl Runtime {
             Ok(Reply::Run(run)) => Ok(*run),
             Ok(_) => Err(Refusal::Unknown),
             Err(refused) => Err(refused.into()),
+        }
+    }
+
+    /// A bucket that is nowhere is refused. Whether an endpoint has one shows when the output is brought there.
+    fn check_output(&self, destinations: &fleet::Destinations) -> Result<(), CommandRefusal> {
+        let bucket = &destinations.bucket;
+        match bucket.is_empty() || self.inner.world.buckets.has(bucket) {
+            true => Ok(()),
+            false => Err(CommandRefusal::InvalidOutputFolder(format!(
+                "The S3 bucket {bucket} doesn't exist: no folder of that name and no S3 endpoint is in the configuration."
+            ))),
         }
     }
 

@@ -161,6 +161,9 @@ pub enum CommandRefusal {
     InvalidInstanceId(Vec<String>),
     #[error("an instance was named twice")]
     DuplicateInstanceId,
+    /// The document is not for an instance that was named.
+    #[error("document is not for {platform}, which is the platform of {instance}")]
+    UnsupportedPlatformType { instance: String, platform: String },
     #[error("{0}")]
     InvalidFilter(String),
     #[error("command {0} is not known")]

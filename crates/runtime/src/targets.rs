@@ -7,23 +7,32 @@ use document::Action;
 use fleet::{InstanceId, Place, Plan, Target};
 
 use crate::Runtime;
+use crate::documents::DocumentPlan;
 use crate::refusal::{AgentRefusal, CommandRefusal, Refusal};
+
+/// Those that documents name.
+const PLATFORMS: [&str; 3] = ["Windows", "Linux", "MacOS"];
 
 impl Runtime {
     /// A place on each instance that all targets name (`SendCommand`, Targets), and one on a member of each agent group of
-    /// which one is wanted. Instances that the document is not for have a place, and it says so.
+    /// which one is wanted. The document is for the platform of each instance that is named (UnsupportedPlatformType);
+    /// others that it is not for have a place, and it says so.
     pub(crate) async fn command_places(
         &self,
         caller: &Caller,
         instance_ids: &[String],
         targets: &[Target],
-        plan: &Plan,
+        planned: &DocumentPlan,
     ) -> Result<Vec<Place>, Refusal> {
-        let mut places = match targets {
-            [] => self.named_instances(caller, instance_ids).await?.into_iter().map(Place::on).collect(),
+        let mut places: Vec<Place> = match targets {
+            [] => {
+                let named = self.named_instances(caller, instance_ids).await?;
+                self.check_platforms(caller, &named, &planned.found.document.platform_types()).await?;
+                named.into_iter().map(Place::on).collect()
+            }
             targets => self.targeted(caller, targets).await?,
         };
-        if is_not_for_windows(plan) {
+        if is_not_for_windows(&planned.plan) {
             for place in &mut places {
                 place.unfit = match &*place.candidates {
                     [only] => self.instance(caller, &only.0).await.is_ok_and(|found| found.platform_type == "Windows"),
@@ -66,6 +75,18 @@ impl Runtime {
                 Ok(on(found.iter().map(|instance| InstanceId::from(&**instance)).collect()))
             }
         }
+    }
+
+    /// What is not known of an instance's platform is not held against it.
+    async fn check_platforms(&self, caller: &Caller, named: &[InstanceId], fit: &[&str]) -> Result<(), Refusal> {
+        for instance in named {
+            let platform = self.instance(caller, &instance.0).await?.platform_type;
+            if PLATFORMS.contains(&&*platform) && !fit.contains(&&*platform) {
+                let instance = instance.to_string();
+                return Err(CommandRefusal::UnsupportedPlatformType { instance, platform }.into());
+            }
+        }
+        Ok(())
     }
 
     /// Every instance that is named must be registered.

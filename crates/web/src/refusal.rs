@@ -144,6 +144,7 @@ fn command(refusal: CommandRefusal, message: &str) -> api::Error {
         CommandRefusal::InvalidDocumentVersion(version) => new(Code::DocumentNotFound).about(version),
         CommandRefusal::InvalidParameters(_)
         | CommandRefusal::DuplicateInstanceId
+        | CommandRefusal::UnsupportedPlatformType { .. }
         | CommandRefusal::InvalidFilter(_)
         | CommandRefusal::InvalidPluginName(_)
         | CommandRefusal::DocumentHashMismatch(_)
