@@ -671,6 +671,9 @@ pub enum Event {
     SlotAsked {
         at: Timestamp,
         place: u32,
+        /// When its time for delivery ends; none in what was recorded before it had an end.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        alarm: Option<Alarm>,
     },
     SlotGranted {
         at: Timestamp,

@@ -125,6 +125,9 @@ pub struct Invocation {
     /// None where none is needed, and when it has been given back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) slot: Option<Slot>,
+    /// While it awaits a slot: when its time for delivery ends. None in what was stored before it had an end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) slot_until: Option<Alarm>,
 }
 
 /// An attempt that ended, and after which another was made.
@@ -314,6 +317,7 @@ impl Run {
                         _ => None,
                     };
                     invocation.stage = Stage::Offered { attempt: attempt.clone(), alarm, lost_since, until: *until };
+                    invocation.slot_until = None;
                 });
             }
             Event::Accepted { at, instance, timer, due } => {
@@ -366,9 +370,13 @@ impl Run {
                     }
                 });
             }
-            Event::SlotAsked { place, .. } => self.change(*place, |invocation| {
-                (invocation.stage, invocation.slot) = (Stage::AwaitingSlot, Some(Slot::Asked));
-            }),
+            Event::SlotAsked { place, alarm, .. } => {
+                let alarm = alarm.map(|alarm| self.alarm(alarm.timer, alarm.due));
+                self.change(*place, |invocation| {
+                    (invocation.stage, invocation.slot) = (Stage::AwaitingSlot, Some(Slot::Asked));
+                    invocation.slot_until = alarm;
+                });
+            }
             Event::SlotGranted { place, .. } => self.change(*place, |invocation| invocation.slot = Some(Slot::Held)),
             Event::SlotReleased { place, .. } => self.change(*place, |invocation| invocation.slot = None),
             Event::CancelRequested { instance, .. } => self.set(instance, |mut stage| {
@@ -387,6 +395,7 @@ impl Run {
                     late: None,
                 };
                 invocation.slot = invocation.slot.map(|_| Slot::Leaving);
+                invocation.slot_until = None;
             }),
             Event::ReportedLate { instance, outcome, .. } => self.set(instance, |mut stage| {
                 if let Stage::Ended { late, .. } = &mut stage {
@@ -433,7 +442,8 @@ impl Run {
         let Some(invocation) = self.at(place) else { return vec![] };
         let instance = &invocation.instance;
         let mut owed = match &invocation.stage {
-            Stage::Queued | Stage::AwaitingSlot => vec![],
+            Stage::Queued => vec![],
+            Stage::AwaitingSlot => invocation.alarm().map(Alarm::set).into_iter().collect(),
             Stage::Ended { .. } => self.undelivered(invocation).into_iter().collect(),
             Stage::Waiting { alarm, .. } => vec![alarm.set()],
             Stage::Offered { attempt, alarm, until, .. } => {
@@ -605,7 +615,7 @@ impl Run {
         let Some(invocation) = self.invocations.get(place as usize) else { return };
         let index = &mut self.index;
         index.by_instance.remove(&invocation.instance);
-        if let Some(alarm) = invocation.stage.alarm() {
+        if let Some(alarm) = invocation.alarm() {
             index.timers.remove(&alarm.timer);
         }
         for set in [&mut index.queued, &mut index.awaiting_slot, &mut index.releasing, &mut index.undelivered] {
@@ -620,7 +630,7 @@ impl Run {
         let undelivered = self.undelivered(invocation).is_some();
         let index = &mut self.index;
         index.by_instance.insert(invocation.instance.clone(), place);
-        if let Some(alarm) = invocation.stage.alarm() {
+        if let Some(alarm) = invocation.alarm() {
             index.timers.insert(alarm.timer, place);
         }
         if invocation.stage == Stage::Queued {
@@ -667,7 +677,7 @@ fn alternatives(places: &[Place]) -> BTreeSet<InstanceId> {
 
 impl Invocation {
     fn queued(instance: InstanceId) -> Invocation {
-        Invocation { instance, stage: Stage::Queued, offers: 0, attempts: vec![], slot: None }
+        Invocation { instance, stage: Stage::Queued, offers: 0, attempts: vec![], slot: None, slot_until: None }
     }
 
     pub fn status(&self) -> InvocationStatus {
@@ -678,6 +688,11 @@ impl Invocation {
             Stage::Begun { cancelling: true, .. } => InvocationStatus::Cancelling,
             Stage::Ended { outcome, .. } => InvocationStatus::of(outcome),
         }
+    }
+
+    /// When the run wants to be woken for it.
+    pub(crate) fn alarm(&self) -> Option<Alarm> {
+        self.stage.alarm().or(self.slot_until)
     }
 
     /// Whether it may have begun on an agent that is unheard of. If that lasts, it ends as `Agent.Lost`.

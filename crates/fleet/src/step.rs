@@ -240,9 +240,10 @@ impl Cx<'_> {
         let place = self.run.place_of_timer(timer).ok_or(Refusal::UnknownTimer(timer))?;
         let instance = self.instance(place);
         match self.stage(place) {
-            Stage::Queued | Stage::AwaitingSlot | Stage::Ended { .. } => {
+            Stage::Queued | Stage::Ended { .. } => {
                 unreachable!("what has no alarm is not found by one")
             }
+            Stage::AwaitingSlot => self.decide(place, FailureCode::DeliveryTimedOut, NO_SLOT),
             Stage::Offered { attempt, until: Some(until), .. } if self.now < until => {
                 match self.run.next_candidate(place) {
                     Some(next) => self.move_on(place, next),
@@ -320,8 +321,12 @@ impl Cx<'_> {
         let invocation = self.run.at(place).ok_or(Refusal::UnknownPlace(place))?;
         match (invocation.slot, &invocation.stage) {
             (Some(Slot::Asked), Stage::AwaitingSlot) => {
+                let until = invocation.slot_until.map(|alarm| alarm.due);
                 self.record(Event::SlotGranted { at: self.now, place });
-                self.offer(place);
+                match until.is_some_and(|until| until <= self.now) {
+                    true => self.decide(place, FailureCode::DeliveryTimedOut, NO_SLOT),
+                    false => self.offer_until(place, until),
+                }
             }
             (Some(Slot::Held | Slot::Asked), _) => (),
             // It is not wanted any more: it is given back, however often it comes.
@@ -422,15 +427,22 @@ impl Cx<'_> {
 // What becomes of one invocation.
 impl Cx<'_> {
     fn ask_for_slot(&mut self, place: u32) {
-        self.record(Event::SlotAsked { at: self.now, place });
+        let alarm = self.next_alarm(self.now.plus_seconds(self.timeout_seconds()));
+        self.record(Event::SlotAsked { at: self.now, place, alarm: Some(alarm) });
         self.step.effects.extend(self.run.slot_owed(place));
+        self.request(alarm.set());
     }
 
     /// A new attempt where the invocation is now.
     fn offer(&mut self, place: u32) {
+        self.offer_until(place, None);
+    }
+
+    /// The same, where some of the time for delivery may have gone.
+    fn offer_until(&mut self, place: u32, until: Option<Timestamp>) {
         let Some(invocation) = self.run.at(place) else { return };
-        let (number, before) = (invocation.offers + 1, invocation.stage.alarm());
-        let until = self.now.plus_seconds(self.timeout_seconds());
+        let (number, before) = (invocation.offers + 1, invocation.alarm());
+        let until = until.unwrap_or_else(|| self.now.plus_seconds(self.timeout_seconds()));
         self.offer_as(place, number, until);
         // What woke us is gone already; what did not is no longer wanted.
         self.step.effects.extend(before.map(Alarm::clear));
@@ -598,7 +610,7 @@ impl Cx<'_> {
     }
 
     fn finish(&mut self, place: u32, decider: Decider, outcome: Outcome) {
-        let alarm = self.stage(place).alarm();
+        let alarm = self.invocation(place).alarm();
         let instance = self.instance(place);
         self.record(Event::Finished { at: self.now, instance, decider, outcome: Arc::new(outcome) });
         self.step.effects.extend(alarm.map(Alarm::clear));
@@ -706,6 +718,8 @@ impl Cx<'_> {
         self.step.effects.push(effect);
     }
 }
+
+const NO_SLOT: &str = "its group had no free slot in time";
 
 /// Whether somebody who wants to hear of `event` wants to hear of `status`.
 fn is_about(event: NotificationEvent, status: &str) -> bool {

@@ -160,6 +160,12 @@ impl Play {
             let awake =
                 owed.iter().any(|effect| matches!(effect, Effect::SetTimer { .. } | Effect::AcquireSlot { .. }));
             assert!(awake, "an open run always has something that wakes it");
+            let mut asking = self.run.invocations().iter().filter(|it| it.stage == crate::Stage::AwaitingSlot);
+            let woken = |alarm: crate::run::Alarm| owed.contains(&alarm.set());
+            assert!(
+                asking.all(|it| it.alarm().is_some_and(woken)),
+                "whoever awaits a slot is woken when its time ends"
+            );
         }
     }
 
@@ -390,7 +396,10 @@ fn event_text(event: &Event) -> String {
         Event::AttemptEnded { instance, outcome, timer, due, .. } => {
             format!("attempt ended {instance}: {}, {}", ended(outcome), alarm(timer, due))
         }
-        Event::SlotAsked { place, .. } => format!("slot asked {place}"),
+        Event::SlotAsked { place, alarm: until, .. } => {
+            let until = until.map(|until| format!(", {}", alarm(&until.timer, &until.due)));
+            format!("slot asked {place}{}", until.unwrap_or_default())
+        }
         Event::SlotGranted { place, .. } => format!("slot granted {place}"),
         Event::SlotReleased { place, .. } => format!("slot released {place}"),
         Event::StatusReached { announcement } => format!("reached {}", announced(announcement)),
@@ -1665,28 +1674,32 @@ fn a_limited_place_is_offered_when_it_has_a_slot() {
         expect![[r#"
             send a,b,c limited concurrency=2 timeout=60
               + sent c to 3
-              + slot asked 0
-              + slot asked 1
+              + slot asked 0, timer 0 at 60
+              + slot asked 1, timer 1 at 60
               > acquire slot 0 of g
+              > set timer 0 at 60
               > acquire slot 1 of g
+              > set timer 1 at 60
             grant 0
               + slot granted 0
-              + offered a as c.a.1, timer 0 at 60
+              + offered a as c.a.1, timer 2 at 60
               > offer a c.a.1 until 60
-              > set timer 0 at 60
+              > set timer 2 at 60
+              > clear timer 0
             grant 0
             accept a
-              + accepted a, timer 1 at 780
+              + accepted a, timer 3 at 780
               > go c.a.1
-              > clear timer 0
-              > set timer 1 at 780
+              > clear timer 2
+              > set timer 3 at 780
             finish a 0
               + finished a by Agent: exit 0
-              + slot asked 2
-              > clear timer 1
+              + slot asked 2, timer 4 at 60
+              > clear timer 3
               > release slot 0 of g
               > acknowledge c.a.1
               > acquire slot 2 of g
+              > set timer 4 at 60
             released 0
               + slot released 0
             grant 0
@@ -1701,7 +1714,9 @@ fn a_limited_place_is_offered_when_it_has_a_slot() {
               + finished b by Server: Agent.Cancelled (cancelled before it was sent)
               + finished c by Server: Agent.Cancelled (cancelled before it was sent)
               + ended Cancelled
+              > clear timer 1
               > release slot 1 of g
+              > clear timer 4
               > release slot 2 of g
             released 1
               + slot released 1
@@ -1714,6 +1729,69 @@ fn a_limited_place_is_offered_when_it_has_a_slot() {
               a Success/Success code 0
               b Cancelled/Cancelled code -1 Agent.Cancelled: cancelled before it was sent
               c Cancelled/Cancelled code -1 Agent.Cancelled: cancelled before it was sent
+        "#]],
+    );
+}
+
+#[test]
+fn a_place_that_gets_no_slot_in_time_was_not_delivered() {
+    check(
+        "
+        send a,b,c limited concurrency=3 timeout=60
+        @59
+        grant 0
+        @60
+        fire 1
+        grant 2
+        fire 3
+        grant 1
+        released 1
+        show
+        ",
+        expect![[r#"
+            send a,b,c limited concurrency=3 timeout=60
+              + sent c to 3
+              + slot asked 0, timer 0 at 60
+              + slot asked 1, timer 1 at 60
+              + slot asked 2, timer 2 at 60
+              > acquire slot 0 of g
+              > set timer 0 at 60
+              > acquire slot 1 of g
+              > set timer 1 at 60
+              > acquire slot 2 of g
+              > set timer 2 at 60
+            @59
+            grant 0
+              + slot granted 0
+              + offered a as c.a.1, timer 3 at 60
+              > offer a c.a.1 until 60
+              > set timer 3 at 60
+              > clear timer 0
+            @60
+            fire 1
+              + finished b by Server: Agent.DeliveryTimedOut (its group had no free slot in time)
+              > clear timer 1
+              > release slot 1 of g
+            grant 2
+              + slot granted 2
+              + finished c by Server: Agent.DeliveryTimedOut (its group had no free slot in time)
+              > clear timer 2
+              > release slot 2 of g
+            fire 3
+              + finished a by Server: Agent.DeliveryTimedOut (agent did not accept it in time)
+              + ended DeliveryTimedOut
+              > clear timer 3
+              > release slot 0 of g
+              > acknowledge c.a.1
+            grant 1
+              > release slot 1 of g
+            released 1
+              + slot released 1
+            show
+              command TimedOut/DeliveryTimedOut target 3 completed 3 errors 0 undelivered 3
+              a TimedOut/DeliveryTimedOut code -1 Agent.DeliveryTimedOut: agent did not accept it in time
+              b TimedOut/DeliveryTimedOut code -1 Agent.DeliveryTimedOut: its group had no free slot in time
+              c TimedOut/DeliveryTimedOut code -1 Agent.DeliveryTimedOut: its group had no free slot in time
         "#]],
     );
 }
@@ -2144,21 +2222,25 @@ fn any_send() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn no_order_of_commands_breaks_a_run(send in any_send(), lines in prop::collection::vec(any_line(), 0..60)) {
+    fn no_order_of_commands_breaks_a_run(send in any_send(), lines in prop::collection::vec(any_line(), 0..60), granting: bool) {
         let mut play = Play::default();
         play.step(parse(&send)).expect("a fresh run is sent");
         for (at, line) in lines.iter().enumerate() {
             play.now = Timestamp(0).plus_seconds(at as i64);
             let _refused = play.step(parse(line));
         }
-        // Whatever went before, its timers and its group's slots alone bring it to an end.
+        // Whatever went before, its timers alone bring it to an end, whether its group grants slots or not.
         for _ in 0..400 {
-            let next = play.run.outstanding().into_iter().find_map(|effect| match effect {
-                Effect::SetTimer { timer, due } => Some((due, Command::Fire { timer })),
-                Effect::AcquireSlot { place, .. } => Some((play.now, Command::SlotGranted { place })),
-                Effect::ReleaseSlot { place, .. } => Some((play.now, Command::SlotReleased { place })),
+            let owed = play.run.outstanding();
+            let slot = owed.iter().find_map(|effect| match effect {
+                Effect::AcquireSlot { place, .. } if granting => Some((play.now, Command::SlotGranted { place: *place })),
+                Effect::ReleaseSlot { place, .. } => Some((play.now, Command::SlotReleased { place: *place })),
                 _ => None,
             });
+            let next = slot.or_else(|| owed.iter().find_map(|effect| match effect {
+                Effect::SetTimer { timer, due } => Some((*due, Command::Fire { timer: *timer })),
+                _ => None,
+            }));
             let Some((due, command)) = next else { break };
             play.now = play.now.max(due);
             play.step(command).expect("what is owed may come");
