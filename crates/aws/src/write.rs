@@ -191,23 +191,17 @@ impl Writer {
     }
 }
 
-/// How tasks name a member: as AWS's SDK for Java does, with a capital. There an abbreviation is a word like others (`ARN` is
-/// `Arn`, `IPAddress` is `IpAddress`).
+/// How tasks name a member: as AWS's SDK for Java does, with a capital. There an abbreviation at the beginning is a word
+/// (`ARN` is `Arn`, `IPAddress` is `IpAddress`), and one further on stays as it is (`billedMemoryUsedInMB`).
 pub(crate) fn in_tasks(name: &str) -> String {
-    let mut told = String::with_capacity(name.len());
-    let mut chars = name.chars().peekable();
-    let mut before = None;
-    while let Some(char) = chars.next() {
-        let within = before.is_some_and(|before: char| before.is_ascii_uppercase());
-        let ends = chars.peek().is_some_and(char::is_ascii_lowercase);
-        told.push(match before {
-            None => char.to_ascii_uppercase(),
-            Some(_) if within && !ends => char.to_ascii_lowercase(),
-            Some(_) => char,
-        });
-        before = Some(char);
+    let capitals = name.bytes().take_while(u8::is_ascii_uppercase).count();
+    // The last capital before a small letter begins the next word.
+    let abbreviation = if capitals < name.len() { capitals.saturating_sub(1) } else { capitals };
+    let (first, rest) = name.split_at(abbreviation);
+    match abbreviation {
+        0 => capitalized(rest),
+        _ => capitalized(&first.to_ascii_lowercase()) + rest,
     }
-    told
 }
 
 /// With its first letter in upper case.
@@ -222,9 +216,28 @@ mod tests {
 
     #[test]
     fn an_abbreviation_is_a_word_to_tasks() {
-        let names =
-            ["stateMachineArn", "ARN", "IPAddress", "ETag", "SSEKMSKeyId", "OutputS3BucketName", "KeyId", "key"];
-        let told = ["StateMachineArn", "Arn", "IpAddress", "ETag", "SsekmsKeyId", "OutputS3BucketName", "KeyId", "Key"];
+        let names = [
+            "stateMachineArn",
+            "ARN",
+            "IPAddress",
+            "ETag",
+            "SSEKMSKeyId",
+            "OutputS3BucketName",
+            "KeyId",
+            "key",
+            "usedInMB",
+        ];
+        let told = [
+            "StateMachineArn",
+            "Arn",
+            "IpAddress",
+            "ETag",
+            "SsekmsKeyId",
+            "OutputS3BucketName",
+            "KeyId",
+            "Key",
+            "UsedInMB",
+        ];
         assert_eq!(names.map(in_tasks), told);
     }
 
