@@ -17,7 +17,7 @@ FAULTS  ?= 200
 AGENTS  ?= 200
 # Inputs that `make fuzz` invents for each of these.
 FUZZ_RUNS    ?= 1000000
-FUZZ_TARGETS ?= json path intrinsic jsonata definition engine document http
+FUZZ_TARGETS ?= json path intrinsic jsonata definition engine document calendar http
 FUZZER       := $(abspath $(TARGET))/tools/bin/cargo-fuzz
 
 # A test says where it failed, not how it got there.

@@ -14,8 +14,10 @@ mod world;
 mod expressions;
 mod machines;
 mod documents;
+mod calendars;
 mod requests;
 
+pub use calendars::calendar;
 pub use documents::document;
 pub use expressions::{intrinsic, jsonata, path};
 pub use machines::{definition, engine};
@@ -34,6 +36,7 @@ pub const TARGETS: &[Target] = &[
     ("definition", definition),
     ("engine", engine),
     ("document", document),
+    ("calendar", calendar),
     ("http", http),
 ];
 

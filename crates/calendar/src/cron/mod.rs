@@ -15,7 +15,6 @@ use serde::{Deserialize, Serialize};
 pub use days::Days;
 use field::{HOUR, MINUTE, Set};
 
-use crate::date::plus;
 use crate::zone::Zone;
 
 /// How long an expression may be: as AWS has it.
@@ -137,16 +136,18 @@ impl Cron {
     /// The first instant after `after` at which it fires.
     ///
     /// A local time that the clocks jump over is skipped; one that they show twice counts the first time. So instants
-    /// come in the order of their local times, and the first that is later is the answer.
+    /// come in the order of their local times, and whatever is shown no later than `after` has been.
     pub fn next(&self, after: Timestamp, zone: &Zone) -> Option<Timestamp> {
-        let local = zone.local(after);
-        // A day earlier: `after` may lie in the second of two same hours.
-        for date in self.days.from(plus(local.date(), -1)) {
-            let times = self.hours.from(0).flat_map(|hour| self.minutes.from(0).map(move |minute| (hour, minute)));
-            for (hour, minute) in times {
-                let at = date.at(hour as i8, minute as i8, 0, 0);
-                if let Some(instant) = zone.if_shown(at).filter(|instant| *instant > after) {
-                    return Some(instant);
+        let now = zone.local(after);
+        for date in self.days.from(now.date()) {
+            let today = date == now.date();
+            for hour in self.hours.from(if today { now.hour() as u16 } else { 0 }) {
+                let this_hour = today && hour == now.hour() as u16;
+                for minute in self.minutes.from(if this_hour { now.minute() as u16 } else { 0 }) {
+                    let at = date.at(hour as i8, minute as i8, 0, 0);
+                    if let Some(instant) = zone.if_shown(at).filter(|instant| *instant > after) {
+                        return Some(instant);
+                    }
                 }
             }
         }

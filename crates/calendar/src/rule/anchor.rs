@@ -30,7 +30,7 @@ pub(super) fn nominal_dates(anchor: &Anchor, calendar: &Business, days: Days) ->
             if period.contains(date) {
                 Some(date)
             } else {
-                (anchor.missing_day == MissingDay::Last).then_some(period.to)
+                (anchor.missing_day == Some(MissingDay::Last)).then_some(period.to)
             }
         })),
         AnchorKind::OpenDay(nth) => periods(anchor, calendar, days)
@@ -87,7 +87,7 @@ fn months(whose: OperationalMonths, days: Days) -> impl Iterator<Item = (Month, 
 }
 
 fn numbered(anchor: &Anchor, month: Month, day: i8) -> Option<Date> {
-    day_of(month, day).or_else(|| (anchor.missing_day == MissingDay::Last).then(|| month.day_or_last(day)))
+    day_of(month, day).or_else(|| (anchor.missing_day == Some(MissingDay::Last)).then(|| month.day_or_last(day)))
 }
 
 /// The nth day of a period in a state. A day that is unknown could be one of them: from there on nothing is sure.

@@ -54,7 +54,8 @@ pub struct Anchor {
     pub kind: AnchorKind,
     /// Only in these months; none stands for all.
     pub months: BTreeSet<i8>,
-    pub missing_day: MissingDay,
+    /// Where it is not said, such a month is skipped.
+    pub missing_day: Option<MissingDay>,
     pub period: Period,
 }
 
@@ -115,10 +116,9 @@ pub enum Each {
 }
 
 /// What happens in a month that has no such day.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum MissingDay {
-    #[default]
     Skip,
     Last,
 }
@@ -445,7 +445,7 @@ impl Default for OnClosed {
 
 impl Anchor {
     pub fn new(kind: AnchorKind) -> Anchor {
-        Anchor { kind, months: BTreeSet::new(), missing_day: MissingDay::Skip, period: Period::OperationalMonth }
+        Anchor { kind, months: BTreeSet::new(), missing_day: None, period: Period::OperationalMonth }
     }
 
     /// Whether it counts within months, so that it matters whose they are.
@@ -487,8 +487,8 @@ struct AnchorText {
     rrule: Option<RruleText>,
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     months: BTreeSet<i8>,
-    #[serde(default)]
-    missing_day: MissingDay,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    missing_day: Option<MissingDay>,
     #[serde(default)]
     period: Period,
 }

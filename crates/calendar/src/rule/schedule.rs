@@ -187,6 +187,11 @@ impl ScheduleDefinition {
 }
 
 impl Schedule {
+    /// Its own calendar, and those that exclude.
+    pub fn calendars(&self) -> impl Iterator<Item = &Business> {
+        std::iter::once(&self.calendar).chain(self.others.values()).map(Arc::as_ref)
+    }
+
     /// Everything that comes of its rules on the dates of `days`, at most ten years of them: by date, then by rule.
     pub fn project(&self, days: Days, planned: Planned<'_>) -> Vec<Occurrence> {
         let mut all = self.occurrences(days, planned);
