@@ -88,6 +88,42 @@ pub(crate) fn failed_run() -> Run {
     ])
 }
 
+/// One instance for each word: where it stands, the code that its script exited with, or the error that it ended with.
+/// `errors=N` is `MaxErrors`, `whole` a command that was cancelled on all of them, `over` one with too many targets.
+pub(crate) fn told_run(text: &str) -> Run {
+    let (options, words): (Vec<&str>, Vec<&str>) =
+        text.split_whitespace().partition(|word| word.contains('=') || ["whole", "over"].contains(word));
+    let count = u32::try_from(words.len()).expect("few");
+    let mut first = sent(count, "ls");
+    if let Event::Sent { send, .. } = &mut first {
+        send.rate_exceeded = options.contains(&"over");
+        let errors = options.iter().find_map(|option| option.strip_prefix("errors="));
+        send.max_errors = fleet::Rate::parse_errors(errors.unwrap_or("0")).expect("a rate");
+    }
+    let stands = (1..=count).zip(words).flat_map(|(number, word)| stands_as(number, word));
+    let whole = options.contains(&"whole").then_some(Event::CancelRequestedWhole { at: SENT });
+    Run::replay(&[first].into_iter().chain(stands).chain(whole).collect::<Vec<Event>>())
+}
+
+fn stands_as(number: u32, word: &str) -> Vec<Event> {
+    let (instance, timer, due) = (instance(number), u64::from(number), SENT.plus_seconds(60));
+    let attempt = AttemptId::new(&CommandId::from("0d3a0b3e-0000-4000-8000-000000000001"), &instance, 1);
+    let offered = Event::Offered { at: SENT, instance: instance.clone(), attempt, timer, due, until: None };
+    let accepted = Event::Accepted { at: SENT, instance: instance.clone(), timer: timer + 10, due };
+    match word {
+        "queued" => vec![],
+        "offered" => vec![offered],
+        "unheard" => vec![offered, Event::Lost { at: SENT, instance, alarm: None }],
+        "begun" => vec![offered, accepted],
+        "cancelling" => vec![offered, accepted, Event::CancelRequested { at: SENT, instance }],
+        word => {
+            let failed = || Outcome::failed(FailureCode::parse(word), "why");
+            let outcome = word.parse().map_or_else(|_| failed(), |code| Outcome::of(Ended::ExitCode(code)));
+            vec![offered, finished(number, outcome)]
+        }
+    }
+}
+
 /// On so many instances, with so much output and so long a script; all end alike.
 pub(crate) fn large_run(instances: u32, output: &str, commands: &str, code: i64) -> Run {
     let outcome = Outcome {

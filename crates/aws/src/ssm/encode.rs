@@ -293,7 +293,7 @@ mod tests {
     use expect_test::expect;
 
     use super::*;
-    use crate::tests::{failed_run, running_run, text, whole_run};
+    use crate::tests::{failed_run, running_run, text, told_run, whole_run};
 
     #[test]
     fn a_command_is_shown_as_it_stands() {
@@ -324,6 +324,121 @@ mod tests {
         expect![[r#"{"CommandId":"0d3a0b3e-0000-4000-8000-000000000001","InstanceId":"mi-00000000000000001","Comment":"","DocumentName":"AWS-RunShellScript","DocumentVersion":"$DEFAULT","PluginName":"aws:runShellScript","ResponseCode":0,"ExecutionStartDateTime":"2019-02-26T23:54:31.984Z","ExecutionElapsedTime":"PT0.02S","ExecutionEndDateTime":"2019-02-26T23:54:32.004Z","Status":"Success","StatusDetails":"Success","StandardOutputContent":"out\n","StandardOutputUrl":"","StandardErrorContent":"","StandardErrorUrl":"","CloudWatchOutputConfig":{"CloudWatchLogGroupName":"","CloudWatchOutputEnabled":false}}"#]].assert_eq(&alone(&failed, 0, Some("aws:runShellScript")));
         expect![[r#"{"CommandId":"0d3a0b3e-0000-4000-8000-000000000001","InstanceId":"mi-00000000000000003","Comment":"","DocumentName":"AWS-RunShellScript","DocumentVersion":"$DEFAULT","PluginName":"aws:runShellScript","ResponseCode":-1,"ExecutionStartDateTime":"","ExecutionElapsedTime":"","ExecutionEndDateTime":"","Status":"Cancelled","StatusDetails":"Terminated","StandardOutputContent":"","StandardOutputUrl":"","StandardErrorContent":"Agent.Terminated: too many others failed","StandardErrorUrl":"","CloudWatchOutputConfig":{"CloudWatchLogGroupName":"","CloudWatchOutputEnabled":false}}"#]].assert_eq(&alone(&failed, 2, None));
         expect!["no such plugin"].assert_eq(&alone(&failed, 2, Some("aws:dance")));
+    }
+
+    /// What members of these names say, wherever they stand in an answer.
+    fn said(answer: &str, names: &[&str]) -> String {
+        let of = |name: &str| {
+            let mark = format!(r#""{name}":"#);
+            let values = answer.split(&*mark).skip(1);
+            let texts: Vec<&str> =
+                values.map(|rest| rest[..rest.find([',', '}']).expect("more")].trim_matches('"')).collect();
+            texts.join("+")
+        };
+        names.iter().map(|name| of(name)).collect::<Vec<_>>().join(" ")
+    }
+
+    /// As a list shows it, with its plugin behind a `+`, and as it is shown alone.
+    #[test]
+    fn each_status_of_an_invocation_is_told_in_aws_s_words() {
+        let stands = "queued offered unheard begun cancelling 0 3";
+        let ends = fleet::FailureCode::ALL.iter().map(|code| code.as_str());
+        let mut told = String::new();
+        for stand in stands.split(' ').chain(ends) {
+            let run = told_run(stand);
+            let listed = said(&listed(&run, 0, true), &["Status", "StatusDetails", "ResponseCode"]);
+            let alone = said(&alone(&run, 0, None), &["Status", "StatusDetails", "ResponseCode"]);
+            told.push_str(&format!("{stand}: {listed} | {alone}\n"));
+        }
+        expect![[r#"
+            queued: Pending+Pending Pending+Pending -1 | Pending Pending -1
+            offered: Pending+Pending Pending+Pending -1 | Pending Pending -1
+            unheard: Delayed+Pending Delayed+Delayed -1 | Delayed Delayed -1
+            begun: InProgress+InProgress InProgress+InProgress -1 | InProgress InProgress -1
+            cancelling: Cancelling+InProgress Cancelling+Cancelling -1 | Cancelling Cancelling -1
+            0: Success+Success Success+Success 0 | Success Success 0
+            3: Failed+Failed Failed+Failed 3 | Failed Failed 3
+            Agent.ExitCode: Failed+Failed Failed+Failed -1 | Failed Failed -1
+            Agent.Killed: Failed+Failed Failed+Failed -1 | Failed Failed -1
+            Agent.TimedOut: TimedOut+TimedOut ExecutionTimedOut+ExecutionTimedOut -1 | TimedOut ExecutionTimedOut -1
+            Agent.DeliveryTimedOut: TimedOut+TimedOut DeliveryTimedOut+DeliveryTimedOut -1 | TimedOut DeliveryTimedOut -1
+            Agent.Indeterminate: Failed+Failed Failed+Failed -1 | Failed Failed -1
+            Agent.Cancelled: Cancelled+Cancelled Cancelled+Cancelled -1 | Cancelled Cancelled -1
+            Agent.Terminated: Cancelled+Cancelled Terminated+Terminated -1 | Cancelled Terminated -1
+            Agent.Undeliverable: Failed+Failed Undeliverable+Undeliverable -1 | Failed Undeliverable -1
+            Agent.ScriptMissing: Failed+Failed Failed+Failed -1 | Failed Failed -1
+            Agent.NotExecutable: Failed+Failed Failed+Failed -1 | Failed Failed -1
+            Agent.WorkingDirectoryMissing: Failed+Failed Failed+Failed -1 | Failed Failed -1
+            Agent.StartFailed: Failed+Failed Failed+Failed -1 | Failed Failed -1
+            Agent.AccessDenied: Failed+Failed AccessDenied+AccessDenied -1 | Failed AccessDenied -1
+            Agent.UserMissing: Failed+Failed Failed+Failed -1 | Failed Failed -1
+            Agent.ContentMissing: Failed+Failed Failed+Failed -1 | Failed Failed -1
+            Agent.LimitExceeded: Failed+Failed Failed+Failed -1 | Failed Failed -1
+            Agent.Abnormal: Failed+Failed Failed+Failed -1 | Failed Failed -1
+            Agent.InvalidPlatform: Failed+Failed InvalidPlatform+InvalidPlatform -1 | Failed InvalidPlatform -1
+            Agent.Lost: Failed+Failed Failed+Failed -1 | Failed Failed -1
+            Agent.Failed: Failed+Failed Failed+Failed -1 | Failed Failed -1
+        "#]].assert_eq(&told);
+    }
+
+    /// Its status, how many there are, have ended and failed, and could not be delivered.
+    #[test]
+    fn each_status_of_a_command_is_told_in_aws_s_words() {
+        let mut told = String::new();
+        for stands in [
+            "queued offered",
+            "queued unheard",
+            "0 begun",
+            "0 cancelling whole",
+            "0 0",
+            "0 3",
+            "0 3 errors=2",
+            "3 3 errors=2",
+            "3 Agent.Terminated",
+            "0 Agent.TimedOut",
+            "Agent.TimedOut Agent.TimedOut",
+            "0 Agent.DeliveryTimedOut",
+            "Agent.DeliveryTimedOut Agent.DeliveryTimedOut",
+            "0 Agent.Cancelled",
+            "0 Agent.Cancelled whole",
+            "Agent.Cancelled Agent.Cancelled",
+            "0 Agent.Undeliverable",
+            "Agent.Undeliverable Agent.Undeliverable",
+            "Agent.AccessDenied Agent.InvalidPlatform",
+            "Agent.Indeterminate 0",
+            "over",
+            "",
+        ] {
+            let run = told_run(stands);
+            let names =
+                ["Status", "StatusDetails", "TargetCount", "CompletedCount", "ErrorCount", "DeliveryTimedOutCount"];
+            let command = text(|out| encode_command(out, &run));
+            told.push_str(&format!("{stands}: {}\n", said(&command, &names)));
+        }
+        expect![[r#"
+            queued offered: Pending Pending 2 0 0 0
+            queued unheard: Pending Delayed 2 0 0 0
+            0 begun: InProgress InProgress 2 1 0 0
+            0 cancelling whole: Cancelling Cancelling 2 1 0 0
+            0 0: Success Success 2 2 0 0
+            0 3: Failed Failed 2 2 1 0
+            0 3 errors=2: Failed Incomplete 2 2 1 0
+            3 3 errors=2: Failed Failed 2 2 2 0
+            3 Agent.Terminated: Failed Failed 2 2 1 0
+            0 Agent.TimedOut: TimedOut ExecutionTimedOut 2 2 1 0
+            Agent.TimedOut Agent.TimedOut: TimedOut ExecutionTimedOut 2 2 2 0
+            0 Agent.DeliveryTimedOut: TimedOut DeliveryTimedOut 2 2 0 1
+            Agent.DeliveryTimedOut Agent.DeliveryTimedOut: TimedOut DeliveryTimedOut 2 2 0 2
+            0 Agent.Cancelled: Failed Incomplete 2 2 0 0
+            0 Agent.Cancelled whole: Cancelled Cancelled 2 2 0 0
+            Agent.Cancelled Agent.Cancelled: Cancelled Cancelled 2 2 0 0
+            0 Agent.Undeliverable: Success Success 2 2 0 0
+            Agent.Undeliverable Agent.Undeliverable: Failed Failed 2 2 0 0
+            Agent.AccessDenied Agent.InvalidPlatform: Failed Failed 2 2 0 0
+            Agent.Indeterminate 0: Failed Failed 2 2 1 0
+            over: Failed RateExceeded 0 0 0 0
+            : Success NoInstancesInTag 0 0 0 0
+        "#]].assert_eq(&told);
     }
 
     #[test]
