@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use base::Timestamp;
 use jiff::civil::Date;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, business_date};
 use crate::date::{Days, Month, YearDay, plus};
 use crate::definition::{Combine, Definition, DefinitionError};
 use crate::holiday::{Feed, Says};
@@ -15,6 +16,8 @@ use crate::zone::Zone;
 /// How deep calendars name one another, and of how many a calendar is made, counting each as often as it is named.
 pub const DEPTH_MAX: usize = 16;
 pub const PARTS_MAX: usize = 256;
+/// How far an open day may be from a start that nobody planned.
+const UNPLANNED_DAYS_MAX: u32 = 62;
 
 /// Calendars and feeds by their names.
 #[derive(Debug, Clone, Default)]
@@ -281,6 +284,21 @@ impl Business {
         Walk::Nothing
     }
 
+    /// The business date of a start that nobody planned: the day that `instant` belongs to, or the open day beside it.
+    pub fn unplanned(&self, instant: Timestamp, on_closed: Unplanned) -> Walk {
+        let date = business_date(instant, self.day_start, &self.zone);
+        let step = match on_closed {
+            Unplanned::Same => return Walk::Open(date),
+            Unplanned::PreviousOpen => -1,
+            Unplanned::NextOpen => 1,
+        };
+        match self.state(date) {
+            State::Open => Walk::Open(date),
+            State::Closed => self.open_beyond(date, step, UNPLANNED_DAYS_MAX),
+            State::Unknown => Walk::Unknown(date),
+        }
+    }
+
     /// How many of `days` are open; the first unknown one where there is any.
     pub fn open_days(&self, days: Days) -> Result<u32, Date> {
         let mut count = 0;
@@ -311,6 +329,15 @@ impl Business {
         }
         longest
     }
+}
+
+/// To which day a start belongs that nobody planned, when its own is closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unplanned {
+    /// To its own nevertheless.
+    Same,
+    PreviousOpen,
+    NextOpen,
 }
 
 /// What walking from day to day has found.

@@ -119,7 +119,10 @@ fn what_could_not_be_expanded_is_refused() {
         "event \"u\": DTEND or DURATION is missing or cannot be read"
     );
     assert_eq!(refused("BEGIN:VEVENT\r\n"), "line 12 is not iCalendar");
-    assert_eq!(refused(&event("DTSTART:20260101T000000Z").repeat(5_001)), "an iCalendar file has at most 5000 events");
+    assert_eq!(
+        refused(&event("DTSTART:20260101T000000Z").repeat(5_001)),
+        "an iCalendar file has at most 5000 events, 500 of them with a COUNT"
+    );
     assert_eq!(
         ChangeCalendar::parse(&text("OPEN", "")).expect_err("refused").to_string(),
         "X-CALENDAR-TYPE is DEFAULT_OPEN or DEFAULT_CLOSED"
@@ -142,6 +145,7 @@ fn recurrence_rules_name_their_days() {
     assert_eq!(days("FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1", 2), ["26-01-30", "26-02-27"]);
     assert_eq!(days("FREQ=MONTHLY;BYMONTHDAY=13;BYDAY=FR", 3), ["26-02-13", "26-03-13", "26-11-13"]);
     assert_eq!(days("FREQ=YEARLY;BYMONTH=11;BYDAY=4TH", 2), ["26-11-26", "27-11-25"]);
+    assert_eq!(days("FREQ=MONTHLY;BYDAY=5TH,-5TH", 3), ["26-01-01", "26-01-29", "26-04-02"]);
     assert_eq!(days("FREQ=YEARLY;BYDAY=20MO", 1), ["26-05-18"]);
     assert_eq!(days("FREQ=YEARLY;BYYEARDAY=-1,100", 2), ["26-04-10", "26-12-31"]);
     assert_eq!(days("FREQ=WEEKLY;INTERVAL=2;BYDAY=TU,SU;WKST=SU", 3), ["26-01-11", "26-01-13", "26-01-25"]);

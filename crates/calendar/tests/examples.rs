@@ -7,7 +7,7 @@ use calendar::holiday::{self, Feed};
 use calendar::month::{Label, OperationalMonths};
 use calendar::rule::lint::{Code, Doubt, Net, Wait, ahead, lint, lint_nets};
 use calendar::rule::{Occurrence, Outcome, Reason, Schedule, ScheduleDefinition};
-use calendar::shelf::{Because, Business, ShelfError, State, Walk};
+use calendar::shelf::{Because, Business, ShelfError, State, Unplanned, Walk};
 use calendar::{Definition, Shelf};
 use serde_json::{Value, json};
 
@@ -414,6 +414,11 @@ fn t13_clocks_go_beyond_midnight() {
     let unplanned = |at: &str| business_date(Timestamp::parse_rfc3339(at).expect("an instant"), clock("06:00"), zone);
     assert_eq!(unplanned("2026-09-19T03:00:00+09:00"), day("2026-09-18"));
     assert_eq!(unplanned("2026-09-19T06:00:00+09:00"), day("2026-09-19"));
+    let night = shelf.calendar("NIGHT").expect("NIGHT");
+    let saturday = Timestamp::parse_rfc3339("2026-09-19T06:00:00+09:00").expect("an instant");
+    assert_eq!(night.unplanned(saturday, Unplanned::Same), Walk::Open(day("2026-09-19")));
+    assert_eq!(night.unplanned(saturday, Unplanned::NextOpen), Walk::Open(day("2026-09-24")));
+    assert_eq!(night.unplanned(saturday, Unplanned::PreviousOpen), Walk::Open(day("2026-09-18")));
     for refused in ["72:00", "24:60", "1:00", "-01:00", "", "+", "00:00:60", "aa:bb", "00:00:00:00"] {
         assert_eq!(Clock::parse(refused), None, "{refused}");
     }
@@ -773,6 +778,20 @@ fn a_rule_that_is_none_is_refused() {
         rule.as_object_mut().expect("a rule").extend(more.as_object().expect("more").clone());
         refused(rule);
     }
+}
+
+#[test]
+fn a_net_has_at_most_a_time_for_each_minute() {
+    let on = |minutes: &[Value]| {
+        let rule = |(id, times): (usize, &Value)| json!({ "id": id, "anchor": { "day": 1 }, "times": times });
+        let rules: Vec<Value> = minutes.iter().enumerate().map(rule).collect();
+        let text = json!({ "net": "/n", "calendar": "NAT", "rules": rules }).to_string();
+        ScheduleDefinition::parse(&text).and_then(|schedule| schedule.on(&shelf()))
+    };
+    let day = json!({ "everyMinutes": 1, "from": "00:00", "to": "23:59" });
+    assert!(on(std::slice::from_ref(&day)).is_ok());
+    assert!(on(&[day, json!(["24:00"])]).is_err());
+    assert!(on(&[json!({ "everyMinutes": 1, "from": "00:00", "to": "24:00" })]).is_err());
 }
 
 #[test]

@@ -5,7 +5,7 @@ use jiff::civil::{Date, DateTime, Time};
 
 use super::recur::Recur;
 use super::text::{Component, Property, unescaped};
-use super::{IcalError, Zones};
+use super::{COUNTED_MAX, IcalError, Zones};
 use crate::date::{DATE_MAX, DATE_MIN, Days, plus};
 use crate::zone::Zone;
 
@@ -58,7 +58,7 @@ pub struct Interval {
 
 impl Event {
     /// Reads a VEVENT; nothing where it has been cancelled.
-    pub(super) fn read(component: &Component, zones: &Zones) -> Result<Option<Event>, IcalError> {
+    pub(super) fn read(component: &Component, zones: &Zones, counted: &mut usize) -> Result<Option<Event>, IcalError> {
         if component.value("STATUS").is_some_and(|status| status.eq_ignore_ascii_case("CANCELLED")) {
             return Ok(None);
         }
@@ -69,6 +69,10 @@ impl Event {
         let recur = match component.value("RRULE") {
             Some(rule) => {
                 let recur = Recur::parse(rule).map_err(|source| IcalError::Recur { uid: uid.clone(), source })?;
+                *counted += usize::from(recur.counts());
+                if *counted > COUNTED_MAX {
+                    return Err(IcalError::TooMany);
+                }
                 Some(recur.beginning(begin.local.date()))
             }
             None => None,

@@ -18,9 +18,10 @@ use crate::date::{DAYS_MAX, Days};
 use crate::definition::Named;
 use crate::zone::{UnknownZone, Zone};
 
-/// How long a file may be, and how many events it may have.
+/// How long a file may be, how many events it may have, and how many of them may end by a COUNT.
 pub const ICAL_BYTES_MAX: usize = 4 << 20;
 pub const EVENTS_MAX: usize = 5_000;
+pub const COUNTED_MAX: usize = 500;
 
 /// A calendar file, read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +38,7 @@ pub struct Ical {
 pub enum IcalError {
     #[error("an iCalendar file has at most {ICAL_BYTES_MAX} bytes")]
     TooLong,
-    #[error("an iCalendar file has at most {EVENTS_MAX} events")]
+    #[error("an iCalendar file has at most {EVENTS_MAX} events, {COUNTED_MAX} of them with a COUNT")]
     TooMany,
     #[error("line {line} is not iCalendar")]
     Line { line: usize },
@@ -98,9 +99,9 @@ impl Ical {
                 zones.named.insert(id.to_owned(), zone(location)?);
             }
         }
-        let mut events = vec![];
+        let (mut events, mut counted) = (vec![], 0);
         for component in calendar.all("VEVENT") {
-            events.extend(Event::read(component, &zones)?);
+            events.extend(Event::read(component, &zones, &mut counted)?);
             if events.len() > EVENTS_MAX {
                 return Err(IcalError::TooMany);
             }

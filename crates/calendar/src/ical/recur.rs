@@ -9,8 +9,9 @@ use crate::zone::Zone;
 /// How often a rule with COUNT may recur, and how long one takes from one period to the next.
 pub const COUNT_MAX: u32 = 10_000;
 pub const INTERVAL_MAX: i32 = 1_000;
-/// How many entries a part of a rule may have.
+/// How many entries a part of a rule may have, and BYDAY among them.
 const LIST_MAX: usize = 400;
+const WEEKDAYS_MAX: usize = 35;
 
 /// A recurrence rule, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,7 +95,7 @@ impl Recur {
                         .split(',')
                         .map(weekday)
                         .collect::<Option<_>>()
-                        .filter(|all: &Vec<_>| all.len() <= LIST_MAX)
+                        .filter(|all: &Vec<_>| all.len() <= WEEKDAYS_MAX)
                         .ok_or_else(wrong)?
                 }
                 "WKST" => recur.week_start = weekday(value).map(|(_, day)| day).ok_or_else(wrong)?,
@@ -136,6 +137,11 @@ impl Recur {
             .take_while(move |(begin, _)| *begin <= to)
             .flat_map(move |(_, period)| self.period(start, period))
             .filter(move |date| *date >= from && *date <= to)
+    }
+
+    /// Whether it ends after so many times, which have to be counted once.
+    pub(super) fn counts(&self) -> bool {
+        self.count.is_some()
     }
 
     /// Whether `local`, a time on one of its dates, is not after its UNTIL.
@@ -232,11 +238,15 @@ impl Recur {
     fn weekdays_within(&self, days: Days) -> Vec<Date> {
         let mut dates = vec![];
         for (nth, weekday) in &self.weekdays {
-            let all: Vec<Date> = days.iter().filter(|date| date.weekday() == *weekday).collect();
-            match nth {
-                None => dates.extend(all),
-                Some(nth) => dates.extend(at(&all, i16::from(*nth))),
-            }
+            let to_first = weekday.to_monday_zero_offset() - days.from.weekday().to_monday_zero_offset();
+            let first = plus(days.from, to_first.rem_euclid(7).into());
+            let count = (days_between(first, days.to) / 7 + 1) as i32;
+            let place = match nth {
+                None => 0..count,
+                Some(nth) if *nth > 0 => i32::from(*nth) - 1..count.min(i32::from(*nth)),
+                Some(nth) => (count + i32::from(*nth)).max(0)..(count + i32::from(*nth) + 1).max(0),
+            };
+            dates.extend(place.map(|week| plus(first, 7 * week)));
         }
         dates
     }

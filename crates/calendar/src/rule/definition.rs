@@ -15,10 +15,10 @@ use crate::ical::Recur;
 pub const SHIFT_DAYS_MAX: u32 = 31;
 pub const OFFSET_DAYS_MAX: u32 = 62;
 pub const REACH_DAYS_MAX: i32 = (2 * SHIFT_DAYS_MAX + OFFSET_DAYS_MAX) as i32;
-/// How many dates, exclusions and times a rule has.
+/// How many dates and exclusions a rule has, and how many times a day all rules of a net have: one for each minute.
 pub const RULE_DATES_MAX: usize = 4_000;
 pub const EXCLUDES_MAX: usize = 16;
-pub const SLOTS_MAX: usize = 72 * 60;
+pub const SLOTS_MAX: usize = 24 * 60;
 
 /// A rule's number; of two that start a net at the same instant, the lower one counts.
 pub type RuleId = u16;

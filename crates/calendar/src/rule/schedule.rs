@@ -10,7 +10,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::anchor::{Nominal, nominal_dates};
-use super::definition::{Exclude, Merge, Rule, RuleError, RuleId};
+use super::definition::{Exclude, Merge, Rule, RuleError, RuleId, SLOTS_MAX};
 use super::moves::{Moved, offset, shifted};
 use crate::clock::Clock;
 use crate::date::{DATE_MAX, DAYS_MAX, Days, plus};
@@ -178,6 +178,13 @@ impl ScheduleDefinition {
                 if let Exclude::Calendar { calendar } = exclude {
                     others.insert(calendar.clone(), shelf.calendar(calendar)?);
                 }
+            }
+        }
+        let mut count = 0;
+        for rule in &rules {
+            count += rule.times.clocks().len();
+            if count > SLOTS_MAX {
+                return Err(RuleError::TooMany { rule: rule.id, count }.into());
             }
         }
         let calendar = shelf.calendar(&self.calendar)?;
