@@ -105,6 +105,10 @@ pub enum Command {
     AgentLost {
         instance: InstanceId,
     },
+    /// The instance is one no longer: nobody will take what it has not begun.
+    Deregistered {
+        instance: InstanceId,
+    },
     /// The offer cannot be made, and never will be.
     Hindered {
         attempt: AttemptId,

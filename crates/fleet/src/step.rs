@@ -44,6 +44,7 @@ pub fn step(run: &mut Run, command: Command, env: Env) -> Result<Step, Refusal> 
         Command::AgentFinished { attempt, outcome } => cx.finished(&attempt, outcome)?,
         Command::AgentReported { attempt, state } => cx.reported(&attempt, state)?,
         Command::AgentLost { instance } => cx.lost(&instance)?,
+        Command::Deregistered { instance } => cx.deregistered(&instance)?,
         Command::Hindered { attempt, failure } => cx.hindered(&attempt, failure)?,
         Command::Fire { timer } => cx.fire(timer)?,
         Command::Cancel { instances } => cx.cancel(&instances)?,
@@ -219,6 +220,24 @@ impl Cx<'_> {
             Stage::Begun { lost_since: None, alarm, .. } => self.lose(place, alarm),
             Stage::Offered { lost_since: Some(_), .. } | Stage::Begun { lost_since: Some(_), .. } => (),
             Stage::Queued | Stage::AwaitingSlot | Stage::Waiting { .. } | Stage::Ended { .. } => (),
+        }
+        Ok(())
+    }
+
+    /// What may have begun is lost, and where another candidate can be asked it is.
+    fn deregistered(&mut self, instance: &InstanceId) -> Result<(), Refusal> {
+        let Some(place) = self.run.place_of(instance) else { return self.lost(instance) };
+        let alone = self.run.wanted(place).is_none_or(|wanted| wanted.candidates.len() < 2);
+        match self.stage(place) {
+            Stage::Queued | Stage::AwaitingSlot | Stage::Offered { .. } if alone => {
+                self.decide(place, FailureCode::Undeliverable, "instance was deregistered before it began");
+            }
+            Stage::Waiting { .. } => {
+                self.decide(place, FailureCode::Undeliverable, "instance was deregistered before it was tried again");
+            }
+            Stage::Queued | Stage::AwaitingSlot | Stage::Offered { .. } | Stage::Begun { .. } | Stage::Ended { .. } => {
+                self.lost(instance)?;
+            }
         }
         Ok(())
     }

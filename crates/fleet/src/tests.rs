@@ -315,6 +315,7 @@ fn parse(line: &str) -> Command {
         "finish" => Command::AgentFinished { attempt: attempt(word(1)), outcome: outcome(word(2)) },
         "report" => Command::AgentReported { attempt: attempt(word(1)), state: state(word(2)) },
         "lost" => Command::AgentLost { instance: instance(word(1)) },
+        "deregister" => Command::Deregistered { instance: instance(word(1)) },
         "fire" => Command::Fire { timer: word(1).parse().expect("a timer") },
         "cancel" => Command::Cancel { instances: list(word(1)) },
         "notified" => Command::Notified { waiter: WAITER },
@@ -719,6 +720,76 @@ fn a_returned_agent_is_asked_and_told_again() {
               > clear timer 2
               > acknowledge c.a.1
             report a finished
+        "#]],
+    );
+}
+
+#[test]
+fn what_a_deregistered_instance_has_not_begun_ends() {
+    check(
+        "
+        send a,b,c concurrency=2
+        accept b
+        deregister c
+        deregister b
+        deregister a
+        deregister a
+        show
+        ",
+        expect![[r#"
+            send a,b,c concurrency=2
+              + sent c to 3
+              + offered a as c.a.1, timer 0 at 60
+              + offered b as c.b.1, timer 1 at 60
+              > offer a c.a.1 until 60
+              > set timer 0 at 60
+              > offer b c.b.1 until 60
+              > set timer 1 at 60
+            accept b
+              + accepted b, timer 2 at 780
+              > go c.b.1
+              > clear timer 1
+              > set timer 2 at 780
+            deregister c
+              + finished c by Server: Agent.Undeliverable (instance was deregistered before it began)
+            deregister b
+              + lost b
+            deregister a
+              + finished a by Server: Agent.Undeliverable (instance was deregistered before it began)
+              > clear timer 0
+            deregister a
+            show
+              command InProgress/InProgress target 3 completed 2 errors 0 undelivered 0
+              a Failed/Undeliverable code -1 Agent.Undeliverable: instance was deregistered before it began
+              b InProgress/InProgress code -1 (unheard of)
+              c Failed/Undeliverable code -1 Agent.Undeliverable: instance was deregistered before it began
+        "#]],
+    );
+    check(
+        "
+        send a|b
+        deregister a
+        deregister b
+        show
+        ",
+        expect![[r#"
+            send a|b
+              + sent c to 1
+              + offered a as c.a.1, timer 0 at 30
+              > offer a c.a.1 until 60
+              > set timer 0 at 30
+            deregister a
+              + withdrawn a, next b
+              + offered b as c.b.2, timer 1 at 30
+              > acknowledge c.a.1
+              > clear timer 0
+              > offer b c.b.2 until 60
+              > set timer 1 at 30
+            deregister b
+              + lost b
+            show
+              command Pending/Delayed target 1 completed 0 errors 0 undelivered 0
+              b Delayed/Delayed code -1
         "#]],
     );
 }

@@ -101,6 +101,8 @@ struct Host {
     /// Commands that have not ended there.
     work: BTreeMap<Id, Work>,
     told_lost: bool,
+    /// It is no instance any more, and never will be again.
+    deregistered: bool,
     /// How it is to work, as it was last told.
     settings: agent::Settings,
     /// How many it runs at a time by its own account.
@@ -196,6 +198,18 @@ impl Hub {
     /// Whether the host was lost and has not come back.
     pub(crate) fn is_lost(&self, caller: &Caller, instance: &fleet::InstanceId) -> bool {
         self.lock().get(&key(caller, &instance.0)).is_some_and(|host| host.told_lost && host.connected.is_none())
+    }
+
+    /// Ends the connection of who is an instance no longer. Commands that have not ended there.
+    pub(crate) fn deregistered(&self, caller: &Caller, instance_id: &str) -> Vec<Id> {
+        let mut hosts = self.lock();
+        let host = hosts.entry(key(caller, instance_id)).or_default();
+        (host.connected, host.deregistered) = (None, true);
+        host.work.keys().copied().collect()
+    }
+
+    pub(crate) fn is_deregistered(&self, caller: &Caller, instance: &fleet::InstanceId) -> bool {
+        self.lock().get(&key(caller, &instance.0)).is_some_and(|host| host.deregistered)
     }
 
     /// Keeps in mind where a command is under way.
@@ -305,6 +319,13 @@ impl Hub {
     pub(crate) fn work(&self, caller: &Caller, instance_id: &str) -> Vec<Id> {
         let hosts = self.lock();
         hosts.get(&key(caller, instance_id)).map(|host| host.work.keys().copied().collect()).unwrap_or_default()
+    }
+
+    /// Hosts that have work.
+    fn at_work(&self) -> Vec<HostKey> {
+        let hosts = self.lock();
+        let busy = hosts.iter().filter(|(_, host)| !host.work.is_empty());
+        busy.map(|((account, region, instance), _)| (Caller::new(account, region), instance.as_str().into())).collect()
     }
 
     /// Whether the session was the host's current one.
@@ -563,12 +584,36 @@ impl Runtime {
         }
     }
 
+    /// What it has not begun ends: nobody else is this instance, ever.
+    pub(crate) fn end_work_of_deregistered(&self, caller: &Caller, instance_id: &str) {
+        let world = &self.inner.world;
+        for id in world.hub.deregistered(caller, instance_id) {
+            let instance = fleet::InstanceId::from(instance_id);
+            world.tell(id, Ask::Run(fleet::Command::Deregistered { instance }));
+        }
+    }
+
+    async fn is_gone(&self, caller: &Caller, instance_id: &str) -> bool {
+        let found = self.instance(caller, instance_id).await;
+        matches!(found, Err(Refusal::Command(CommandRefusal::InvalidInstanceId(_))))
+    }
+
     /// Looks for agents that are unheard of, for as long as the server runs.
     pub(crate) async fn watch_agents(self) {
+        // The server may have ended between a deregistration and what follows from it.
+        for (caller, instance_id) in self.inner.world.hub.at_work() {
+            if self.is_gone(&caller, &instance_id).await {
+                self.end_work_of_deregistered(&caller, &instance_id);
+            }
+        }
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
             let world = &self.inner.world;
             for ((caller, instance_id), work) in world.hub.lost(world.now()) {
+                if self.is_gone(&caller, &instance_id).await {
+                    self.end_work_of_deregistered(&caller, &instance_id);
+                    continue;
+                }
                 tracing::warn!(instance = %instance_id, account = %caller.account, "agent is lost: unheard of while it has work");
                 for id in work {
                     let instance = fleet::InstanceId::from(&*instance_id);

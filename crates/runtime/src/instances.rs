@@ -244,12 +244,13 @@ impl Runtime {
         self.instance_ask(caller, instance_id, instance::Command::ChangeRole(iam_role)).await.map(drop)
     }
 
-    /// Its agent is sent away and not let in again. What runs there ends without being heard.
+    /// Its agent is sent away and not let in again. What it has not begun ends, and what runs there ends without being
+    /// heard.
     pub async fn instance_deregister(&self, caller: &Caller, instance_id: &str) -> Result<(), Refusal> {
         let ask = Ask::Instance { caller: caller.clone(), command: Box::new(instance::Command::Deregister) };
         match self.ask(keys::instance(caller, instance_id), ask).await {
             Ok(_) => {
-                self.inner.world.hub.send_away(caller, instance_id);
+                self.end_work_of_deregistered(caller, instance_id);
                 Ok(())
             }
             Err(Refused::Instance(instance::Refusal::DoesNotExist)) => Err(unknown(instance_id)),

@@ -29,6 +29,10 @@ pub(crate) struct Offering {
 
 impl World {
     pub(crate) fn offer(&self, caller: &Caller, offering: Offering) {
+        if self.hub.is_deregistered(caller, &offering.instance) {
+            let deregistered = fleet::Command::Deregistered { instance: offering.instance };
+            return self.tell(offering.run, Ask::Run(deregistered));
+        }
         // Whoever has been lost since before this was sent: it is told when it is back.
         if self.hub.is_lost(caller, &offering.instance) {
             let lost = fleet::Command::AgentLost { instance: offering.instance };

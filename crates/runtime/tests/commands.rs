@@ -178,6 +178,24 @@ async fn a_group_has_as_many_slots_after_a_restart_as_before() {
 }
 
 #[tokio::test]
+async fn what_waits_on_a_deregistered_instance_ends() {
+    let mut world = World::new().await;
+    drop(world.agent(A, &[]).await);
+    let run = world.send(("InstanceIds", A)).await;
+    world.runtime.instance_deregister(&world.caller, A).await.expect("deregistered");
+    let command_id = run.sent().expect("it was sent").0.command.to_string();
+    for _ in 0..100 {
+        if world.runtime.command(&world.caller, &command_id).await.expect("it is there").is_terminal() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    world.restart().await;
+    let run = world.runtime.command(&world.caller, &command_id).await.expect("it is there");
+    assert_eq!(run.invocations()[0].status().details(), "Undeliverable");
+}
+
+#[tokio::test]
 async fn what_was_sent_under_an_id_is_not_refused_when_it_is_sent_again() {
     let mut world = World::new().await;
     let _a = world.agent(A, &[]).await;
