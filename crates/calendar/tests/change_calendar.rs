@@ -121,12 +121,15 @@ fn what_could_not_be_expanded_is_refused() {
     assert_eq!(refused("BEGIN:VEVENT\r\n"), "line 12 is not iCalendar");
     assert_eq!(
         refused(&event("DTSTART:20260101T000000Z").repeat(5_001)),
-        "an iCalendar file has at most 5000 events, 500 of them with a COUNT"
+        "an iCalendar file has at most 5000 events, 100 of them with a COUNT"
     );
     assert_eq!(
         ChangeCalendar::parse(&text("OPEN", "")).expect_err("refused").to_string(),
         "X-CALENDAR-TYPE is DEFAULT_OPEN or DEFAULT_CLOSED"
     );
+    let counted = event("DTSTART:20260101T000000Z\nRRULE:FREQ=DAILY;COUNT=1");
+    assert!(ChangeCalendar::parse(&text("DEFAULT_OPEN", &counted.repeat(100))).is_ok());
+    assert!(ChangeCalendar::parse(&text("DEFAULT_OPEN", &counted.repeat(101))).is_err());
     for text in ["", "BEGIN:VCALENDAR", "END:VCALENDAR", "x", "BEGIN:VTODO\nEND:VTODO"] {
         assert!(Ical::parse(text).is_err(), "{text}");
     }

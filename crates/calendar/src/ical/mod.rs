@@ -21,7 +21,7 @@ use crate::zone::{UnknownZone, Zone};
 /// How long a file may be, how many events it may have, and how many of them may end by a COUNT.
 pub const ICAL_BYTES_MAX: usize = 4 << 20;
 pub const EVENTS_MAX: usize = 5_000;
-pub const COUNTED_MAX: usize = 500;
+pub const COUNTED_MAX: usize = 100;
 
 /// A calendar file, read.
 #[derive(Debug, Clone, PartialEq, Eq)]
