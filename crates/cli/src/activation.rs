@@ -52,7 +52,7 @@ async fn create(client: &Client, out: &Out, command: args::ActivationCreate) -> 
         registrations: Some(command.registrations),
         expires_in_seconds: Some(u64::from(command.hours) * 60 * 60),
         iam_role: command.role,
-        tags: command.tags,
+        tags: command.tags.into_iter().map(|(key, value)| format!("{key}={value}")).collect(),
     };
     let created: ActivationCreated = client.send(Method::POST, "/activations", &wanted).await?;
     let url = client.url();

@@ -423,8 +423,8 @@ pub struct ActivationCreate {
     pub registrations: u32,
     #[arg(long, value_name = "HOURS", default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..=720))]
     pub hours: u32,
-    #[arg(long = "tag", value_name = "KEY=VALUE")]
-    pub tags: Vec<String>,
+    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = pair)]
+    pub tags: Vec<(String, String)>,
     #[arg(long, value_name = "ROLE")]
     pub role: Option<String>,
 }
@@ -581,6 +581,12 @@ mod tests {
         for refused in ["start net --timeout 5", "start net --warn-exit", "start net --watch --wait"] {
             assert!(!is_taken(&format!("execution {refused}")), "{refused}");
         }
+    }
+
+    #[test]
+    fn a_tag_of_an_activation_has_a_value() {
+        assert!(is_taken("activation create --tag a=b --tag c="));
+        assert!(!is_taken("activation create --tag foo") && !is_taken("activation create --tag =b"));
     }
 
     #[test]
