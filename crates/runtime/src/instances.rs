@@ -289,7 +289,7 @@ fn shown(row: Row, heard: Option<Timestamp>, connected: bool, now: Timestamp) ->
     let last_ping = heard.map_or(row.seen, |heard| heard.max(row.seen));
     let silent = now.0.saturating_sub(last_ping.0);
     let ping = match connected {
-        true if silent <= SILENT_AFTER_MS => Ping::Online,
+        true if silent <= SILENT_AFTER_MS && !row.suspended => Ping::Online,
         _ if silent > INACTIVE_AFTER_MS => Ping::Inactive,
         _ => Ping::ConnectionLost,
     };

@@ -196,6 +196,16 @@ async fn what_waits_on_a_deregistered_instance_ends() {
 }
 
 #[tokio::test]
+async fn what_is_no_target_is_told_what_is() {
+    let world = World::new().await;
+    let values = vec!["a".to_owned()];
+    let refusal = world.runtime.instances_by_target(&world.caller, "Name", &values).await.expect_err("no such key");
+    for key in ["InstanceIds", "tag:KEY", "tag-key", "dandori:Agent", "dandori:AgentGroup", "resource-groups:Name"] {
+        assert!(refusal.to_string().contains(&format!("'{key}'")), "{refusal}");
+    }
+}
+
+#[tokio::test]
 async fn what_was_sent_under_an_id_is_not_refused_when_it_is_sent_again() {
     let mut world = World::new().await;
     let _a = world.agent(A, &[]).await;
