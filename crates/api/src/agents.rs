@@ -61,6 +61,8 @@ pub enum AgentStatus {
     Draining,
     /// Unheard of for so long that what it runs is given up.
     Lost,
+    /// It was there twice, and is not let in before it is registered anew.
+    Suspended,
     /// A status of a later version.
     #[serde(other)]
     Unknown,
@@ -73,6 +75,7 @@ impl AgentStatus {
             AgentStatus::Stale => "stale",
             AgentStatus::Draining => "draining",
             AgentStatus::Lost => "lost",
+            AgentStatus::Suspended => "suspended",
             AgentStatus::Unknown => "unknown",
         }
     }

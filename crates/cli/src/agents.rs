@@ -30,6 +30,9 @@ pub async fn instance(client: &Client, out: &Out, command: args::Instance) -> Re
         args::Instance::List => {
             let (items, _) = pages::<Agent>(client, "/agents", "", LISTED_MAX).await?;
             out.list(&items, agents, Say::NoInstances)?;
+            for agent in items.iter().filter(|agent| agent.suspended) {
+                out.message(&words::text(Told::Suspended(&agent.id), out.look.lang));
+            }
         }
         args::Instance::Show { agent } => {
             let detail: AgentDetail = client.get(&path(&agent)).await?;
@@ -268,6 +271,8 @@ fn shown(detail: &AgentDetail, out: &Out) -> Fields {
         (Column::Queued, Cell::Number(agent.queued.into())),
     ];
     let drained = agent.drained.as_ref().map(|drained| (Column::Reason, Cell::text(&drained.reason)));
+    let suspended = || Cell::text(words::text(Told::Suspended(&agent.id), out.look.lang));
+    fields.extend(agent.suspended.then(|| (Column::Reason, suspended())));
     fields.extend(drained.filter(|_| agent.drained.as_ref().is_some_and(|drained| !drained.reason.is_empty())));
     fields.extend(detail.pending.iter().map(|pending| {
         let why = words::why(&pending.why, &out.look);

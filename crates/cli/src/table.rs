@@ -68,7 +68,7 @@ impl Tone {
             AgentStatus::Up => Tone::Good,
             AgentStatus::Stale => Tone::Warning,
             AgentStatus::Draining => Tone::Waiting,
-            AgentStatus::Lost => Tone::Bad,
+            AgentStatus::Lost | AgentStatus::Suspended => Tone::Bad,
             AgentStatus::Unknown => Tone::Over,
         }
     }

@@ -181,7 +181,7 @@ impl Runtime {
             (other, None) => {
                 let why = format!(
                     "Targets with the key '{other}' are not supported by this version; name instances by 'InstanceIds', \
-                     'tag:KEY' or 'tag-key'."
+                     'tag:KEY' or 'tag-key', or by 'dandori:Agent', 'dandori:AgentGroup' or 'resource-groups:Name'."
                 );
                 return Err(Refusal::Validation(why));
             }

@@ -42,6 +42,8 @@ pub enum AgentStatus {
     Draining,
     /// Unheard of for so long that what it runs is given up.
     Lost,
+    /// It was there twice, and is not let in before it is registered anew.
+    Suspended,
 }
 
 /// Something that has not begun on an agent.
@@ -146,7 +148,10 @@ impl Runtime {
         let now = self.inner.world.now();
         let load = self.inner.world.hub.load(caller, &instance.instance_id, now);
         AgentView {
-            status: status(load.connected, instance.last_ping, laid.holds_back(), now),
+            status: match instance.suspended {
+                true => AgentStatus::Suspended,
+                false => status(load.connected, instance.last_ping, laid.holds_back(), now),
+            },
             names: laid.names.iter().map(|name| name.name.clone()).collect(),
             groups: groups.iter().map(|group| group.name.clone()).collect(),
             running: load.running,

@@ -69,10 +69,22 @@ impl Runtime {
             // A group of nobody is a target of nobody.
             Err(Refusal::Agent(AgentRefusal::TakesNoJobs(_))) if key == "resource-groups:Name" => Ok(Some(vec![])),
             Err(refusal) => Err(refusal),
+            // A name means one instance, as its id does.
+            Ok(Some(places)) if key == "dandori:Agent" => {
+                let firsts = places.iter().filter_map(|place| place.candidates.first());
+                let named: Vec<String> = firsts.map(|instance| instance.0.to_string()).collect();
+                self.named_instances(caller, &named).await?;
+                Ok(Some(places))
+            }
             Ok(Some(places)) => Ok(Some(places)),
             Ok(None) => {
-                let found = self.instances_by_target(caller, key, values).await?;
-                Ok(on(found.iter().map(|instance| InstanceId::from(&**instance)).collect()))
+                let mut found = vec![];
+                for instance_id in self.instances_by_target(caller, key, values).await? {
+                    if self.takes_commands(caller, &instance_id).await? {
+                        found.push(InstanceId::from(&*instance_id));
+                    }
+                }
+                Ok(on(found))
             }
         }
     }
@@ -89,11 +101,20 @@ impl Runtime {
         Ok(())
     }
 
-    /// Every instance that is named must be registered.
+    /// Whether it is registered, and not suspended: nobody could say which of two hosts is meant.
+    async fn takes_commands(&self, caller: &Caller, instance_id: &str) -> Result<bool, Refusal> {
+        match self.instance(caller, instance_id).await {
+            Ok(instance) => Ok(!instance.suspended),
+            Err(Refusal::Command(CommandRefusal::InvalidInstanceId(_))) => Ok(false),
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    /// Every instance that is named must be registered and take commands.
     async fn named_instances(&self, caller: &Caller, named: &[String]) -> Result<Vec<InstanceId>, Refusal> {
         let mut missing = vec![];
         for instance_id in named {
-            if self.instance_host(caller, instance_id).await?.is_none() {
+            if !self.takes_commands(caller, instance_id).await? {
                 missing.push(instance_id.clone());
             }
         }

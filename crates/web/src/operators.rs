@@ -184,6 +184,7 @@ fn agent(view: AgentView) -> Agent {
             overview::AgentStatus::Stale => AgentStatus::Stale,
             overview::AgentStatus::Draining => AgentStatus::Draining,
             overview::AgentStatus::Lost => AgentStatus::Lost,
+            overview::AgentStatus::Suspended => AgentStatus::Suspended,
         },
         names: texts(view.names),
         groups: texts(view.groups),

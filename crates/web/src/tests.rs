@@ -1105,6 +1105,20 @@ async fn who_is_not_let_in_learns_nothing() {
     ] {
         assert_eq!(door.hello(instance_id, pair, of, incarnation).await, refused, "{why}");
     }
+    let shown = door.runtime.agent(&alice, &instance).await.expect("it is there");
+    assert_eq!(shown.status, runtime::overview::AgentStatus::Suspended);
+    assert_eq!(shown.instance.ping, runtime::instances::Ping::ConnectionLost);
+    let send = runtime::commands::CommandSend {
+        document_name: "AWS-RunShellScript".to_owned(),
+        parameters: [("commands".to_owned(), vec!["true".to_owned()])].into(),
+        instance_ids: vec![instance.clone()],
+        ..Default::default()
+    };
+    let refusal = door.runtime.command_send(&alice, send).await.expect_err("nobody knows which of two is meant");
+    assert!(
+        matches!(&refusal, runtime::Refusal::Command(runtime::refusal::CommandRefusal::InvalidInstanceId(ids)) if ids[..] == [instance]),
+        "{refusal:?}"
+    );
     assert_eq!(door.hello(&another, Some(&other), None, 1).await, "welcome");
 }
 

@@ -20,6 +20,8 @@ pub enum Told<'a> {
     GroupPut(&'a str),
     GroupDeleted(&'a str),
     NothingChanged,
+    /// What to do with an agent that was there twice.
+    Suspended(&'a str),
 }
 
 pub fn text(told: Told<'_>, lang: Lang) -> String {
@@ -44,6 +46,10 @@ fn en(told: Told<'_>) -> String {
         Told::NameSet(name) => format!("Set {name}."),
         Told::NameDeleted(name) | Told::GroupDeleted(name) => format!("Deleted {name}."),
         Told::GroupPut(name) => format!("Put {name}."),
+        Told::Suspended(agent) => format!(
+            "{agent} was there twice: its data directory was copied or restored. Deregister it (dandori instance remove {agent}), then \
+             register each host anew (dandori agent register --force)."
+        ),
         Told::NothingChanged => "It can be done. Nothing was changed (--dry-run).".into(),
     }
 }
@@ -65,6 +71,10 @@ fn ja(told: Told<'_>) -> String {
         Told::NameSet(name) => format!("{name} を設定しました。"),
         Told::NameDeleted(name) | Told::GroupDeleted(name) => format!("{name} を削除しました。"),
         Told::GroupPut(name) => format!("{name} を登録しました。"),
+        Told::Suspended(agent) => format!(
+            "{agent} は重複しています（データディレクトリーのコピーまたは復元）。登録を解除し（dandori instance remove {agent}）、\
+             各ホストを登録し直してください（dandori agent register --force）。"
+        ),
         Told::NothingChanged => "実行できます。何も変更していません（--dry-run）。".into(),
     }
 }
@@ -79,6 +89,8 @@ pub fn status(status: AgentStatus, lang: Lang) -> &'static str {
         (AgentStatus::Draining, Lang::Ja) => "転送停止中",
         (AgentStatus::Lost, Lang::En) => "Lost",
         (AgentStatus::Lost, Lang::Ja) => "応答なし",
+        (AgentStatus::Suspended, Lang::En) => "Suspended",
+        (AgentStatus::Suspended, Lang::Ja) => "停止（重複）",
         (AgentStatus::Unknown, Lang::En) => "Unknown",
         (AgentStatus::Unknown, Lang::Ja) => "不明",
     }
