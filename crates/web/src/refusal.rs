@@ -1,7 +1,8 @@
 //! What somebody is told instead of an answer.
 
 use api::Code;
-use axum::http::StatusCode;
+use axum::http::header::CONNECTION;
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use base::Arn;
 use runtime::Refusal;
@@ -22,7 +23,13 @@ impl From<api::Error> for Refused {
 
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
-        (status(self.0.code), axum::Json(*self.0)).into_response()
+        // The rest of such a request is not read: whoever sent it needs another connection.
+        let unread = matches!(self.0.code, Code::TooLarge | Code::TooSlow);
+        let mut response = (status(self.0.code), axum::Json(*self.0)).into_response();
+        if unread {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
     }
 }
 

@@ -818,6 +818,17 @@ async fn what_is_too_large_is_refused() {
     let many: String = (0..200).map(|number| format!("x-{number}: 1\r\n")).collect();
     assert!(raw(address, &get("/healthz", &many)).await.starts_with("HTTP/1.1 431"));
 
+    // The same connection serves the next request.
+    let mut stream = TcpStream::connect(address).await.expect("a server");
+    let large = 10 * 1024 * 1024;
+    let head = format!("POST / HTTP/1.1\r\nhost: h\r\ncontent-length: {large}\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.expect("taken");
+    stream.write_all(&vec![b'x'; large]).await.expect("taken");
+    stream.write_all(&get("/healthz", "")).await.expect("taken");
+    let mut answers = String::new();
+    stream.read_to_string(&mut answers).await.expect("answers");
+    assert!(answers.starts_with("HTTP/1.1 413") && answers.contains("HTTP/1.1 200"), "{answers}");
+
     let (router, body) = (router(State::new(runtime().await, &open())), "x".repeat(crate::gate::BODY_BYTES_MAX + 1));
     let (status, _) = ask(&router, LOCAL, "PUT", "/api/v1/definitions/big", &body).await;
     assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
