@@ -105,8 +105,9 @@ impl Finding {
     }
 }
 
-/// Looks at everything, in the order in which a person would mend it.
-pub fn examine(data: &Path, server: Option<&str>, policy: PolicyFile) -> Vec<Finding> {
+/// Looks at everything, in the order in which a person would mend it. The server and the policy file are those that the
+/// agent last had where none is given.
+pub fn examine(data: &Path, server: Option<&str>, policy: Option<PolicyFile>) -> Vec<Finding> {
     let Ok(directory) = fs::metadata(data) else {
         return vec![Finding::DataMissing { path: data.to_owned() }];
     };
@@ -124,7 +125,7 @@ pub fn examine(data: &Path, server: Option<&str>, policy: PolicyFile) -> Vec<Fin
     });
     found.extend(connection(&status, runs.is_some(), server));
     found.extend(journal::drains(data).then_some(Finding::Drains));
-    found.push(rules(policy));
+    found.push(rules(policy.or(status.policy).unwrap_or_default()));
     found.push(rights(geteuid()));
     found.push(match runs.map_or_else(|| Err("the agent does not run".to_owned()), |one| cgroup::of(one.pid)) {
         Ok(path) => Finding::Groups { path },
@@ -207,4 +208,27 @@ fn name_of(uid: Uid) -> String {
 fn has_program(name: &str) -> bool {
     let search = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&search).any(|directory| access(&directory.join(name), AccessFlags::X_OK).is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rules_that_the_agent_has_are_examined() {
+        let data = std::env::temp_dir().join(format!("agent-doctor-{:x}", crate::host::random().expect("random")));
+        fs::create_dir_all(&data).expect("a directory");
+        let path = data.join("rules.toml");
+        fs::write(&path, "shell = false\n").expect("written");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("ours alone");
+        let status = Status { policy: Some(PolicyFile { path: path.clone(), required: true }), ..Status::default() };
+        let text = serde_json::to_vec(&status).expect("a text");
+        fs::write(data.join("status.json"), text).expect("written");
+        let found = examine(&data, None, None);
+        let missing = PolicyFile { path: data.join("other.toml"), required: true };
+        let given = examine(&data, None, Some(missing));
+        fs::remove_dir_all(&data).expect("removed");
+        assert!(found.contains(&Finding::Policy { path }), "{found:?}");
+        assert!(given.iter().any(|one| matches!(one, Finding::PolicyBroken { .. })), "{given:?}");
+    }
 }

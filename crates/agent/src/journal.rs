@@ -568,6 +568,9 @@ pub struct Status {
     pub draining: bool,
     /// How far the server's clock is ahead.
     pub ahead_ms: i64,
+    /// Where it has the host's rules from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PolicyFile>,
 }
 
 /// How the agent of this directory stands, as it last said.

@@ -93,6 +93,12 @@ impl Policy {
         policy
     }
 
+    /// Where the rules are, wherever whoever asks stands.
+    pub fn file(&self) -> PolicyFile {
+        let path = std::path::absolute(&self.file.path).unwrap_or_else(|_| self.file.path.clone());
+        PolicyFile { path, required: self.file.required }
+    }
+
     /// Reads the file again if it is another one. Tells whether it is.
     pub fn look(&mut self) -> bool {
         let changed = self.seen != stamp(&self.file.path);

@@ -494,6 +494,7 @@ impl Agent {
                 // As it was when the server let us in: nothing is written because time passes.
                 (true, Some(_)) | (false, _) => self.status.ahead_ms,
             },
+            policy: Some(self.policy.file()),
         };
         if status != self.status {
             if let Err(error) = self.journal.note_status(&status) {

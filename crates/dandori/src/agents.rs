@@ -48,7 +48,7 @@ async fn run(options: args::Agent) -> ExitCode {
     config.concurrency_max = options.concurrency.max(1);
     config.key_age_max = Duration::from_secs(u64::from(options.rotate_key_days.max(1)) * 24 * 60 * 60);
     config.on_behalf = Some(on_behalf());
-    config.host.policy = options.policy.file();
+    config.host.policy = options.policy.file().unwrap_or_default();
     config.host.output_bytes_max = options.output_max;
     match agent::cgroup::prepare() {
         Ok(groups) => config.host.groups = Some(groups),

@@ -109,11 +109,9 @@ pub(crate) struct PolicyOption {
 }
 
 impl PolicyOption {
-    pub(crate) fn file(self) -> agent::policy::PolicyFile {
-        match self.policy {
-            Some(path) => agent::policy::PolicyFile { path, required: true },
-            None => agent::policy::PolicyFile::default(),
-        }
+    /// The file that was named: one that has to be there.
+    pub(crate) fn file(self) -> Option<agent::policy::PolicyFile> {
+        self.policy.map(|path| agent::policy::PolicyFile { path, required: true })
     }
 }
 

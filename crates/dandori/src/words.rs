@@ -148,7 +148,11 @@ pub(crate) const HELP: &[cli::help::Entry] = &[
         "The server's address; the one that the agent last used if not given",
         "サーバーのアドレス。省略すると、エージェントが最後に使ったもの",
     ),
-    ("agent doctor policy", "The host's own rules", "サーバーに許すことを定めたファイル"),
+    (
+        "agent doctor policy",
+        "The host's own rules; those that the agent last had if not given",
+        "サーバーに許すことを定めたファイル。省略すると、エージェントが最後に使ったもの",
+    ),
     ("agent status", "Show how the agent of this host stands", "このホストのエージェントの状態を表示する"),
     ("agent status data", "The agent's own directory", "エージェント専用のディレクトリ"),
     (
