@@ -438,7 +438,8 @@ mod tests {
             Agent.Indeterminate 0: Failed Failed 2 2 1 0
             over: Failed RateExceeded 0 0 0 0
             : Success NoInstancesInTag 0 0 0 0
-        "#]].assert_eq(&told);
+        "#]]
+        .assert_eq(&told);
     }
 
     #[test]
