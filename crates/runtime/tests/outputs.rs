@@ -511,12 +511,16 @@ async fn what_a_server_left_in_the_midst_is_brought_by_the_next_and_nothing_twic
 
 #[tokio::test]
 async fn what_cannot_be_brought_is_said_and_fails_nothing() {
-    let world = World::new().await;
+    let (world, folder) = with_bucket().await;
     let mut agent = world.agent(INSTANCE).await;
     let command = world.send_to(INSTANCE, to_night(INSTANCE)).await;
+    // It was there when the command was sent.
+    std::fs::remove_dir_all(&folder).expect("removed");
+    std::fs::write(&folder, b"").expect("written");
     let attempt = agent.take_offer().await;
     agent.finish(&attempt, "text").await;
     let problem = world.delivered(&command).await.problem.expect("a problem");
+    std::fs::remove_file(&folder).expect("removed");
     assert!(problem.starts_with("bucket night: "), "{problem}");
     let run = world.runtime.command(&world.caller, &command).await.expect("there");
     assert_eq!(run.status().status(), "Success");
