@@ -13,14 +13,13 @@ use document::owned::{self, Owned};
 use serde::{Deserialize, Serialize};
 use store::{Direction, IndexKey, IndexRow, Seq, Store};
 
-use crate::configuration::valid_tags;
 use crate::kept_document::{self, About, Command, Draft, EVERYBODY, Event, Registered, Shared, Version};
 use crate::page::{Page, Paged};
 use crate::parameters::TagChange;
 use crate::refusal::{CommandRefusal, DocumentRefusal, Refusal};
 use crate::shard::{Ask, Refused, Reply};
 use crate::value::{Value, What};
-use crate::{Runtime, keys, token};
+use crate::{Runtime, keys, tags, token};
 
 pub use crate::kept_document::{DocumentFormat, DocumentType, SharedVersion, VersionChoice};
 
@@ -281,7 +280,7 @@ impl Runtime {
             return Err(Refusal::Validation(format!("Invalid document name {name}")));
         }
         let draft = draft(document_type, content)?;
-        let tags = checked_tags(tags)?;
+        let tags = tags::checked(tags, DocumentRefusal::TooManyTags)?;
         let place = self.inner.documents.admit(self.store(), caller).await?;
         if place.is_none() && self.document_read(&base::arn::document(caller, &name)).await?.is_none() {
             return Err(DocumentRefusal::TooManyDocuments(self.inner.documents.max()).into());
@@ -558,7 +557,7 @@ impl Runtime {
     /// Adds or removes tags.
     pub async fn document_tag(&self, caller: &Caller, name: &str, change: TagChange) -> Result<(), Refusal> {
         let command = match change {
-            TagChange::Add(tags) => Command::Tag(checked_tags(tags)?),
+            TagChange::Add(tags) => Command::Tag(tags::checked(tags, DocumentRefusal::TooManyTags)?),
             TagChange::Remove(keys) => Command::Untag(keys),
         };
         self.document_ask(caller, name, command).await.map(drop).map_err(not_a_resource)
@@ -777,13 +776,6 @@ fn draft(document_type: DocumentType, content: DocumentContent) -> Result<Draft,
         platforms: platforms(&document),
     };
     Ok(Draft { about, text: text.into() })
-}
-
-fn checked_tags(tags: Vec<(String, String)>) -> Result<Vec<(String, String)>, Refusal> {
-    valid_tags("", tags).map_err(|refusal| match refusal {
-        Refusal::TooManyTags(_) => DocumentRefusal::TooManyTags.into(),
-        other => other,
-    })
 }
 
 fn no_version(choice: &VersionChoice) -> Refusal {

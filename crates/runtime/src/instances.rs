@@ -7,14 +7,13 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use store::{Direction, IndexKey, IndexRow};
 
-use crate::configuration::valid_tags;
 use crate::instance::{self, Card, Registered};
 use crate::page::{Page, Paged};
 use crate::parameters::TagChange;
 use crate::refusal::{CommandRefusal, EnrolmentRefusal, Refusal};
 use crate::shard::{Ask, Refused, Reply};
 use crate::tags::Tags;
-use crate::{Runtime, keys, token};
+use crate::{Runtime, keys, tags, token};
 
 /// A managed instance as `DescribeInstanceInformation` shows it.
 #[derive(Debug, Clone)]
@@ -228,7 +227,7 @@ impl Runtime {
     /// Adds or removes tags.
     pub async fn instance_tag(&self, caller: &Caller, instance_id: &str, change: TagChange) -> Result<(), Refusal> {
         let command = match change {
-            TagChange::Add(tags) => instance::Command::Tag(checked_tags(tags)?),
+            TagChange::Add(tags) => instance::Command::Tag(tags::checked(tags, EnrolmentRefusal::TooManyTags)?),
             TagChange::Remove(keys) => instance::Command::Untag(keys),
         };
         self.instance_ask(caller, instance_id, command).await.map(drop)
@@ -315,13 +314,6 @@ fn shown(row: Row, heard: Option<Timestamp>, connected: bool, now: Timestamp) ->
         tags: row.tags,
         suspended: row.suspended,
     }
-}
-
-fn checked_tags(tags: Tags) -> Result<Tags, Refusal> {
-    valid_tags("", tags).map_err(|refusal| match refusal {
-        Refusal::TooManyTags(_) => EnrolmentRefusal::TooManyTags.into(),
-        other => other,
-    })
 }
 
 #[cfg(test)]

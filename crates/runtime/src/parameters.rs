@@ -9,7 +9,6 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use store::{Direction, IndexKey, IndexRow, Timer};
 
-use crate::configuration::valid_tags;
 use crate::page::{Page, Paged};
 use crate::parameter::filter::{Filter, For, Range};
 use crate::parameter::name::{self, Name, Reference, Selector};
@@ -18,7 +17,7 @@ use crate::quota::Quota;
 use crate::refusal::{CommandRefusal, ParameterRefusal, Refusal};
 use crate::shard::{self, Ask, ParameterChange, Reply};
 use crate::value::{Value, What};
-use crate::{Runtime, keys, token};
+use crate::{Runtime, keys, tags, token};
 
 pub use crate::parameter::filter::{Depth, ParameterFilter};
 pub use crate::parameter::{Kind as ParameterType, Tier, TierWish};
@@ -350,7 +349,7 @@ impl Runtime {
     pub async fn parameter_tag(&self, caller: &Caller, name: &str, change: TagChange) -> Result<(), Refusal> {
         let name = Name::of_own(name)?;
         let command = match change {
-            TagChange::Add(tags) => Command::Tag(checked_tags(tags)?),
+            TagChange::Add(tags) => Command::Tag(tags::checked(tags, ParameterRefusal::TooManyTags)?),
             TagChange::Remove(keys) => Command::Untag(keys),
         };
         self.parameter_ask(caller, &name, command).await.map(drop)
@@ -553,7 +552,7 @@ fn checked(caller: &Caller, put: ParameterPut, now: Timestamp) -> Result<Put, Re
             ));
         }
         Existing::Overwrite => Mode::Overwrite,
-        Existing::Refuse => Mode::Create { tags: checked_tags(put.tags)? },
+        Existing::Refuse => Mode::Create { tags: tags::checked(put.tags, ParameterRefusal::TooManyTags)? },
     };
     Ok(Put {
         arn: name.arn(caller).into(),
@@ -567,13 +566,6 @@ fn checked(caller: &Caller, put: ParameterPut, now: Timestamp) -> Result<Put, Re
         tier: put.tier,
         expiration: put.policies.map(|text| policy::parse(&text, now)).transpose()?,
         place: None,
-    })
-}
-
-fn checked_tags(tags: Vec<(String, String)>) -> Result<Vec<(String, String)>, Refusal> {
-    valid_tags("", tags).map_err(|refusal| match refusal {
-        Refusal::TooManyTags(_) => ParameterRefusal::TooManyTags.into(),
-        other => other,
     })
 }
 

@@ -1,6 +1,17 @@
 //! Tags of whatever has some: key and value, each key once, in the order in which the keys came.
 
+use crate::configuration::valid_tags;
+use crate::refusal::Refusal;
+
 pub(crate) type Tags = Vec<(String, String)>;
+
+/// Tags that a resource may have; `too_many` is how its kind refuses more.
+pub(crate) fn checked(tags: Tags, too_many: impl Into<Refusal>) -> Result<Tags, Refusal> {
+    valid_tags("", tags).map_err(|refusal| match refusal {
+        Refusal::TooManyTags(_) => too_many.into(),
+        other => other,
+    })
+}
 
 /// `tags` with `added`: a key that is there already keeps its place and gets the new value.
 pub(crate) fn with(tags: &[(String, String)], added: Tags) -> Tags {
